@@ -1,0 +1,19 @@
+export { type DataError, isDataError } from './data-error.ts';
+export { type DomainError, type DomainErrors, mergeDomainErrors } from './domain-errors.ts';
+export { DriverErrorSummary, driverErrorOf } from './driver-error-summary.ts';
+export { InvalidInputError } from './invalid-input-error.ts';
+export { NotFoundError } from './not-found-error.ts';
+export {
+  CheckError,
+  ConcurrencyError,
+  ConflictError,
+  ForeignKeyError,
+  InvalidDataError,
+  LockNotAvailableError,
+  MissingValueError,
+  QueryError,
+  QueryTimeoutError,
+  UnavailableError,
+} from './refusals.ts';
+export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
+export { translateDriverError } from './translate.ts';

@@ -1,0 +1,115 @@
+import {
+  CheckError,
+  ConcurrencyError,
+  ConflictError,
+  ForeignKeyError,
+  InvalidDataError,
+  LockNotAvailableError,
+  MissingValueError,
+  QueryError,
+  QueryTimeoutError,
+  type RefusalClass,
+  UnavailableError,
+} from './refusals.ts';
+
+/** What one kind of refusal becomes. */
+export interface Refusal {
+  readonly type: RefusalClass;
+  readonly code: string;
+  /** What happened and what to do next, without a value of a row. */
+  readonly sentence: string;
+}
+
+const conflict: Refusal = {
+  type: ConflictError,
+  code: 'DATA.CONFLICT',
+  sentence: 'A row with the same unique value exists. Read it, or choose another value.',
+};
+const foreignKey: Refusal = {
+  type: ForeignKeyError,
+  code: 'DATA.FOREIGN_KEY',
+  sentence: 'A referenced row does not exist, or other rows still refer to this one. Check the key.',
+};
+const concurrency: Refusal = {
+  type: ConcurrencyError,
+  code: 'DATA.CONCURRENCY',
+  sentence: 'The transaction lost against a concurrent one. Run the whole unit of work again.',
+};
+const invalid: Refusal = {
+  type: InvalidDataError,
+  code: 'DATA.INVALID',
+  sentence: 'A value does not fit its column (too long, out of range or malformed). Check the input.',
+};
+const unavailable: Refusal = {
+  type: UnavailableError,
+  code: 'DATA.UNAVAILABLE',
+  sentence: 'The database cannot be reached or is shutting down. Check the address and try again.',
+};
+const query: Refusal = {
+  type: QueryError,
+  code: 'DATA.QUERY',
+  sentence: 'PostgreSQL refused the statement. Look its SQLSTATE up and correct the statement.',
+};
+
+const EXACT: Readonly<Record<string, Refusal>> = {
+  '23505': conflict,
+  '23P01': conflict,
+  '23503': foreignKey,
+  '23001': foreignKey,
+  '23502': {
+    type: MissingValueError,
+    code: 'DATA.INVALID',
+    sentence: 'A required column got no value. Supply it.',
+  },
+  '23514': {
+    type: CheckError,
+    code: 'DATA.INVALID',
+    sentence: 'A check constraint was not met. Check the input.',
+  },
+  '40001': concurrency,
+  '40P01': concurrency,
+  '55P03': {
+    type: LockNotAvailableError,
+    code: 'DATA.CONCURRENCY',
+    sentence: 'A lock was not granted in time. Try again.',
+  },
+  '57014': {
+    type: QueryTimeoutError,
+    code: 'DATA.TIMEOUT',
+    sentence:
+      'The statement was cancelled, most often by statement_timeout. Narrow it or allow it more time.',
+  },
+  '53300': unavailable,
+  '57P01': unavailable,
+  '57P02': unavailable,
+  '57P03': unavailable,
+  '28P01': {
+    ...unavailable,
+    sentence: 'The database refused the password. Check the credentials in the environment.',
+  },
+  '28000': {
+    ...unavailable,
+    sentence: 'The database refused the login. Check the user and pg_hba.conf.',
+  },
+  '3D000': {
+    ...unavailable,
+    sentence: 'The database does not exist. Create it, or correct its name in the URL.',
+  },
+};
+
+const BY_CLASS: Readonly<Record<string, Refusal>> = { '08': unavailable, '22': invalid };
+
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+// pg and pg-pool raise these without a code.
+const CONNECTION_TEXT =
+  /connection (terminated|ended|closed)|timeout exceeded when trying to connect|client has encountered a connection error|not queryable|cannot use a pool after/i;
+const SOCKET_CODES = /^(ECONN|ENOTFOUND|EPIPE|ETIMEDOUT|EHOST|ENET|EAI_)/;
+
+/** Which refusal an error of the driver is; `undefined` when it does not come from the database at all. */
+export function refusalOf(error: Error & { code?: unknown }): Refusal | undefined {
+  const code = typeof error.code === 'string' ? error.code : '';
+  if (SQLSTATE.test(code) && !SOCKET_CODES.test(code))
+    return EXACT[code] ?? BY_CLASS[code.slice(0, 2)] ?? query;
+  if (SOCKET_CODES.test(code) || CONNECTION_TEXT.test(error.message)) return unavailable;
+  return undefined;
+}

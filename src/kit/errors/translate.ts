@@ -1,0 +1,63 @@
+import type { DataError } from './data-error.ts';
+import { isDataError } from './data-error.ts';
+import type { DomainErrors } from './domain-errors.ts';
+import { type DriverErrorLike, DriverErrorSummary, rememberDriverError } from './driver-error-summary.ts';
+import { type Refusal, refusalOf } from './sqlstate.ts';
+
+/** Conditions whose primary message names objects of the schema only, so that a developer may see it. */
+const NAMES_OBJECTS_ONLY = new Set(['42703', '42P01', '42702', '42883', '42704']);
+
+/**
+ * Turns an error of the driver into a {@link DataError}. An error that is one already, or that does not come from the
+ * database (a `TypeError`), is returned as it is.
+ */
+export function translateDriverError(error: unknown, domain: DomainErrors): Error {
+  if (!(error instanceof Error)) return new Error(String(error));
+  if (isDataError(error)) return error;
+  const original = firstOf(error);
+  const refusal = refusalOf(original);
+  return refusal ? build(original, refusal, domain) : error;
+}
+
+/** A refused connection to a name with several addresses arrives as one error that holds one per address. */
+function firstOf(error: Error): DriverErrorLike {
+  const inner: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return inner instanceof Error ? inner : error;
+}
+
+function build(original: DriverErrorLike, refusal: Refusal, domain: DomainErrors): DataError {
+  const known = original.constraint ? domain.constraints[original.constraint] : undefined;
+  const error = new refusal.type(withoutValues(original, known?.message ?? sentenceFor(original, refusal)));
+  error.name = refusal.type.name;
+  Object.assign(error, {
+    code: known?.code ?? refusal.code,
+    status: known?.status ?? error.status,
+    sqlState: isSqlState(original.code) ? original.code : undefined,
+    cause: new DriverErrorSummary(original),
+  });
+  rememberDriverError(error, original);
+  return error;
+}
+
+function sentenceFor(original: DriverErrorLike, refusal: Refusal): string {
+  const names = [
+    original.constraint && `constraint ${original.constraint}`,
+    original.column && `column ${original.table ?? '?'}.${original.column}`,
+    isSqlState(original.code) && `SQLSTATE ${original.code}`,
+    original.code && NAMES_OBJECTS_ONLY.has(original.code) && original.message.split('\n')[0],
+  ].filter(Boolean);
+  return names.length > 0 ? `${refusal.sentence} (${names.join(', ')})` : refusal.sentence;
+}
+
+function isSqlState(code: string | undefined): boolean {
+  return /^[0-9A-Z]{5}$/.test(code ?? '') && !/^E[A-Z]{4}$/.test(code ?? '');
+}
+
+/** MikroORM's exceptions copy every field of the error that they refine: hand them one that holds no value of a row. */
+function withoutValues(original: DriverErrorLike, message: string): Error {
+  const safe = new Error(message);
+  const frames = (original.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  safe.stack = [`Error: ${message}`, ...frames].join('\n');
+  const { constraint, table, schema, column } = original;
+  return Object.assign(safe, { constraint, table, schema, column });
+}
