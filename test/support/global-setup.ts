@@ -1,0 +1,14 @@
+import { createTemplate, startTestServer } from '../../src/kit/testing/index.ts';
+import { randomBytes } from 'node:crypto';
+import { migrateGateway } from './migrate-gateway.ts';
+import { setTestRun } from './test-run.ts';
+
+/** Starts the server of this test run, or uses that of TEST_DATABASE_URL, and migrates the template once. */
+export default async function globalSetup(): Promise<void> {
+  const url = process.env['TEST_DATABASE_URL'];
+  const server = await startTestServer(url ? { url } : {});
+  // Several runs may share a server, so every name carries the run.
+  const run = randomBytes(4).toString('hex');
+  const template = await createTemplate(server, `tombstone_template_${run}`, migrateGateway);
+  setTestRun({ server, template, run });
+}
