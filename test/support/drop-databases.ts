@@ -1,8 +1,8 @@
-import pg from 'pg';
+import { Client, escapeIdentifier } from 'pg';
 
 /** Drops every database whose name starts with the prefix, and cuts the connections to it. */
 export async function dropDatabases(url: string, prefix: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
+  const client = new Client({ connectionString: url });
   await client.connect();
   try {
     const found = await client.query<{ datname: string }>(
@@ -10,7 +10,7 @@ export async function dropDatabases(url: string, prefix: string): Promise<void> 
       [prefix],
     );
     for (const { datname } of found.rows) {
-      await client.query(`drop database if exists ${pg.escapeIdentifier(datname)} with (force)`);
+      await client.query(`drop database if exists ${escapeIdentifier(datname)} with (force)`);
     }
   } finally {
     await client.end();
