@@ -8,9 +8,7 @@ const instant = () => p.datetime().columnType('timestamptz');
  * A flush that changes the row sets `updated_at` by the database's clock too, and so does a soft delete.
  */
 export const timestamps = () => ({
-  createdAt: instant()
-    .defaultRaw('now()')
-    .onCreate(() => raw('now()') as unknown as Date),
+  createdAt: instant().defaultRaw('now()'),
   updatedAt: instant()
     .defaultRaw('now()')
     .onUpdate(() => raw('now()') as unknown as Date),

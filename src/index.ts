@@ -1,0 +1,37 @@
+/** The kit's daily words; it loads no module. */
+export type { DataError, DomainError, DomainErrors } from './kit/errors/index.ts';
+export {
+  CheckError,
+  ConcurrencyError,
+  ConflictError,
+  driverErrorOf,
+  ForeignKeyError,
+  InvalidDataError,
+  InvalidInputError,
+  isDataError,
+  LockNotAvailableError,
+  MissingValueError,
+  NotFoundError,
+  QueryError,
+  QueryTimeoutError,
+  SoftDeletedRowError,
+  UnavailableError,
+} from './kit/errors/index.ts';
+export { type Amount, bigintId, type Id, money, timestamps } from './kit/columns/index.ts';
+export { softDelete } from './kit/soft-delete/index.ts';
+export {
+  DataDriver,
+  DataEntityManager,
+  DataRepository,
+  type PreparedStatement,
+  runPrepared,
+  SoftDeleteError,
+} from './kit/orm/index.ts';
+export { type RetryOptions, retryTransaction } from './kit/transactions/index.ts';
+export {
+  type DataConfig,
+  type DataConfigInput,
+  defineDataConfig,
+  defineModule,
+  type Module,
+} from './kit/config/index.ts';

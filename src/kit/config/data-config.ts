@@ -1,0 +1,85 @@
+import {
+  type EntityClass,
+  type EntityMetadata,
+  EntitySchema,
+  type MetadataStorage,
+  type Platform,
+} from '@mikro-orm/core';
+import { defineConfig, type Options } from '@mikro-orm/postgresql';
+import { mergeDomainErrors, NotFoundError } from '../errors/index.ts';
+import {
+  DataDriver,
+  DataEntityManager,
+  DataRepository,
+  LAYER_OPTIONS,
+  refuseUnsafeMappings,
+} from '../orm/index.ts';
+import {
+  isSoftDeletable,
+  KeepForeignKeys,
+  SOFT_DELETE_FILTER,
+  softDeleteFilter,
+} from '../soft-delete/index.ts';
+import type { Module } from './module.ts';
+
+/** MikroORM's options, the modules, and what the layer needs. */
+export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entities' | 'clientUrl'> & {
+  /** `postgresql://user@host:port/database`; read it from the environment, never write it into a file. */
+  readonly clientUrl: string;
+  /** In the order in which their migrations run. */
+  readonly modules: readonly Module[];
+};
+
+/** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
+export type DataConfig = Parameters<typeof defineConfig>[0] & {
+  driver: typeof DataDriver;
+  entityManager: typeof DataEntityManager;
+};
+
+/**
+ * Turns modules into options for `MikroORM.init`. Everything that MikroORM knows may be passed too and wins, but for what
+ * makes the rules hold: the driver, the entity manager and the soft-delete filter.
+ */
+export function defineDataConfig(input: DataConfigInput): DataConfig {
+  const { modules, filters, subscribers, extensions, discovery, migrations, ...options } = input;
+  const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
+  const entities = modules.flatMap((module) => [...module.entities]);
+  return {
+    forceUtcTimezone: true,
+    findOneOrFailHandler: (entityName) => new NotFoundError(entityName, domainErrors),
+    ...options,
+    entities,
+    driver: DataDriver,
+    entityManager: DataEntityManager,
+    entityRepository: options.entityRepository ?? DataRepository,
+    // It drops the owner of a dead target and makes the rows of a result depend on the projection.
+    autoJoinRefsForFilters: false,
+    filters: { ...filters, [SOFT_DELETE_FILTER]: softDeleteFilter(softDeletableNames(entities)) },
+    subscribers: [new KeepForeignKeys(), ...(subscribers ?? [])],
+    extensions: [...(extensions ?? [])],
+    discovery: { ...discovery, afterDiscovered: refuseThen(discovery?.afterDiscovered) },
+    migrations: {
+      ...migrations,
+      tableName: 'schema_migrations',
+      snapshot: false,
+      modules: modules.map(({ name, migrations: folder }) => ({ name, migrations: folder })),
+    } as Options['migrations'],
+    [LAYER_OPTIONS]: { domainErrors },
+  } as DataConfig;
+}
+
+type AfterDiscovered = NonNullable<Options['discovery']>['afterDiscovered'];
+
+function refuseThen(next: AfterDiscovered): AfterDiscovered {
+  return (storage: MetadataStorage, platform: Platform) => {
+    refuseUnsafeMappings(storage as unknown as Iterable<EntityMetadata>);
+    return next?.(storage, platform);
+  };
+}
+
+function softDeletableNames(entities: readonly (EntityClass<object> | EntitySchema)[]): string[] {
+  return entities
+    .map((entity) => (entity instanceof EntitySchema ? (entity.meta.class as EntityClass<object>) : entity))
+    .filter((target) => target && isSoftDeletable({ class: target } as never))
+    .map((target) => target.name);
+}

@@ -1,0 +1,2 @@
+export { type DataConfig, type DataConfigInput, defineDataConfig } from './data-config.ts';
+export { defineModule, type Module } from './module.ts';

@@ -1,0 +1,28 @@
+import type { EntityClass, EntitySchema } from '@mikro-orm/core';
+import type { DomainErrors } from '../errors/index.ts';
+
+/** One bounded context as the composition sees it: what it maps, where its schema comes from, what its errors mean. */
+export interface Module {
+  /** Lower case; also the name of its migration folder and the first part of a file's name in the ledger. */
+  readonly name: string;
+  /** Absolute path of the folder that holds its `NNN_description.sql` files. */
+  readonly migrations: string;
+  readonly entities: readonly (EntityClass<object> | EntitySchema)[];
+  readonly errors?: DomainErrors;
+}
+
+const NAME = /^[a-z][a-z0-9_]*$/;
+
+/**
+ * Describes a module; the same function serves this package's modules and another service's own.
+ *
+ * @throws TypeError when the name could not be a folder's name in every file system.
+ */
+export function defineModule(module: Module): Module {
+  if (!NAME.test(module.name)) {
+    throw new TypeError(
+      `The module name must be lower-case letters, digits and underscores, not ${JSON.stringify(module.name)}.`,
+    );
+  }
+  return module;
+}

@@ -1,0 +1,178 @@
+import {
+  type Configuration,
+  type ConnectionType,
+  type DeleteOptions,
+  type Dictionary,
+  type DriverException,
+  type EntityDictionary,
+  type EntityData,
+  type EntityManagerType,
+  type EntityName,
+  type FilterQuery,
+  helper,
+  type LockOptions,
+  type LoggingOptions,
+  type NativeInsertUpdateManyOptions,
+  type NativeInsertUpdateOptions,
+  QueryFlag,
+  type QueryResult,
+  raw,
+  type Transaction,
+  type UpsertManyOptions,
+  type UpsertOptions,
+  Utils,
+} from '@mikro-orm/core';
+import { type AnyQueryBuilder, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
+import { type DomainErrors, SoftDeletedRowError, translateDriverError } from '../errors/index.ts';
+import { currentScope, isSoftDeletable } from '../soft-delete/index.ts';
+import type { DataEntityManager } from './data-entity-manager.ts';
+import { GuardedQueryBuilder } from './guarded-query-builder.ts';
+import { domainErrorsOf } from './layer-options.ts';
+import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
+
+type UpdateOptions<T> = NativeInsertUpdateOptions<T> & UpsertOptions<T>;
+type UpdateManyOptions<T extends object> = NativeInsertUpdateManyOptions<T> & UpsertManyOptions<T>;
+
+/**
+ * MikroORM's PostgreSQL driver with the layer's rules: it hands out the guarded query builder, checks that a flush
+ * changed every row that it meant to change, and translates the errors of the database, all in one place.
+ */
+export class DataDriver extends PostgreSqlDriver {
+  declare [EntityManagerType]: DataEntityManager<this>;
+  readonly #domain: DomainErrors;
+
+  constructor(config: Configuration) {
+    super(config);
+    this.#domain = domainErrorsOf(config);
+  }
+
+  override convertException(exception: Error): DriverException {
+    return translateDriverError(exception, this.#domain) as DriverException;
+  }
+
+  override createQueryBuilder<T extends object>(
+    entityName: EntityName<T> | AnyQueryBuilder<T>,
+    ctx?: Transaction,
+    preferredConnectionType?: ConnectionType,
+    convertCustomTypes?: boolean,
+    loggerContext?: LoggingOptions,
+    alias?: string,
+    em?: SqlEntityManager,
+  ): AnyQueryBuilder<T> {
+    const connectionType = em
+      ? preferredConnectionType
+      : this.resolveConnectionType({ ctx, connectionType: preferredConnectionType });
+    const builder = new GuardedQueryBuilder<T>(
+      entityName,
+      this.metadata,
+      this,
+      ctx,
+      alias,
+      connectionType,
+      em,
+      loggerContext,
+    );
+    if (!convertCustomTypes) builder.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
+    return builder as unknown as AnyQueryBuilder<T>;
+  }
+
+  override async nativeUpdate<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>,
+    data: EntityDictionary<T>,
+    options: UpdateOptions<T> = {},
+  ): Promise<QueryResult<T>> {
+    const meta = this.metadata.get(entityName);
+    const expectsRow = this.#guards(meta) && Utils.hasObjectKeys(data) && mustChangeItsRow(options);
+    const result = await super.nativeUpdate(entityName, where, data, options);
+    // A versioned row is checked by the core, which reports an OptimisticLockError.
+    if (expectsRow && result.affectedRows === 0 && !isVersioned(where, meta)) {
+      throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [where]));
+    }
+    return result;
+  }
+
+  override async nativeUpdateMany<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>[],
+    data: EntityDictionary<T>[],
+    options: UpdateManyOptions<T> = {},
+    transform?: (sql: string, params: unknown[]) => string,
+  ): Promise<QueryResult<T>> {
+    const meta = this.metadata.get(entityName);
+    if (options.upsert || !this.#guards(meta)) {
+      return super.nativeUpdateMany(entityName, where, data, options, transform);
+    }
+    // A change set whose only change was a foreign key that the removal had emptied arrives empty.
+    const changed = data.flatMap((row, index) => (Utils.hasObjectKeys(row) ? [index] : []));
+    if (changed.length === 0) return { affectedRows: 0, insertId: 0 as never, rows: [] };
+    const conditions = changed.map((index) => where[index] as FilterQuery<T>);
+    const rows = changed.map((index) => data[index] as EntityDictionary<T>);
+    const guard = guardBatchUpdate(meta as never, (name) => String(this.platform.quoteIdentifier(name)));
+    const result = await super.nativeUpdateMany(entityName, conditions, rows, options, (sql, params) =>
+      guard(transform ? transform(sql, params) : sql),
+    );
+    const missing = missingKeys(meta as never, conditions, (result.rows ?? []) as Dictionary[]);
+    if (missing.length > 0) throw new SoftDeletedRowError(meta.className, missing);
+    return result;
+  }
+
+  override async nativeDelete<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T> | string,
+    options: DeleteOptions<T> & { em?: SqlEntityManager } = {},
+  ): Promise<QueryResult<T>> {
+    const result = await super.nativeDelete(entityName, where, options);
+    const meta = this.metadata.get(entityName);
+    if (options.em && this.#guards(meta))
+      forgetDeleted(options.em, meta as never, (result.rows ?? []) as Dictionary[]);
+    return result;
+  }
+
+  override async lockPessimistic<T extends object>(entity: T, options: LockOptions): Promise<void> {
+    const meta = helper(entity).__meta;
+    const builder = this.createQueryBuilder(meta.class, options.ctx, undefined, undefined, options.logging);
+    builder.withSchema(options.schema ?? meta.schema).select(raw('1') as never);
+    builder.where(Utils.getPrimaryKeyCond(entity, meta.primaryKeys) as never);
+    builder.setLockMode(options.lockMode, options.lockTableAliases);
+    const rows = await this.rethrow(builder.execute<unknown[]>('all', { mapResults: false } as never));
+    if (rows.length === 0 && this.#guards(meta as never)) {
+      throw new SoftDeletedRowError(meta.className, [helper(entity).getSerializedPrimaryKey()]);
+    }
+  }
+
+  override async nativeClone<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>,
+    overrides?: EntityData<T>,
+    options?: NativeInsertUpdateOptions<T>,
+  ): Promise<QueryResult<T>> {
+    const result = await super.nativeClone(entityName, where, overrides, options);
+    const meta = this.metadata.get(entityName);
+    if (result.affectedRows === 0 && this.#guards(meta)) {
+      throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [where]));
+    }
+    return result;
+  }
+
+  #guards(meta: { class: never } | object): boolean {
+    return !currentScope() && isSoftDeletable(meta as never);
+  }
+}
+
+/**
+ * Whether zero rows means that a change was lost: in a flush (only `em.nativeUpdate` hands its entity manager over; for
+ * it zero is an answer) and in an upsert that is to change the row that it meets.
+ */
+function mustChangeItsRow<T>(options: UpdateOptions<T>): boolean {
+  if (options.upsert) return options.onConflictAction !== 'ignore';
+  return !('em' in options);
+}
+
+function isVersioned(where: unknown, meta: { versionProperty?: string }): boolean {
+  return (
+    meta.versionProperty !== undefined &&
+    Utils.isPlainObject(where) &&
+    meta.versionProperty in (where as object)
+  );
+}

@@ -1,0 +1,138 @@
+import {
+  type EntityName,
+  type FilterQuery,
+  type FindOneOptions,
+  type FindOptions,
+  type CountOptions,
+  type PopulateOptions,
+  TransactionContext,
+  type TransactionOptions,
+  ValidationError,
+} from '@mikro-orm/core';
+import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { currentScope, runInScope } from '../soft-delete/index.ts';
+import type { DataDriver } from './data-driver.ts';
+import { keepOwners } from './keep-owners.ts';
+import { SoftDeleteError } from './soft-delete-error.ts';
+
+type AnyFindOptions<T extends object> =
+  FindOptions<T, never, never, never> | FindOneOptions<T, never, never, never> | CountOptions<T, never>;
+type CacheOption = boolean | number | [string, number] | undefined;
+
+/**
+ * MikroORM's entity manager with a `skipSoftDelete` scope of its own, and transactions that join.
+ *
+ * An entity manager belongs to the scope that it was made in, and refuses every call outside it: a shared one would
+ * carry dead rows from the scope into normal code by its identity map, its batches and its caches.
+ */
+export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> extends EntityManager<Driver> {
+  static {
+    // A subclass cannot restate the type of the core's `findOne` (its conditional type does not unify), so it is wrapped.
+    const { findOne } = EntityManager.prototype;
+    this.prototype.findOne = async function (this: EntityManager, entityName, where, options) {
+      refuseEmptyCondition(where);
+      return findOne.call(this, entityName as never, where as never, options as never) as never;
+    } as typeof findOne;
+  }
+
+  readonly #scope = currentScope();
+
+  /**
+   * Runs `work` with an entity manager that sees deleted rows and whose deletes are physical. It starts empty, joins
+   * the transaction that is open here, flushes at the end, and refuses every call after that.
+   */
+  async skipSoftDelete<T>(work: (em: this) => Promise<T>): Promise<T> {
+    const outer = this.getContext(false);
+    const ctx = outer.getTransactionContext();
+    return runInScope(async () => {
+      // A private fork: `outer` itself belongs to the other side and would refuse to make it.
+      const em = outer.forkIntoScope();
+      if (ctx) em.setTransactionContext(ctx);
+      return TransactionContext.create(em, async () => {
+        const result = await work(em);
+        await em.flush();
+        return result;
+      });
+    });
+  }
+
+  /** Joins the transaction that is open, if one is: only its owner commits or rolls back. */
+  override async transactional<T>(
+    work: (em: this) => T | Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const joins = options.propagation === undefined && this.isInTransaction();
+    if (!joins) return super.transactional(work, options);
+    const em = this.getContext(false);
+    const result = await work(em);
+    await em.flush();
+    return result;
+  }
+
+  /** @internal */
+  override async preparePopulate<Entity extends object>(
+    entityName: EntityName<Entity>,
+    options: Pick<
+      FindOptions<Entity, never, never, never>,
+      'populate' | 'strategy' | 'fields' | 'flags' | 'filters' | 'exclude' | 'populateHints'
+    >,
+    validate?: boolean,
+  ): Promise<PopulateOptions<Entity>[]> {
+    const populate = await super.preparePopulate<Entity>(entityName, options, validate);
+    keepOwners(this.getMetadata(), this.getMetadata().get(entityName) as never, populate as never);
+    return populate;
+  }
+
+  /** @internal */
+  override getContext(validate = true): this {
+    const em = super.getContext(validate);
+    // The core's constructor calls this before the fields of this class exist.
+    if (#scope in em) em.#assertScope();
+    return em;
+  }
+
+  /** @internal Neither a computed cache key nor a named one knows that a relation's filter was skipped. */
+  override cacheKey<T extends object>(
+    entityName: EntityName<T>,
+    options: AnyFindOptions<T>,
+    method: string,
+    where: FilterQuery<T>,
+  ): unknown[] {
+    const key = super.cacheKey(entityName, options, method, where);
+    return currentScope() ? [...key, 'skipSoftDelete'] : key;
+  }
+
+  /** @internal */
+  override async tryCache<T extends object, R>(
+    entityName: EntityName<T>,
+    config: CacheOption,
+    key: unknown,
+    refresh?: boolean,
+    merge?: boolean,
+  ): Promise<{ data?: R | null; key: string } | undefined> {
+    const scoped: CacheOption =
+      currentScope() && Array.isArray(config) ? [`skipSoftDelete|${config[0]}`, config[1]] : config;
+    return super.tryCache<T, R>(entityName, scoped, key, refresh, merge);
+  }
+
+  /** A fork that belongs to the scope in which this is called, whichever scope this entity manager belongs to. */
+  protected forkIntoScope(): this {
+    const ctor = this.constructor as new (...args: unknown[]) => this;
+    return new ctor(this.config, this.getDriver(), this.getMetadata(), false, this.getEventManager());
+  }
+
+  #assertScope(): void {
+    if (this.#scope !== currentScope() || this.#scope?.closed) {
+      throw SoftDeleteError.wrongScope('This entity manager');
+    }
+  }
+}
+
+/** The core looks for an empty condition only after the filter has been merged into it, and returns the first live row. */
+function refuseEmptyCondition(where: unknown): void {
+  if (where == null || (typeof where === 'object' && Reflect.ownKeys(where).length === 0)) {
+    throw new ValidationError(
+      'findOne needs a condition. Pass a primary key or a condition that is not empty.',
+    );
+  }
+}

@@ -1,0 +1,54 @@
+import { type EntityMetadata, type FilterQuery, type Primary, raw } from '@mikro-orm/core';
+import { SqlEntityRepository } from '@mikro-orm/postgresql';
+import { DELETED_AT } from '../soft-delete/index.ts';
+import type { DataEntityManager } from './data-entity-manager.ts';
+import { instantsSetOnUpdate } from './live-predicate.ts';
+
+/**
+ * The repository of every entity that names none of its own: MikroORM's, with the three deletions by key. Each is one
+ * statement, needs no loaded entity, and answers whether it changed a row.
+ */
+export class DataRepository<Entity extends object> extends SqlEntityRepository<Entity> {
+  /** Marks the row as deleted by the database's clock. A second call, or an unknown key, changes nothing and answers false. */
+  async softDelete(key: Primary<Entity>): Promise<boolean> {
+    return (await this.getEntityManager().nativeDelete(this.entityName, this.#byKey(key))) > 0;
+  }
+
+  /**
+   * Lifts the mark. Answers false when the row is live or unknown.
+   *
+   * @throws ConflictError when a live row has taken the same unique value since.
+   */
+  async restore(key: Primary<Entity>): Promise<boolean> {
+    const now = raw('now()');
+    const touched = instantsSetOnUpdate(this.#meta()).map((name) => [name, now]);
+    const live = { [DELETED_AT]: null, ...Object.fromEntries(touched) };
+    const dead = { [DELETED_AT]: { $ne: null } };
+    return this.#skipping(async (em) => {
+      const where = { $and: [this.#byKey(key), dead] } as FilterQuery<NoInfer<Entity>>;
+      return (await em.nativeUpdate(this.entityName, where, live as never)) > 0;
+    });
+  }
+
+  /** Removes the row physically, live or dead; the actions of foreign keys fire. */
+  async hardDelete(key: Primary<Entity>): Promise<boolean> {
+    return this.#skipping(async (em) => (await em.nativeDelete(this.entityName, this.#byKey(key))) > 0);
+  }
+
+  #byKey(key: Primary<Entity>): FilterQuery<NoInfer<Entity>> {
+    const [first, ...more] = this.#meta().primaryKeys;
+    if (more.length === 0) return { [first as string]: key } as FilterQuery<NoInfer<Entity>>;
+    const values = Array.isArray(key) ? (key as unknown[]) : Object.values(key as object);
+    return Object.fromEntries([first, ...more].map((name, index) => [name, values[index]])) as FilterQuery<
+      NoInfer<Entity>
+    >;
+  }
+
+  #meta(): EntityMetadata {
+    return this.getEntityManager().getMetadata().get(this.entityName) as unknown as EntityMetadata;
+  }
+
+  #skipping<T>(work: (em: DataEntityManager) => Promise<T>): Promise<T> {
+    return (this.getEntityManager() as unknown as DataEntityManager).skipSoftDelete(work);
+  }
+}

@@ -1,0 +1,26 @@
+import { type Dictionary, type EntityMetadata, Utils } from '@mikro-orm/core';
+import { DELETED_AT } from '../soft-delete/index.ts';
+
+/**
+ * `cond`, in the form that the query builder keeps it, with `deleted_at IS NULL` of `alias` (of the only table, where a
+ * statement has no aliases). It is added only where it is not already a conjunct of the condition: a predicate of
+ * another alias, or one inside `$or` or `$not`, does not count.
+ */
+export function withLivePredicate(cond: Dictionary, alias?: string): Dictionary {
+  const key = alias === undefined ? DELETED_AT : `${alias}.${DELETED_AT}`;
+  if (carriesPredicate(cond, key)) return cond;
+  const predicate = { [key]: null };
+  const isEmpty = !Utils.hasObjectKeys(cond) && Object.getOwnPropertySymbols(cond).length === 0;
+  return isEmpty ? predicate : { $and: [cond, predicate] };
+}
+
+function carriesPredicate(cond: Dictionary, key: string): boolean {
+  if (key in cond && cond[key] === null) return true;
+  const conjuncts: unknown = cond['$and'];
+  return Array.isArray(conjuncts) && conjuncts.some((part: Dictionary) => carriesPredicate(part, key));
+}
+
+/** The properties that a write sets by itself (`updated_at`), which a soft delete therefore sets too. */
+export function instantsSetOnUpdate(meta: EntityMetadata): string[] {
+  return meta.props.filter((prop) => prop.onUpdate && prop.runtimeType === 'Date').map((prop) => prop.name);
+}

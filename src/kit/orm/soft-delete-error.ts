@@ -1,0 +1,31 @@
+/** A call that soft delete cannot answer safely, and that is therefore refused: a mistake in the program, not in the data. */
+export class SoftDeleteError extends Error {
+  override readonly name = 'SoftDeleteError';
+  readonly code: 'SOFT_DELETE.WRONG_SCOPE' | 'SOFT_DELETE.TRUNCATE' | 'SOFT_DELETE.MAPPING';
+
+  private constructor(code: SoftDeleteError['code'], message: string) {
+    super(message);
+    this.code = code;
+  }
+
+  /** `subject` was made inside a `skipSoftDelete` scope and used outside it, the other way round, or after its end. */
+  static wrongScope(subject: string): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.WRONG_SCOPE',
+      `${subject} belongs to another skipSoftDelete scope. ` +
+        'Inside the scope, use only the entity manager that it hands to its callback; outside, use your own.',
+    );
+  }
+
+  static truncate(entity: string): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.TRUNCATE',
+      `TRUNCATE of ${entity} would remove deleted rows too. Run it inside skipSoftDelete, or delete by condition.`,
+    );
+  }
+
+  /** An entity is mapped in a way that soft delete does not support; raised when the ORM starts. */
+  static mapping(entity: string, reason: string): SoftDeleteError {
+    return new SoftDeleteError('SOFT_DELETE.MAPPING', `${entity} ${reason}`);
+  }
+}

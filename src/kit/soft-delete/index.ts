@@ -1,0 +1,5 @@
+export { SOFT_DELETE_FILTER, softDeleteFilter } from './filter.ts';
+export { KeepForeignKeys } from './keep-foreign-keys.ts';
+export { isSoftDeletable } from './marker.ts';
+export { DELETED_AT, softDelete } from './mixin.ts';
+export { currentScope, runInScope, type SkipScope } from './scope.ts';

@@ -1,0 +1,1 @@
+export { type RetryOptions, retryTransaction } from './retry-transaction.ts';
