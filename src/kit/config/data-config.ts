@@ -2,10 +2,11 @@ import {
   type EntityClass,
   type EntityMetadata,
   EntitySchema,
+  type Options as CoreOptions,
   type MetadataStorage,
   type Platform,
 } from '@mikro-orm/core';
-import { defineConfig, type Options } from '@mikro-orm/postgresql';
+import type { Options } from '@mikro-orm/postgresql';
 import { mergeDomainErrors, NotFoundError } from '../errors/index.ts';
 import {
   DataDriver,
@@ -31,10 +32,7 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
-export type DataConfig = Parameters<typeof defineConfig>[0] & {
-  driver: typeof DataDriver;
-  entityManager: typeof DataEntityManager;
-};
+export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
 
 /**
  * Turns modules into options for `MikroORM.init`. Everything that MikroORM knows may be passed too and wins, but for what

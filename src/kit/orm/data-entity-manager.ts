@@ -1,8 +1,10 @@
 import {
   type EntityName,
+  type EntityRepository,
   type FilterQuery,
   type FindOneOptions,
   type FindOptions,
+  type GetRepository,
   type CountOptions,
   type PopulateOptions,
   TransactionContext,
@@ -12,6 +14,7 @@ import {
 import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { currentScope, runInScope } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
+import type { DataRepository } from './data-repository.ts';
 import { keepOwners } from './keep-owners.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
@@ -67,6 +70,14 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const result = await work(em);
     await em.flush();
     return result;
+  }
+
+  /** The entity's own repository class, or else a {@link DataRepository}. */
+  override getRepository<
+    Entity extends object,
+    Repository extends EntityRepository<Entity> = DataRepository<Entity>,
+  >(entityName: EntityName<Entity>): GetRepository<Entity, Repository> {
+    return super.getRepository<Entity, Repository>(entityName);
   }
 
   /** @internal */
