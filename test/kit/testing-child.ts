@@ -15,7 +15,8 @@ try {
   if (ending === 'exit') process.exit(0);
   if (ending === 'throw') setTimeout(() => { throw new Error('uncaught on purpose'); }); // prettier-ignore
   if (ending === 'stop') await server.stop();
-  if (ending === 'wait') setInterval(() => undefined, 60_000);
+  // The pipe closes when the test runner is killed.
+  if (ending === 'wait') process.stdin.once('end', () => process.exit(4)).resume();
   if (ending === 'stop when told') process.stdin.once('end', () => void server.stop()).resume();
 } catch (error) {
   if (!(error instanceof TestServerError)) throw error;

@@ -40,6 +40,9 @@ export interface Launch {
 
 const ownScript = fileURLToPath(new URL('testing-child.ts', import.meta.url));
 
+const children: ChildProcess[] = [];
+const parents: string[] = [];
+
 /** Starts the child program in a process group of its own, as a terminal would. */
 export function launch({ options, ending, uid, ...how }: Launch): Launched {
   const words = [...(how.wrapper ?? []), how.node ?? process.execPath, how.script ?? ownScript];
@@ -50,6 +53,7 @@ export function launch({ options, ending, uid, ...how }: Launch): Launched {
     env: { PATH: how.path ?? process.env['PATH'] },
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
+  children.push(child);
   let errors = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text));
   const ended = new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
@@ -64,8 +68,6 @@ export function launch({ options, ending, uid, ...how }: Launch): Launched {
   return { child, report, ended };
 }
 
-const parents: string[] = [];
-
 /** A new directory for clusters that every user can enter and write. */
 export function clusterParent(): string {
   const parent = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'tombstone-test-'));
@@ -74,13 +76,23 @@ export function clusterParent(): string {
   return parent;
 }
 
-/** Removes the directories made by `clusterParent`. */
-export function removeClusterParents(): void {
-  for (const parent of parents.splice(0)) rmSync(parent, { recursive: true, force: true });
+/** Ends what failed tests left running, and removes the directories made by `clusterParent`. */
+export async function removeClusterParents(): Promise<void> {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+  for (const parent of parents.splice(0)) {
+    await settled(parent, ({ processes }) => processes.length === 0);
+    rmSync(parent, { recursive: true, force: true });
+  }
+}
+
+/** What is in a directory, and the command lines that name it. */
+export interface Remains {
+  readonly directories: string[];
+  readonly processes: string[];
 }
 
 /** The directories in `parent` and the processes whose command line names it. */
-export function remains(parent: string): { directories: string[]; processes: string[] } {
+export function remains(parent: string): Remains {
   const processes = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && name !== String(process.pid))
     .map((pid) => commandLine(Number(pid)))
@@ -89,11 +101,15 @@ export function remains(parent: string): { directories: string[]; processes: str
 }
 
 /** Waits until nothing is left, and returns what is left after 15 s. */
-export async function settled(parent: string): Promise<ReturnType<typeof remains>> {
+export async function settled(parent: string, clean = isClean): Promise<Remains> {
   for (const deadline = Date.now() + 15_000; ; await sleep(20)) {
     const left = remains(parent);
-    if (left.directories.length + left.processes.length === 0 || Date.now() > deadline) return left;
+    if (clean(left) || Date.now() > deadline) return left;
   }
+}
+
+function isClean({ directories, processes }: Remains): boolean {
+  return directories.length + processes.length === 0;
 }
 
 /** The arguments of a process, empty when it is gone. */
@@ -106,4 +122,4 @@ export function commandLine(pid: number): string {
 }
 
 /** What `remains` and `settled` return when all is clean. */
-export const nothing = { directories: [], processes: [] };
+export const nothing: Remains = { directories: [], processes: [] };

@@ -1,5 +1,6 @@
-import { createTemplate, startTestServer } from '../../src/kit/testing/index.ts';
 import { randomBytes } from 'node:crypto';
+import { createTemplate, startTestServer } from '../../src/kit/testing/index.ts';
+import { announceRun, dropAbandonedDatabases } from './drop-databases.ts';
 import { migrateGateway } from './migrate-gateway.ts';
 import { setTestRun } from './test-run.ts';
 
@@ -9,6 +10,15 @@ export default async function globalSetup(): Promise<void> {
   const server = await startTestServer(url ? { url } : {});
   // Several runs may share a server, so every name carries the run.
   const run = randomBytes(4).toString('hex');
-  const template = await createTemplate(server, `tombstone_template_${run}`, migrateGateway);
-  setTestRun({ server, template, run });
+  const withdraw = url ? await announceRun(url, run) : undefined;
+  try {
+    if (url) await dropAbandonedDatabases(url);
+    const template = await createTemplate(server, `tombstone_template_${run}`, migrateGateway);
+    setTestRun({ server, template, run, withdraw });
+  } catch (error) {
+    // There is no teardown after a failed setup.
+    await withdraw?.();
+    await server.stop();
+    throw error;
+  }
 }

@@ -5,10 +5,11 @@ import { currentTestRun } from './test-run.ts';
 export default async function globalTeardown(): Promise<void> {
   const testRun = currentTestRun();
   if (!testRun) return;
-  const { server, template, run } = testRun;
-  if (process.env['TEST_DATABASE_URL']) {
+  const { server, template, run, withdraw } = testRun;
+  if (withdraw) {
     await dropDatabases(server.url(), `tombstone_test_${run}_`);
     await template.drop();
+    await withdraw();
   }
   await server.stop();
 }

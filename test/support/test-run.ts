@@ -6,6 +6,8 @@ export interface TestRun {
   readonly template: TestDatabase;
   /** Part of the name of every database of this run. */
   readonly run: string;
+  /** Ends the announcement of this run to others on the same server; only with TEST_DATABASE_URL. */
+  readonly withdraw?: () => Promise<void>;
 }
 
 let current: TestRun | undefined;
