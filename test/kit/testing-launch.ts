@@ -36,6 +36,7 @@ export interface Launch {
   uid?: number;
   cwd?: string;
   path?: string;
+  tmpdir?: string;
 }
 
 const ownScript = fileURLToPath(new URL('testing-child.ts', import.meta.url));
@@ -50,7 +51,7 @@ export function launch({ options, ending, uid, ...how }: Launch): Launched {
     cwd: how.cwd ?? '/',
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
-    env: { PATH: how.path ?? process.env['PATH'] },
+    env: { PATH: how.path ?? process.env['PATH'], ...(how.tmpdir && { TMPDIR: how.tmpdir }) },
     ...(uid === undefined ? {} : { uid, gid: uid }),
   });
   children.push(child);

@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
+import { spawnSync } from 'node:child_process';
 import { createServer } from 'node:net';
-import { readFileSync, readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readFileSync, readdirSync, statSync, statfsSync } from 'node:fs';
+import { tmpdir as tmpdirOfSystem } from 'node:os';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { RunAs } from '../../src/kit/testing/index.ts';
@@ -19,6 +21,10 @@ const isRoot = process.getuid?.() === 0;
 // Only root can become another user; the other ways run everywhere.
 const asRoot = isRoot ? it.concurrent : it.skip;
 
+const otherPids = ['unshare', '--pid', '--fork', '--mount-proc'];
+const withPidNamespaces =
+  spawnSync(otherPids[0] ?? '', [...otherPids.slice(1), 'true']).status === 0 ? it.concurrent : it.skip;
+
 afterAll(removeClusterParents);
 
 async function answers(url: string): Promise<boolean> {
@@ -28,6 +34,15 @@ async function answers(url: string): Promise<boolean> {
     await client.connect();
     await client.end();
     return true;
+  } catch {
+    return false;
+  }
+}
+
+function hasRoomyMemory(): boolean {
+  try {
+    const { bavail, bsize } = statfsSync('/dev/shm');
+    return bavail * bsize > 2 ** 30;
   } catch {
     return false;
   }
@@ -147,6 +162,42 @@ describe('the next start', () => {
   );
 });
 
+describe('the next start in another pid namespace, as in a container that shares the directory', () => {
+  withPidNamespaces('leaves a server alone whose process it cannot see', async () => {
+    const dataParent = clusterParent();
+    const running = launch({ options: { dataParent }, ending: 'wait' });
+    const { url, directory } = await running.report;
+    const next = launch({ options: { dataParent }, ending: 'stop', wrapper: otherPids });
+    expect(await next.report).toMatchObject({ version: expect.any(String) });
+    await next.ended;
+    expect(readdirSync(dataParent).map((name) => join(dataParent, name))).toEqual([directory]);
+    expect(await answers(url)).toBe(true);
+    running.child.kill();
+    expect(await settled(dataParent)).toEqual(nothing);
+  });
+});
+
+describe('the temporary directory', () => {
+  it.concurrent(
+    'is made where TMPDIR says, also when that makes the path too long for a socket',
+    async () => {
+      const tmpdir = join(clusterParent(), 'a'.repeat(90));
+      mkdirSync(tmpdir);
+      const program = launch({ tmpdir, ending: 'wait' });
+      const { directory, url } = await program.report;
+      expect(dirname(directory)).toBe(tmpdir);
+      expect(await answers(url)).toBe(true);
+      program.child.kill();
+      expect(await settled(tmpdir)).toEqual(nothing);
+    },
+  );
+
+  it.concurrent('is shared memory when that has room and TMPDIR is not set', async () => {
+    const { directory } = await launch({ ending: 'exit' }).report;
+    expect(dirname(directory)).toBe(hasRoomyMemory() ? '/dev/shm' : tmpdirOfSystem());
+  });
+});
+
 describe('a detached server', () => {
   it.concurrent('outlives the process that started it and ends when its supervisor is told', async () => {
     const dataParent = clusterParent();
@@ -202,7 +253,7 @@ describe('a failed start', () => {
     const dataParent = join(clusterParent(), 'missing');
     const { code, message } = await launch({ options: { dataParent } }).report;
     expect(code).toBe('TESTING.START_FAILED');
-    expect(message).toContain(dataParent);
+    expect(message).toContain(`${dataParent} cannot be written (ENOENT)`);
   });
 });
 

@@ -8,11 +8,7 @@ export async function migrateGateway(url: string): Promise<void> {
     console.warn('No migrations yet: the template database is empty.');
     return;
   }
-  try {
-    const { Migrator } = await import(migrations.href);
-    const { gateway } = await import(module.href);
-    await new Migrator({ connection: url, modules: [gateway] }).up();
-  } catch (error) {
-    console.warn('Migrations do not work yet: the template database is empty.', error);
-  }
+  const { Migrator } = await import(migrations.href);
+  const { gateway } = await import(module.href);
+  await new Migrator({ connection: url, modules: [gateway] }).up();
 }

@@ -1,6 +1,5 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { Socket, createServer } from 'node:net';
+import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,11 +11,12 @@ import {
   temporaryParent,
   temporaryParents,
 } from './cluster-directory.ts';
-import { TestServerError } from './errors.ts';
-import { removeCluster, sweepLeftovers } from './leftovers.ts';
+import { TestServerError, errorCodeOf } from './errors.ts';
+import { sweepLeftovers } from './leftovers.ts';
 import { type RunAs, chooseRunAs } from './run-as.ts';
 import { serverCommands } from './server-commands.ts';
-import { supervisorScript } from './supervisor.ts';
+import { type Supervisor, letGo, spawnSupervisor, stopOnce, unref } from './supervisor-process.ts';
+import { supervisorScript } from './supervisor-script.ts';
 
 /** How to start the embedded server; every part has a default that suits tests. */
 export interface EmbeddedServerOptions {
@@ -43,13 +43,6 @@ export interface EmbeddedServer {
   stop(): Promise<void>;
 }
 
-interface Supervisor {
-  readonly child: ChildProcess;
-  readonly paths: ClusterDirectory;
-  /** Settles when the supervisor has ended, by when the server is stopped and the directory is gone. */
-  readonly ended: Promise<void>;
-}
-
 const START_MS = 60_000;
 const PORT_TRIES = 3;
 
@@ -58,6 +51,7 @@ export async function startEmbeddedServer(options: EmbeddedServerOptions): Promi
   const native = findBinaries();
   const runAs = options.runAs ?? chooseRunAs(native);
   const parent = options.dataParent ?? temporaryParent(runAs);
+  assertWritable(parent);
   await sweepLeftovers(new Set([parent, ...temporaryParents()]));
   for (let tries = 1; ; tries += 1) {
     const port = options.port ?? (await freePort());
@@ -105,24 +99,6 @@ async function startOnPort({ native, runAs, parent, port, options }: Start): Pro
   }
 }
 
-function spawnSupervisor(paths: ClusterDirectory, script: string, password: string): Supervisor {
-  const child = spawn('/bin/sh', ['-c', script, 'tombstone-pg-supervisor'], {
-    cwd: '/',
-    detached: true,
-    stdio: ['pipe', 'ignore', 'ignore'],
-    // Nothing else of the environment: PGDATA, PGPORT, LC_* and LD_PRELOAD would change the server.
-    env: { PATH: process.env['PATH'] ?? '/usr/local/bin:/usr/bin:/bin', LANG: 'C', TZ: 'UTC' },
-  });
-  const ended = new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
-  });
-  // Writing to a supervisor that has just ended is no news: `ended` tells.
-  child.stdin?.on('error', () => undefined);
-  child.stdin?.write(`${password}\n`);
-  return { child, paths, ended };
-}
-
 async function serverReady({ child, paths, ended }: Supervisor): Promise<number> {
   let gone = false;
   void ended.then(() => (gone = true));
@@ -132,29 +108,8 @@ async function serverReady({ child, paths, ended }: Supervisor): Promise<number>
     if (gone || existsSync(paths.ended) || Date.now() > deadline) throw startFailed(paths);
   }
   // From here on the server shall not keep this process alive.
-  child.unref();
-  if (child.stdin instanceof Socket) child.stdin.unref();
+  unref(child);
   return Number.parseInt(readText(join(paths.data, 'postmaster.pid')), 10);
-}
-
-async function letGo(child: ChildProcess): Promise<void> {
-  await new Promise<void>((resolve) => {
-    if (child.stdin) child.stdin.end('detach\n', resolve);
-    else resolve();
-  });
-}
-
-function stopOnce({ child, paths, ended }: Supervisor): () => Promise<void> {
-  let stopped: Promise<void> | undefined;
-  const stop = async (): Promise<void> => {
-    child.ref();
-    child.kill('SIGTERM');
-    child.stdin?.destroy();
-    await ended;
-    // Only when the supervisor was killed is there something left to do.
-    await removeCluster(paths.directory);
-  };
-  return () => (stopped ??= stop());
 }
 
 function startFailed(paths: ClusterDirectory): TestServerError {
@@ -164,6 +119,18 @@ function startFailed(paths: ClusterDirectory): TestServerError {
     `The embedded PostgreSQL did not start in ${paths.directory}; nothing of it was left behind. Remove the reason ` +
       `below, or start a PostgreSQL yourself and pass its URL as \`url\`.\n${lines || 'It wrote no reason.'}`,
   );
+}
+
+function assertWritable(parent: string): void {
+  try {
+    accessSync(parent, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    throw new TestServerError(
+      'TESTING.START_FAILED',
+      `The embedded PostgreSQL needs a directory for its files, and ${parent} cannot be written ` +
+        `(${errorCodeOf(error)}). Make it writable, or name another one as \`dataParent\` or in TMPDIR.`,
+    );
+  }
 }
 
 async function freePort(): Promise<number> {

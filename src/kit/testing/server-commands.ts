@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { ClusterDirectory } from './cluster-directory.ts';
 import { NOBODY, type RunAs, runPrefix } from './run-as.ts';
-import type { Command } from './supervisor.ts';
+import type { Command } from './supervisor-script.ts';
 
 /** What decides the command lines of one embedded server. */
 export interface ServerPlan {
