@@ -22,6 +22,9 @@ export default {
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+  reporters: process.env.TEST_REPORT
+    ? ['default', ['<rootDir>/test/support/report.js', { file: process.env.TEST_REPORT }]]
+    : ['default'],
   testTimeout: 30_000,
   maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',

@@ -1,0 +1,68 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import Table from 'cli-table3';
+import { Pool } from 'pg';
+import { gateway } from '../src/gateway/index.ts';
+import { defineDataConfig } from '../src/index.ts';
+import { Migrator } from '../src/kit/migrations/index.ts';
+import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
+import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
+import { fill } from './data.ts';
+import { measure, type Measured } from './measure.ts';
+import { verify } from './verify.ts';
+import { workloads } from './workloads.ts';
+
+async function runWorkloads(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
+  await new Migrator({ connection: url, modules: [gateway] }).up();
+  await fill(url);
+  const pool = new Pool({ connectionString: url });
+  const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
+  try {
+    const rounds = quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 15, callsPerRound: 40 };
+    const measured: Measured[] = [];
+    for (const workload of workloads(pool, orm.em.fork())) {
+      if (only.length > 0 && !only.includes(workload.name)) continue;
+      await verify(workload);
+      measured.push(...(await measure(workload, rounds)));
+    }
+    return measured;
+  } finally {
+    await orm.close();
+    await pool.end();
+  }
+}
+
+function print(measured: readonly Measured[], environment: string): void {
+  const table = new Table({ head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, pg = 1.00'] });
+  for (const { workload, variant, median, p99, ratio } of measured) {
+    table.push([workload, variant, median.toFixed(0), p99.toFixed(0), ratio.toFixed(2)]);
+  }
+  process.stdout.write(`${table.toString()}\n${environment}\n`);
+}
+
+async function main(): Promise<void> {
+  const options = readArguments(process.argv.slice(2));
+  if (options.help) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const url = process.env['DATABASE_URL'];
+  const server = await startTestServer(url ? { url } : { durable: true });
+  try {
+    const database = await createTestDatabase(server);
+    try {
+      const measured = await runWorkloads(database.url, options);
+      const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
+      if (options.json) process.stdout.write(`${JSON.stringify({ environment, measured })}\n`);
+      else print(measured, environment);
+    } finally {
+      await database.drop();
+    }
+  } finally {
+    await server.stop();
+  }
+}
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+});
