@@ -1,0 +1,54 @@
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MigrationError } from './errors.ts';
+import type { MigrationSource } from './files.ts';
+
+/** What goes into a new migration file. */
+export interface NewMigration {
+  /** What the file does, in words; becomes part of its name. */
+  readonly description: string;
+  readonly up?: readonly string[];
+  /** Left out: the file has no Down section and cannot be reverted. */
+  readonly down?: readonly string[];
+}
+
+/**
+ * Writes a migration file with the next free number of the module.
+ *
+ * @returns its absolute path.
+ * @throws MigrationError when the description leaves no name.
+ */
+export async function createMigration(source: MigrationSource, migration: NewMigration): Promise<string> {
+  const slug = migration.description
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '_')
+    .replace(/^_+|_+$/g, '');
+  if (slug === '') {
+    throw new MigrationError(
+      'MIGRATION.ILLEGAL_NAME',
+      'A migration needs a description of letters or digits, for example "add user notes".',
+    );
+  }
+  const path = join(source.migrations, `${await nextVersion(source)}_${slug}.sql`);
+  // "wx": a file that another hand has written meanwhile is not overwritten.
+  await writeFile(path, textOf(migration), { flag: 'wx' });
+  return path;
+}
+
+async function nextVersion({ migrations }: MigrationSource): Promise<string> {
+  const names = await readdir(migrations);
+  const versions = names.map((name) => Number(/^(\d+)_.*\.sql$/.exec(name)?.[1] ?? 0));
+  return String(Math.max(0, ...versions) + 1).padStart(3, '0');
+}
+
+function textOf({ up = [], down }: NewMigration): string {
+  const section = (statements: readonly string[]): string =>
+    statements.map((sql) => `${withSemicolon(sql)}\n`).join('');
+  const revert = down ? `\n-- +goose Down\n${section(down)}` : '';
+  return `-- +goose Up\n${section(up)}${revert}`;
+}
+
+function withSemicolon(sql: string): string {
+  const trimmed = sql.trim();
+  return trimmed.endsWith(';') ? trimmed : `${trimmed};`;
+}

@@ -1,0 +1,87 @@
+/** Codes of everything that the engine refuses; each is also one exit code class of the command. */
+export type MigrationErrorCode =
+  | 'MIGRATION.ILLEGAL_NAME'
+  | 'MIGRATION.DUPLICATE_VERSION'
+  | 'MIGRATION.SYNTAX'
+  | 'MIGRATION.CHECKSUM_MISMATCH'
+  | 'MIGRATION.UNKNOWN'
+  | 'MIGRATION.OUT_OF_ORDER'
+  | 'MIGRATION.IRREVERSIBLE'
+  | 'MIGRATION.LOCK_TIMEOUT'
+  | 'MIGRATION.FAILED'
+  | 'MIGRATION.NO_SUCH_FILE'
+  | 'MIGRATION.UNSUPPORTED'
+  | 'MIGRATION.BAD_URL'
+  | 'MIGRATION.UNREACHABLE'
+  | 'MIGRATION.WRONG_PASSWORD'
+  | 'MIGRATION.NO_DATABASE'
+  | 'MIGRATION.SERVER_TOO_OLD';
+
+/** Base of the engine's errors. The message says what to do next and holds no password and no value of a row. */
+export class MigrationError extends Error {
+  override readonly name: string = 'MigrationError';
+  readonly code: MigrationErrorCode;
+  /** The file as the ledger names it, where the error is about one file. */
+  readonly file: string | undefined;
+
+  constructor(code: MigrationErrorCode, message: string, file?: string) {
+    super(message);
+    this.code = code;
+    this.file = file;
+  }
+}
+
+/** A file's text cannot be read as a migration; nothing has run. */
+export class MigrationSyntaxError extends MigrationError {
+  override readonly name = 'MigrationSyntaxError';
+  /** Counted from 1. */
+  readonly line: number;
+  readonly column: number;
+
+  constructor(file: string, line: number, column: number, problem: string) {
+    super('MIGRATION.SYNTAX', `${file}:${line}:${column}: ${problem}`, file);
+    this.line = line;
+    this.column = column;
+  }
+}
+
+/** A file was edited after it had been applied; nothing has run. */
+export class ChecksumMismatchError extends MigrationError {
+  override readonly name = 'ChecksumMismatchError';
+  readonly recorded: string;
+  readonly found: string;
+
+  constructor(file: string, recorded: string, found: string) {
+    super(
+      'MIGRATION.CHECKSUM_MISMATCH',
+      `${file} was changed after it had been applied.\n  recorded ${recorded}\n  found    ${found}\n` +
+        'Either restore the text that was applied, or put the change into a new migration.',
+      file,
+    );
+    this.recorded = recorded;
+    this.found = found;
+  }
+}
+
+/** A statement failed. What the failing file had done is rolled back, unless it is a NO TRANSACTION file. */
+export class MigrationFailedError extends MigrationError {
+  override readonly name = 'MigrationFailedError';
+  readonly sqlState: string | undefined;
+  readonly line: number;
+  /** Files that this run had applied or reverted before, and that stay so. */
+  readonly done: readonly string[];
+
+  constructor(
+    file: string,
+    line: number,
+    reason: { sqlState?: string; sentence: string },
+    done: readonly string[],
+  ) {
+    const before =
+      done.length === 0 ? 'No file was applied before it.' : `Applied before it: ${done.join(', ')}.`;
+    super('MIGRATION.FAILED', `${file}:${line}: ${reason.sentence}\n${before}`, file);
+    this.line = line;
+    this.sqlState = reason.sqlState;
+    this.done = done;
+  }
+}

@@ -1,0 +1,56 @@
+import { failure } from './failure.ts';
+import type { MigrationFile } from './files.ts';
+import { forget, record } from './ledger.ts';
+import type { Statement } from './parse.ts';
+import type { Session } from './session.ts';
+
+export type Direction = 'up' | 'down';
+
+/**
+ * Runs one direction of one file and changes its ledger row: in one transaction, or, for a NO TRANSACTION file, statement
+ * by statement with the row last.
+ *
+ * @throws MigrationFailedError; a transactional file has then left nothing.
+ */
+export async function executeFile(
+  session: Session,
+  file: MigrationFile,
+  direction: Direction,
+  done: readonly string[],
+): Promise<void> {
+  const statements = direction === 'up' ? file.up : (file.down ?? []);
+  if (file.transactional) await session.run('begin');
+  for (const statement of statements) await runStatement(session, file, statement, done);
+  // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
+  if (file.transactional) await session.run('reset role');
+  else await session.reset();
+  if (direction === 'up') await record(session, file.name, file.checksum);
+  else await forget(session, file.name);
+  if (file.transactional) await commit(session, file, statements, done);
+  await session.reset();
+}
+
+async function runStatement(
+  session: Session,
+  file: MigrationFile,
+  statement: Statement,
+  done: readonly string[],
+): Promise<void> {
+  try {
+    await session.run(statement.text);
+  } catch (error) {
+    await session.reset().catch(() => undefined);
+    throw failure(file, statement, error, done);
+  }
+}
+
+/** Deferred constraints are checked here, so a commit can fail like a statement. */
+async function commit(
+  session: Session,
+  file: MigrationFile,
+  statements: readonly Statement[],
+  done: readonly string[],
+): Promise<void> {
+  const last = statements.at(-1) ?? { text: 'commit', line: 1 };
+  await runStatement(session, file, { text: 'commit', line: last.line }, done);
+}

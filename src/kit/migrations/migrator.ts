@@ -1,0 +1,172 @@
+import type { ClientConfig } from 'pg';
+import { type Direction, executeFile } from './execute.ts';
+import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
+import { createLedger, forget, readLedger, record } from './ledger.ts';
+import { releaseLock, takeLock } from './lock.ts';
+import { type DownOptions, find, planDown, planUp, type UpOptions, verifyPlan } from './plan.ts';
+import { Session } from './session.ts';
+import { type MigrationStatus, statusOf } from './status.ts';
+
+/** What a run tells while it goes on. */
+export type MigrationEvent =
+  | { readonly type: 'waiting-for-lock'; readonly ms: number }
+  | { readonly type: 'start'; readonly name: string; readonly index: number; readonly total: number }
+  | {
+      readonly type: 'applied' | 'reverted';
+      readonly name: string;
+      readonly index: number;
+      readonly total: number;
+      readonly ms: number;
+    };
+
+export interface MigratorOptions {
+  /** A URL, or what `pg` takes; its password is never printed. */
+  readonly connection: string | ClientConfig;
+  /** In the order in which their migrations run. */
+  readonly modules: readonly MigrationSource[];
+  /** How long to wait for another run to end, in milliseconds. Default 10 minutes. */
+  readonly lockTimeoutMs?: number;
+  /** How often to ask for the lock, in milliseconds. Default 500. */
+  readonly lockPollMs?: number;
+  onProgress?(event: MigrationEvent): void;
+}
+
+/** One file that a run has applied or reverted. */
+export interface MigrationStep {
+  readonly name: string;
+  readonly module: string;
+  readonly path: string;
+  readonly ms: number;
+}
+
+export interface MigrationResult {
+  readonly direction: Direction;
+  readonly steps: readonly MigrationStep[];
+  /** Milliseconds, waiting for the lock included. */
+  readonly ms: number;
+}
+
+/**
+ * Runs the migrations of modules. Every call opens one connection of its own, reads and parses all files first, and runs
+ * nothing when one of them is wrong or has been edited after it was applied.
+ *
+ * @example
+ * ```ts
+ * await new Migrator({ connection: process.env.DATABASE_URL, modules: [gateway] }).up();
+ * ```
+ */
+export class Migrator {
+  readonly #options: MigratorOptions;
+
+  constructor(options: MigratorOptions) {
+    this.#options = options;
+  }
+
+  /** Applies pending files. Running it again does nothing. */
+  async up(options: UpOptions = {}): Promise<MigrationResult> {
+    return this.#run('up', async (session, files) => planUp(files, await readLedger(session), options));
+  }
+
+  /** Reverts applied files, newest first; by default the last one. */
+  async down(options: DownOptions = {}): Promise<MigrationResult> {
+    return this.#run('down', async (session, files) => planDown(files, await readLedger(session), options));
+  }
+
+  /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */
+  async status(): Promise<MigrationStatus[]> {
+    return this.#read(async (session, files) => statusOf(files, await readLedger(session)));
+  }
+
+  /** The last applied file of each module that has one. */
+  async version(): Promise<{ module: string; name: string }[]> {
+    const applied = (await this.status()).filter((row) => row.state === 'applied' || row.state === 'changed');
+    const last = new Map(applied.map((row) => [row.module ?? '', row.name]));
+    return [...last].map(([module, name]) => ({ module, name }));
+  }
+
+  /** Compares files and ledger and throws what `up` would throw, without running anything. */
+  async verify(): Promise<void> {
+    await this.#read(async (session, files) => verifyPlan(files, await readLedger(session)));
+  }
+
+  /** Records a file as applied without running it. */
+  async log(name: string): Promise<void> {
+    await this.#locked(async (session, files) => {
+      const file = find(files, name);
+      await record(session, file.name, file.checksum);
+    });
+  }
+
+  /** Takes a file out of the ledger without reverting it. */
+  async unlog(name: string): Promise<void> {
+    await this.#locked(async (session, files) => forget(session, find(files, name).name));
+  }
+
+  async #run(
+    direction: Direction,
+    plan: (session: Session, files: MigrationFile[]) => Promise<MigrationFile[]>,
+  ): Promise<MigrationResult> {
+    const start = performance.now();
+    const steps = await this.#locked(async (session, files) => {
+      verifyPlan(files, await readLedger(session));
+      return this.#execute(session, await plan(session, files), direction);
+    });
+    return { direction, steps, ms: performance.now() - start };
+  }
+
+  async #execute(
+    session: Session,
+    files: readonly MigrationFile[],
+    direction: Direction,
+  ): Promise<MigrationStep[]> {
+    const steps: MigrationStep[] = [];
+    const total = files.length;
+    for (const [index, file] of files.entries()) {
+      const { name, module, path } = file;
+      this.#tell({ type: 'start', name, index, total });
+      const start = performance.now();
+      await executeFile(
+        session,
+        file,
+        direction,
+        steps.map((step) => step.name),
+      );
+      const ms = performance.now() - start;
+      steps.push({ name, module, path, ms });
+      this.#tell({ type: direction === 'up' ? 'applied' : 'reverted', name, index, total, ms });
+    }
+    return steps;
+  }
+
+  async #locked<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
+    const { lockTimeoutMs = 600_000, lockPollMs = 500 } = this.#options;
+    return this.#read(async (session, files) => {
+      await takeLock(session, {
+        timeoutMs: lockTimeoutMs,
+        pollMs: lockPollMs,
+        onWait: (ms) => this.#tell({ type: 'waiting-for-lock', ms }),
+      });
+      try {
+        await createLedger(session);
+        return await work(session, files);
+      } finally {
+        // Closing the connection frees the lock too; the answer only matters to a connection that would be used again.
+        await releaseLock(session).catch(() => false);
+      }
+    });
+  }
+
+  async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
+    const files = await loadMigrations(this.#options.modules);
+    const session = await Session.open(this.#options.connection);
+    try {
+      return await work(session, files);
+    } finally {
+      await session.close();
+    }
+  }
+
+  #tell(event: MigrationEvent): void {
+    this.#options.onProgress?.(event);
+  }
+}

@@ -1,0 +1,39 @@
+import type { MigrationFile } from './files.ts';
+import type { LedgerRow } from './ledger.ts';
+
+/**
+ * `pending` not in the ledger; `changed` edited after it was applied; `missing` applied and the file is gone; `foreign`
+ * recorded by another tool.
+ */
+export type MigrationState = 'applied' | 'pending' | 'changed' | 'missing' | 'foreign';
+
+/** One file or one ledger row, as `status` reports it. */
+export interface MigrationStatus {
+  readonly name: string;
+  readonly module: string | undefined;
+  readonly version: number | undefined;
+  readonly state: MigrationState;
+  readonly appliedAt: Date | undefined;
+  /** Whether the file has a Down section. */
+  readonly reversible: boolean;
+}
+
+/** Files in the order in which they run, then rows without a file. */
+export function statusOf(files: readonly MigrationFile[], rows: readonly LedgerRow[]): MigrationStatus[] {
+  const byName = new Map(rows.map((row) => [row.filename, row]));
+  const ofFiles = files.map((file) => {
+    const row = byName.get(file.name);
+    byName.delete(file.name);
+    const { name, module, version } = file;
+    const state: MigrationState = !row ? 'pending' : row.checksum === file.checksum ? 'applied' : 'changed';
+    return { name, module, version, state, appliedAt: row?.appliedAt, reversible: file.down !== undefined };
+  });
+  const modules = new Set(files.map((file) => file.module));
+  return [...ofFiles, ...[...byName.values()].map((row) => withoutFile(row, modules))];
+}
+
+function withoutFile({ filename, appliedAt }: LedgerRow, modules: ReadonlySet<string>): MigrationStatus {
+  const module = filename.includes('/') ? filename.split('/')[0] : undefined;
+  const state = module !== undefined && modules.has(module) ? 'missing' : 'foreign';
+  return { name: filename, module, version: undefined, state, appliedAt, reversible: false };
+}
