@@ -13,6 +13,7 @@ import {
   DataEntityManager,
   DataRepository,
   LAYER_OPTIONS,
+  Migrator,
   refuseUnsafeMappings,
 } from '../orm/index.ts';
 import {
@@ -54,7 +55,7 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
     autoJoinRefsForFilters: false,
     filters: { ...filters, [SOFT_DELETE_FILTER]: softDeleteFilter(softDeletableNames(entities)) },
     subscribers: [new KeepForeignKeys(), ...(subscribers ?? [])],
-    extensions: [...(extensions ?? [])],
+    extensions: [Migrator, ...(extensions ?? [])],
     discovery: { ...discovery, afterDiscovered: refuseThen(discovery?.afterDiscovered) },
     migrations: {
       ...migrations,

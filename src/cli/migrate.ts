@@ -1,0 +1,130 @@
+import type { Command } from 'commander';
+import {
+  type DownOptions,
+  type MigrationResult,
+  type MigrationStatus,
+  Migrator,
+  type UpOptions,
+} from '../kit/migrations/index.ts';
+import { readModules } from './configuration.ts';
+import { UsageError } from './exit-codes.ts';
+import { progressFor } from './progress.ts';
+import { readTarget, type Target } from './target.ts';
+
+interface CommonOptions {
+  readonly config?: string;
+  readonly json?: boolean;
+}
+
+interface RunOptions extends CommonOptions {
+  readonly to?: string;
+  readonly steps?: number;
+}
+
+const TO = 'up to (or down to) this file: its name or its number; 0 reverts all';
+
+/** Adds `migrate up | down | version | status`. */
+export function addMigrate(program: Command): void {
+  const migrate = program
+    .command('migrate')
+    .description('apply and revert the SQL migrations of the configured modules; the target is DATABASE_URL');
+  common(migrate.command('up').description('apply pending files'))
+    .option('--to <file>', TO)
+    .option('--steps <number>', 'at most this many files', positive)
+    .action((options: RunOptions) => run(options, 'up'));
+  common(migrate.command('down').description('revert the last file, or more'))
+    .option('--to <file>', TO)
+    .option('--steps <number>', 'this many files; 1 when left out', positive)
+    .action((options: RunOptions) => run(options, 'down'));
+  common(migrate.command('version').description('the last applied file of each module')).action(version);
+  common(migrate.command('status').description('every file, and whether it is applied')).action(status);
+}
+
+function common(command: Command): Command {
+  return command
+    .option('--config <file>', 'the configuration; mikro-orm.config.ts, .js or .mjs here when left out')
+    .option('--json', 'one JSON object on standard output, nothing else')
+    .option('--verbose', 'with a failure, print the stack trace too');
+}
+
+function positive(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new UsageError('--steps takes a whole number from 1 on.');
+}
+
+async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void> {
+  const target = readTarget(process.env);
+  const modules = await readModules(options.config);
+  const progress = progressFor(process.stdout, options.json === true);
+  if (!options.json) say(`${direction === 'up' ? 'Migrating' : 'Reverting'} ${target.shown}`);
+  const migrator = new Migrator({
+    connection: target.url,
+    modules,
+    onProgress: (event) => progress.tell(event),
+  });
+  const { to, steps } = options;
+  try {
+    const result = await (direction === 'up'
+      ? migrator.up(upOptions(to, steps))
+      : migrator.down(downOptions(to, steps)));
+    progress.end();
+    report(target, result, options.json === true);
+  } finally {
+    progress.end();
+  }
+}
+
+const upOptions = (to?: string, steps?: number): UpOptions => ({ to, steps });
+const downOptions = (to?: string, steps?: number): DownOptions => ({ to: to === '0' ? 0 : to, steps });
+
+function report(target: Target, { direction, steps, ms }: MigrationResult, json: boolean): void {
+  if (json) {
+    const files = steps.map(({ name, ms: took }) => ({ name, ms: Math.round(took) }));
+    return say(JSON.stringify({ target: target.shown, direction, files, ms: Math.round(ms) }));
+  }
+  const verb = direction === 'up' ? 'applied' : 'reverted';
+  const files = steps.length === 1 ? '1 file' : `${steps.length} files`;
+  say(
+    steps.length === 0 ? `Nothing to do: no file was ${verb}.` : `${files} ${verb} in ${ms.toFixed(0)} ms.`,
+  );
+}
+
+async function version(options: CommonOptions): Promise<void> {
+  const { target, migrator } = await open(options);
+  const versions = await migrator.version();
+  if (options.json) return say(JSON.stringify({ target: target.shown, versions }));
+  say(`Database ${target.shown}`);
+  if (versions.length === 0) say('No migration is applied.');
+  for (const { name } of versions) say(name);
+}
+
+async function status(options: CommonOptions): Promise<void> {
+  const { target, migrator } = await open(options);
+  const rows = await migrator.status();
+  if (options.json) return say(JSON.stringify({ target: target.shown, migrations: rows }));
+  say(`Database ${target.shown}`);
+  for (const row of rows) say(lineOf(row));
+  const pending = rows.filter((row) => row.state === 'pending').length;
+  say(`${rows.length - pending} recorded, ${pending} pending.`);
+}
+
+function lineOf({ state, name, appliedAt, reversible }: MigrationStatus): string {
+  const when = appliedAt?.toISOString() ?? ''.padEnd(24);
+  const note =
+    state === 'changed'
+      ? '  edited after it was applied'
+      : reversible || state === 'foreign'
+        ? ''
+        : '  no Down';
+  return `${state.padEnd(8)} ${when}  ${name}${note}`;
+}
+
+async function open(options: CommonOptions): Promise<{ target: Target; migrator: Migrator }> {
+  const target = readTarget(process.env);
+  const modules = await readModules(options.config);
+  return { target, migrator: new Migrator({ connection: target.url, modules }) };
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
