@@ -14,6 +14,7 @@ import {
   DataRepository,
   LAYER_OPTIONS,
   Migrator,
+  PostgresNamingStrategy,
   refuseUnsafeMappings,
 } from '../orm/index.ts';
 import {
@@ -46,7 +47,9 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
   return {
     forceUtcTimezone: true,
     findOneOrFailHandler: (entityName) => new NotFoundError(entityName, domainErrors),
+    namingStrategy: PostgresNamingStrategy,
     ...options,
+    schemaGenerator: { ...options.schemaGenerator, skipTables: skipTables(input) },
     entities,
     driver: DataDriver,
     entityManager: DataEntityManager,
@@ -65,6 +68,14 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
     } as Options['migrations'],
     [LAYER_OPTIONS]: { domainErrors },
   } as DataConfig;
+}
+
+/** Tables without an entity, which the comparison with the database would otherwise propose to drop. */
+function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | RegExp)[] {
+  return [
+    ...(schemaGenerator?.skipTables ?? []),
+    ...modules.flatMap((module) => module.unmappedTables ?? []),
+  ];
 }
 
 type AfterDiscovered = NonNullable<Options['discovery']>['afterDiscovered'];

@@ -8,6 +8,8 @@ export interface Module {
   /** Absolute path of the folder that holds its `NNN_description.sql` files. */
   readonly migrations: string;
   readonly entities: readonly (EntityClass<object> | EntitySchema)[];
+  /** Tables that the migrations create and no entity maps. */
+  readonly unmappedTables?: readonly string[];
   readonly errors?: DomainErrors;
 }
 

@@ -197,12 +197,12 @@ function infoOf({ name, path }: MigrationStep): MigrationInfo {
   return { name, path };
 }
 
-/** The schema generator separates its statements by line ends; none of them holds one inside. */
+/** The schema generator separates its statements by line ends, none of which stands inside one, and sets up its session. */
 function statementsOf(sql: string): string[] {
   return sql
     .split(/;\s*(?:\n|$)/)
     .map((part) => part.trim())
-    .filter(Boolean);
+    .filter((part) => part !== '' && !/^set\s/i.test(part));
 }
 
 /** The engine opens a connection of its own: the lock, the statements and the ledger must share one. */
