@@ -32,7 +32,10 @@ async function runWorkloads(url: string, { quick, only }: BenchArguments): Promi
 }
 
 function print(measured: readonly Measured[], environment: string): void {
-  const table = new Table({ head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, pg = 1.00'] });
+  const table = new Table({
+    head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, pg = 1.00'],
+    style: { head: [], border: [] },
+  });
   for (const { workload, variant, median, p99, ratio } of measured) {
     table.push([workload, variant, median.toFixed(0), p99.toFixed(0), ratio.toFixed(2)]);
   }

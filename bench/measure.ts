@@ -54,7 +54,7 @@ export async function measure(workload: Workload, { rounds, callsPerRound }: Rou
 }
 
 function percentiles(times: readonly number[]): { median: number; p99: number; calls: number } {
-  const sorted = [...times].sort((a, b) => a - b);
+  const sorted = times.toSorted((a, b) => a - b);
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
   return { median: at(0.5), p99: at(0.99), calls: sorted.length };

@@ -26,7 +26,17 @@ export {
   type PreparedStatement,
   runPrepared,
   SoftDeleteError,
+  unitOfWork,
 } from './kit/orm/index.ts';
+export {
+  checkAmount,
+  checkId,
+  checkIds,
+  checkInteger,
+  checkOptionalId,
+  checkText,
+} from './kit/input/index.ts';
+export { clampPage, containsPattern, type Page, pageOf, type PageRequest } from './kit/queries/index.ts';
 export { type RetryOptions, retryTransaction } from './kit/transactions/index.ts';
 export {
   type DataConfig,

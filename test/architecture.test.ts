@@ -18,9 +18,10 @@ const MODULES = ['gateway', 'devices', 'media'];
 /** Which rooms of the kit a room may import; a room that is not listed may import none. */
 const KIT_ARROWS: Readonly<Record<string, readonly string[]>> = {
   testing: ['config', 'migrations', 'orm', 'soft-delete', 'errors'],
-  config: ['orm', 'soft-delete', 'errors', 'migrations'],
-  orm: ['soft-delete', 'errors', 'migrations'],
+  config: ['orm', 'soft-delete', 'errors', 'input', 'migrations'],
+  orm: ['soft-delete', 'errors', 'input', 'migrations'],
   transactions: ['errors', 'orm'],
+  input: ['columns', 'errors'],
 };
 
 interface Import {

@@ -24,7 +24,7 @@ describe('the examples of the pages, run as they are printed', () => {
     );
   });
 
-  it.each(pages)('docs/%s', async (page) => {
+  it.each(pages)('docs/%s', async (page): Promise<void> => {
     const code = codeOf(page);
     // An example without an assertion could say anything.
     expect(code).toContain('assert.');

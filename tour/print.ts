@@ -12,7 +12,8 @@ export function line(text: string): void {
 
 /** A table with a header row; numbers come formatted. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const view = new Table({ head: [...head], style: { head: ['bold'], border: ['gray'] }, wordWrap: true });
+  const style = process.stdout.isTTY ? { head: ['bold'], border: ['gray'] } : { head: [], border: [] };
+  const view = new Table({ head: [...head], style, wordWrap: true });
   view.push(...rows.map((row) => [...row]));
   process.stdout.write(`${view.toString()}\n`);
 }

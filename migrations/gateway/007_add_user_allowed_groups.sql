@@ -22,12 +22,16 @@ ON CONFLICT DO NOTHING;
 DO $$
 BEGIN
   IF EXISTS (
-    SELECT FROM users u CROSS JOIN LATERAL unnest(u.allowed_groups) AS allowed (group_id)
+    SELECT u.id, g.id
+    FROM users u
+    CROSS JOIN LATERAL unnest(u.allowed_groups) AS allowed (group_id)
     JOIN groups g ON g.id = allowed.group_id
-    WHERE NOT EXISTS (SELECT FROM user_allowed_groups a WHERE a.user_id = u.id AND a.group_id = g.id)
+    EXCEPT
+    SELECT user_id, group_id FROM user_allowed_groups
   ) OR EXISTS (
-    SELECT FROM user_allowed_groups a
-    WHERE NOT EXISTS (SELECT FROM users u WHERE u.id = a.user_id AND a.group_id = ANY (u.allowed_groups))
+    SELECT user_id, group_id FROM user_allowed_groups
+    EXCEPT
+    SELECT u.id, allowed.group_id FROM users u CROSS JOIN LATERAL unnest(u.allowed_groups) AS allowed (group_id)
   ) THEN
     RAISE EXCEPTION 'user_allowed_groups does not hold the pairs of users.allowed_groups; nothing was changed';
   END IF;

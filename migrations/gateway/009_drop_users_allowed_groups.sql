@@ -28,12 +28,15 @@ ON CONFLICT DO NOTHING;
 DO $$
 BEGIN
   IF EXISTS (
-    SELECT FROM users u CROSS JOIN LATERAL unnest(u.allowed_groups) AS allowed (group_id)
+    SELECT u.id, allowed.group_id
+    FROM users u
+    CROSS JOIN LATERAL unnest(u.allowed_groups) AS allowed (group_id)
     WHERE allowed.group_id IS NOT NULL
-      AND NOT EXISTS (
-        SELECT FROM user_allowed_groups a WHERE a.user_id = u.id AND a.group_id = allowed.group_id)
-      AND NOT EXISTS (
-        SELECT FROM orphan_allowed_groups_audit o WHERE o.user_id = u.id AND o.group_id = allowed.group_id)
+    EXCEPT (
+      SELECT user_id, group_id FROM user_allowed_groups
+      UNION ALL
+      SELECT user_id, group_id FROM orphan_allowed_groups_audit
+    )
   ) THEN
     RAISE EXCEPTION 'some elements of users.allowed_groups are neither in user_allowed_groups nor in the audit; nothing was changed';
   END IF;

@@ -7,3 +7,4 @@ export { PostgresNamingStrategy } from './naming-strategy.ts';
 export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
 export { SoftDeleteError } from './soft-delete-error.ts';
+export { unitOfWork } from './unit-of-work.ts';

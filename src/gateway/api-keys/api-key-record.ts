@@ -1,0 +1,64 @@
+import type { Id } from '../../kit/columns/index.ts';
+import { type GroupRecord, groupRecord } from '../groups/group-record.ts';
+import type { Group } from '../groups/group.entity.ts';
+import { type UserRecord, userRecord } from '../users/user-record.ts';
+import type { User } from '../users/user.entity.ts';
+import type { ApiKey } from './api-key.entity.ts';
+
+/** A key as the repository answers. `key` itself is not enumerable: it is in no log and no JSON of the record. */
+export interface ApiKeyRecord {
+  readonly id: Id;
+  readonly userId: Id;
+  readonly key: string;
+  readonly name: string;
+  readonly groupId: Id | null;
+  readonly status: string;
+  /** IP addresses and CIDR ranges; null is none. */
+  readonly ipWhitelist: readonly string[] | null;
+  readonly ipBlacklist: readonly string[] | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+/** A key with its owner and its group, each null when it is deleted (or, for the group, not there). */
+export interface ApiKeyWithRelations extends ApiKeyRecord {
+  /** Without the set of allowed groups. */
+  readonly user: Omit<UserRecord, 'allowedGroups'> | null;
+  readonly group: GroupRecord | null;
+}
+
+export interface NewApiKey {
+  readonly userId: Id;
+  readonly key: string;
+  readonly name: string;
+  readonly groupId?: Id | null;
+  readonly status?: string;
+  readonly ipWhitelist?: readonly string[] | null;
+  readonly ipBlacklist?: readonly string[] | null;
+}
+
+/** What is left out stays; null, or an empty list, clears. Key and owner never change. */
+export type ApiKeyChange = { readonly id: Id } & Partial<Omit<NewApiKey, 'userId' | 'key'>>;
+
+export function apiKeyRecord(apiKey: ApiKey): ApiKeyRecord {
+  const { id, name, status, createdAt, updatedAt } = apiKey;
+  const record = {
+    ...{ id, name, status, createdAt, updatedAt },
+    userId: apiKey.user.id,
+    groupId: apiKey.group?.id ?? null,
+    ipWhitelist: apiKey.ipWhitelist ?? null,
+    ipBlacklist: apiKey.ipBlacklist ?? null,
+  };
+  return Object.defineProperty(record, 'key', { value: apiKey.key }) as ApiKeyRecord;
+}
+
+/** The record with owner and group, as they were found among the live rows. */
+export function withRelations(
+  record: ApiKeyRecord,
+  user: User | undefined,
+  group: Group | undefined,
+): ApiKeyWithRelations {
+  const owner = user ? userRecord(user, []) : null;
+  const relations = { user: owner, group: group ? groupRecord(group) : null };
+  return Object.assign(record, relations);
+}

@@ -1,0 +1,222 @@
+import { raw } from '@mikro-orm/core';
+import type { Amount, Id } from '../../kit/columns/index.ts';
+import { InvalidInputError, isDataError, NotFoundError } from '../../kit/errors/index.ts';
+import { checkAmount, checkId, checkInteger, checkText } from '../../kit/input/index.ts';
+import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { gatewayErrors } from '../errors.ts';
+import { readAllowedGroups, removeGroupFromSets, replaceAllowedGroups } from './allowed-groups.ts';
+import { BALANCE, checkedColumns, refuseNull } from './user-input.ts';
+import {
+  type NewUser,
+  type UserChange,
+  type UserFilters,
+  type UserRecord,
+  userRecord,
+} from './user-record.ts';
+import { User } from './user.entity.ts';
+
+/** How `setBalance` uses its amount. */
+export type BalanceOperation = 'set' | 'add' | 'subtract';
+
+const NEW_BALANCE: Readonly<Record<BalanceOperation, string>> = {
+  set: '?::numeric',
+  add: 'balance + ?::numeric',
+  subtract: 'balance - ?::numeric',
+};
+
+/** Users and the groups that they may use. Every method joins the transaction of the entity manager that it was given. */
+export class UserRepository {
+  readonly #em: DataEntityManager;
+
+  constructor(em: DataEntityManager) {
+    this.#em = em;
+  }
+
+  /**
+   * Inserts a user together with the set of allowed groups.
+   *
+   * @throws ConflictError EMAIL_EXISTS; NotFoundError GROUP_NOT_FOUND; InvalidInputError VALIDATION. Nothing is inserted.
+   */
+  async create(user: NewUser): Promise<UserRecord> {
+    refuseNull(user);
+    const columns = checkedColumns({
+      ...user,
+      email: user.email ?? '',
+      passwordHash: user.passwordHash ?? '',
+    });
+    return unitOfWork(this.#em, async (em) => {
+      const created = em.create(User, columns as never);
+      await em.flush();
+      const groups = await replaceAllowedGroups(em, created.id, user.allowedGroups ?? []);
+      return userRecord(created, groups);
+    });
+  }
+
+  /** @throws NotFoundError USER_NOT_FOUND. */
+  async getById(id: Id): Promise<UserRecord> {
+    return orFail(await this.findById(id));
+  }
+
+  /** Null when there is no live user with this id. */
+  async findById(id: Id): Promise<UserRecord | null> {
+    return this.#findOne({ id: checkId('id', id) });
+  }
+
+  /** The e-mail is compared exactly. @throws NotFoundError USER_NOT_FOUND. */
+  async getByEmail(email: string): Promise<UserRecord> {
+    return orFail(await this.findByEmail(email));
+  }
+
+  /** Null when there is no live user with this e-mail. */
+  async findByEmail(email: string): Promise<UserRecord | null> {
+    return this.#findOne({ email: checkText('email', email) });
+  }
+
+  /** The active administrator with the smallest id. @throws NotFoundError USER_NOT_FOUND. */
+  async getFirstAdmin(): Promise<UserRecord> {
+    return orFail(await this.#findOne({ role: 'admin', status: 'active' }));
+  }
+
+  /**
+   * Writes the columns that differ from the stored ones, and replaces the set of allowed groups when one is given.
+   *
+   * @throws NotFoundError USER_NOT_FOUND, GROUP_NOT_FOUND; ConflictError EMAIL_EXISTS; InvalidInputError VALIDATION.
+   */
+  async update(change: UserChange): Promise<UserRecord> {
+    refuseNull(change);
+    const id = checkId('id', change.id);
+    const columns = checkedColumns({ ...change, balance: undefined } as Partial<NewUser>);
+    return unitOfWork(this.#em, async (em) => {
+      const user = await em.findOneOrFail(User, id);
+      em.assign(user, columns as never);
+      await em.flush().catch(asNotFound);
+      const { allowedGroups } = change;
+      const groups = allowedGroups
+        ? await replaceAllowedGroups(em, id, allowedGroups)
+        : ((await readAllowedGroups(em, [id])).get(id) ?? []);
+      return userRecord(user, groups);
+    });
+  }
+
+  /** Soft-deletes; a second call succeeds. Keys, subscriptions and sets stay as they are. @throws NotFoundError when the id never existed. */
+  async delete(id: Id): Promise<void> {
+    const key = checkId('id', id);
+    if (await this.#em.getRepository(User).softDelete(key)) return;
+    const existed = await this.#em.skipSoftDelete((all) => all.count(User, { id: key }));
+    if (existed === 0) throw new NotFoundError('User', gatewayErrors);
+  }
+
+  /** Newest first. */
+  async list(page: PageRequest = {}): Promise<Page<UserRecord>> {
+    return this.listWithFilters(page, {});
+  }
+
+  /** Newest first; three statements whatever the size of the page. */
+  async listWithFilters(page: PageRequest, filters: UserFilters): Promise<Page<UserRecord>> {
+    const { limit, offset, page: number } = clampPage(page);
+    const [users, total] = await this.#em
+      .fork({ keepTransactionContext: true })
+      .findAndCount(User, whereOf(filters), {
+        orderBy: { id: 'desc' },
+        limit,
+        offset,
+      });
+    const sets = await readAllowedGroups(
+      this.#em,
+      users.map((user) => user.id),
+    );
+    const items = users.map((user) => userRecord(user, sets.get(user.id) ?? []));
+    return pageOf(items, total, { page: number, limit });
+  }
+
+  /** Adds to the balance in one statement; a negative delta may take it below zero. @throws NotFoundError USER_NOT_FOUND. */
+  async updateBalance(id: Id, delta: Amount): Promise<void> {
+    const amount = checkAmount('delta', delta, BALANCE);
+    await this.#change(id, { balance: raw('balance + ?::numeric', [amount]) });
+  }
+
+  /** Takes from the balance in one statement, into overdraft too: the request that runs must finish. @throws NotFoundError USER_NOT_FOUND. */
+  async deductBalance(id: Id, amount: Amount): Promise<void> {
+    const deducted = checkAmount('amount', amount, { ...BALANCE, notNegative: true });
+    await this.#change(id, { balance: raw('balance - ?::numeric', [deducted]) });
+  }
+
+  /**
+   * An administrator's change of the balance, in one statement; answers what it was and what it is.
+   *
+   * @throws InvalidInputError VALIDATION when the result would be negative; NotFoundError USER_NOT_FOUND.
+   */
+  async setBalance(
+    id: Id,
+    operation: BalanceOperation,
+    amount: Amount,
+  ): Promise<{ before: Amount; after: Amount }> {
+    const key = checkId('id', id);
+    const value = checkAmount('amount', amount, { ...BALANCE, notNegative: true });
+    const expression = NEW_BALANCE[operation];
+    if (!expression) throw new InvalidInputError('operation', 'be "set", "add" or "subtract"');
+    const sql = `with target as (
+        select id, balance as before, (${expression})::numeric(22,10) as after
+        from users where id = ? and deleted_at is null for no key update
+      ), changed as (
+        update users u set balance = t.after, updated_at = now() from target t where u.id = t.id and t.after >= 0
+        returning u.id
+      )
+      select before, after, exists (select from changed) as changed from target`;
+    const [row] = await this.#em.execute<{ before: Amount; after: Amount; changed: boolean }[]>(sql, [
+      value,
+      key,
+    ]);
+    if (!row) throw new NotFoundError('User', gatewayErrors);
+    if (!row.changed) throw new InvalidInputError('amount', 'leave a balance that is not negative');
+    return { before: row.before, after: row.after };
+  }
+
+  /** Adds to the number of parallel requests. @throws NotFoundError USER_NOT_FOUND. */
+  async updateConcurrency(id: Id, delta: number): Promise<void> {
+    await this.#change(id, { concurrency: raw('concurrency + ?', [checkInteger('delta', delta)]) });
+  }
+
+  /** Whether a live user has the e-mail. The answer may be old when you use it: `create` is what decides. */
+  async existsByEmail(email: string): Promise<boolean> {
+    return (await this.#em.count(User, { email: checkText('email', email) })) > 0;
+  }
+
+  /** Takes a group out of all sets; answers how many had it. */
+  async removeGroupFromAllowedGroups(groupId: Id): Promise<number> {
+    return removeGroupFromSets(this.#em, checkId('groupId', groupId));
+  }
+
+  async #findOne(where: object): Promise<UserRecord | null> {
+    const em = this.#em.fork({ keepTransactionContext: true });
+    const user = await em.findOne(User, where, { orderBy: { id: 'asc' } });
+    if (!user) return null;
+    return userRecord(user, (await readAllowedGroups(this.#em, [user.id])).get(user.id) ?? []);
+  }
+
+  async #change(id: Id, columns: object): Promise<void> {
+    const changes = { ...columns, updatedAt: raw('now()') };
+    const changed = await this.#em.nativeUpdate(User, { id: checkId('id', id) }, changes as never);
+    if (changed === 0) throw new NotFoundError('User', gatewayErrors);
+  }
+}
+
+function whereOf({ status, role, search }: UserFilters): object {
+  const pattern = search ? containsPattern(checkText('search', search)) : undefined;
+  return {
+    ...(status && { status: checkText('status', status) }),
+    ...(role && { role: checkText('role', role) }),
+    ...(pattern && { $or: [{ email: { $ilike: pattern } }, { username: { $ilike: pattern } }] }),
+  };
+}
+
+function orFail(user: UserRecord | null): UserRecord {
+  if (user) return user;
+  throw new NotFoundError('User', gatewayErrors);
+}
+
+/** The row was deleted by someone else after it had been read. */
+function asNotFound(error: unknown): never {
+  throw isDataError(error, 'DATA.SOFT_DELETED_ROW') ? new NotFoundError('User', gatewayErrors) : error;
+}

@@ -1,0 +1,4 @@
+export { type AmountRule, checkAmount } from './amount.ts';
+export { checkId, checkIds, checkOptionalId } from './id.ts';
+export { checkInteger } from './integer.ts';
+export { checkText, type TextRule } from './text.ts';

@@ -1,0 +1,2 @@
+export { containsPattern } from './contains.ts';
+export { clampPage, type Page, pageOf, type PageRequest } from './page.ts';
