@@ -20,10 +20,11 @@ const BY_KEY = {
 const BY_ID = { name: 'bench_user', text: 'select * from users where id = $1 and deleted_at is null' };
 const PAGE = {
   name: 'bench_page',
-  text: `select k.*, to_jsonb(u.*) as user, to_jsonb(g.*) as "group" from api_keys k
+  text: `select k.*, to_jsonb(u.*) as user, to_jsonb(g.*) as "group"
+    from (select * from api_keys where deleted_at is null order by id desc limit 50 offset $1) k
     left join users u on u.id = k.user_id and u.deleted_at is null
     left join groups g on g.id = k.group_id and g.deleted_at is null
-    where k.deleted_at is null order by k.id desc limit 50 offset $1`,
+    order by k.id desc`,
 };
 const TOTAL = { name: 'bench_total', text: 'select count(*) from api_keys where deleted_at is null' };
 

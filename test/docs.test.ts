@@ -14,7 +14,9 @@ function codeOf(page: string): string {
 
 const pages = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md') && codeOf(file) !== '');
 
-beforeAll(() => mkdirSync(OUT, { recursive: true }));
+beforeAll(() => {
+  mkdirSync(OUT, { recursive: true });
+});
 afterAll(() => rmSync(OUT, { recursive: true, force: true }));
 
 describe('the examples of the pages, run as they are printed', () => {
