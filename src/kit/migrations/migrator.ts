@@ -52,7 +52,7 @@ export interface MigrationResult {
  *
  * @example
  * ```ts
- * await new Migrator({ connection: process.env.DATABASE_URL, modules: [gateway] }).up();
+ * await new Migrator({ connection: url, modules: [gateway] }).up();
  * ```
  */
 export class Migrator {
