@@ -54,7 +54,8 @@ function traces(made: string): string[] {
         return false;
       }
     });
-  return [...readdirSync(made), ...processes];
+  // npm keeps a compile cache in the temporary directory.
+  return [...readdirSync(made).filter((name) => name.startsWith('tombstone-')), ...processes];
 }
 
 async function left(made: string): Promise<string[]> {
