@@ -8,7 +8,7 @@ import {
   type TruncateQueryBuilder,
 } from '@mikro-orm/postgresql';
 import { currentScope, DELETED_AT, isSoftDeletable, type SkipScope } from '../soft-delete/index.ts';
-import { instantsSetOnUpdate, withLivePredicate } from './live-predicate.ts';
+import { instantsSetOnUpdate, withLiveColumn, withLivePredicate } from './live-predicate.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 const READS_AND_UPDATES = new Set<QueryType>([
@@ -89,11 +89,11 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
 
   /** `ON CONFLICT DO UPDATE` must not touch a dead row. */
   protected guardConflict(): void {
-    const { mainAlias } = this;
-    if (!isSoftDeletable(mainAlias.meta)) return;
+    const meta = this.mainAlias.meta as EntityMetadata;
+    if (!isSoftDeletable(meta)) return;
     for (const clause of this.state.onConflict ?? []) {
       if (clause.ignore) continue;
-      clause.where = withLivePredicate((clause.where ?? {}) as Dictionary, mainAlias.aliasName) as never;
+      clause.where = withLiveColumn((clause.where ?? {}) as Dictionary, meta) as never;
     }
   }
 

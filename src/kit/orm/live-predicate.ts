@@ -1,4 +1,4 @@
-import { type Dictionary, type EntityMetadata, Utils } from '@mikro-orm/core';
+import { type Dictionary, type EntityMetadata, type EntityProperty, Utils } from '@mikro-orm/core';
 import { DELETED_AT } from '../soft-delete/index.ts';
 
 /**
@@ -7,7 +7,16 @@ import { DELETED_AT } from '../soft-delete/index.ts';
  * another alias, or one inside `$or` or `$not`, does not count.
  */
 export function withLivePredicate(cond: Dictionary, alias?: string): Dictionary {
-  const key = alias === undefined ? DELETED_AT : `${alias}.${DELETED_AT}`;
+  return withNull(cond, alias === undefined ? DELETED_AT : `${alias}.${DELETED_AT}`);
+}
+
+/** The same for the condition of ON CONFLICT DO UPDATE, which names columns of the table, beside those of `excluded`. */
+export function withLiveColumn(cond: Dictionary, meta: EntityMetadata): Dictionary {
+  const prop = meta.properties[DELETED_AT as never] as EntityProperty;
+  return withNull(cond, `${meta.tableName}.${prop.fieldNames[0]}`);
+}
+
+function withNull(cond: Dictionary, key: string): Dictionary {
   if (carriesPredicate(cond, key)) return cond;
   const predicate = { [key]: null };
   const isEmpty = !Utils.hasObjectKeys(cond) && Object.getOwnPropertySymbols(cond).length === 0;

@@ -10,3 +10,12 @@ export {
   type TestDatabaseOptions,
 } from './test-database.ts';
 export { withRollback } from './rollback.ts';
+export {
+  type CanaryValues,
+  formatLeakReport,
+  type LeakReport,
+  type LeakSuiteOptions,
+  type ProbeResult,
+  runLeakSuite,
+  type Verdict,
+} from './leaks/index.ts';

@@ -1,0 +1,118 @@
+import { type Dictionary, type EntityMetadata, type EntityProperty, ReferenceKind } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { DELETED_AT } from '../../soft-delete/index.ts';
+import { needsValue, valueFor } from './row-values.ts';
+
+/** Values of columns by property name that an entity needs beyond what its metadata tells, for example for a CHECK. */
+export type CanaryValues = Readonly<
+  Record<string, (dead: boolean) => Readonly<Record<string, string | null>>>
+>;
+
+/** A planted row: its columns as the database has stored them. */
+export interface Canary {
+  readonly meta: EntityMetadata;
+  readonly row: Readonly<Dictionary<unknown>>;
+}
+
+interface Plant {
+  readonly dead?: boolean;
+  /** Rows that owning relations point at, by property name. */
+  readonly references?: Readonly<Record<string, Canary>>;
+}
+
+/** Plants rows by plain SQL, so that neither the guard nor a hook has a say in what is there. */
+export class Canaries {
+  readonly #em: SqlEntityManager;
+  readonly #values: CanaryValues;
+
+  constructor(em: SqlEntityManager, values: CanaryValues) {
+    this.#em = em;
+    this.#values = values;
+  }
+
+  /** Inserts a row, and live rows for what its required relations need. */
+  async plant(meta: EntityMetadata, { dead = false, references = {} }: Plant = {}): Promise<Canary> {
+    const columns = new Map<string, unknown>();
+    for (const prop of meta.props.filter((each) => hasColumn(each))) {
+      await this.#fill(columns, prop, references[prop.name]);
+    }
+    for (const [name, value] of Object.entries(this.#values[meta.className]?.(dead) ?? {})) {
+      columns.set(columnOf(meta, name), value);
+    }
+    if (dead) columns.set(columnOf(meta, DELETED_AT), '2001-02-03T04:05:06Z');
+    if (meta.root.discriminatorColumn && meta.discriminatorValue !== undefined) {
+      columns.set(columnOf(meta.root, meta.root.discriminatorColumn), meta.discriminatorValue);
+    }
+    return { meta, row: await this.#insert(meta, columns) };
+  }
+
+  /** Links two rows through the table of a many-to-many relation. */
+  async link(prop: EntityProperty, owner: Canary, item: Canary): Promise<Canary> {
+    const pivot = this.#em.getMetadata().get(prop.pivotEntity as never) as unknown as EntityMetadata;
+    const [first, second] = pivot.relations;
+    const isOwner = first?.targetMeta?.root.class === owner.meta.root.class;
+    const [left, right] = isOwner ? [owner, item] : [item, owner];
+    return this.plant(pivot, { references: { [first?.name ?? '']: left, [second?.name ?? '']: right } });
+  }
+
+  async #fill(columns: Map<string, unknown>, prop: EntityProperty, target?: Canary): Promise<void> {
+    const isRelation = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
+    if (!isRelation) {
+      if (needsValue(prop)) prop.fieldNames.forEach((column) => columns.set(column, valueFor(prop)));
+      return;
+    }
+    const needsTarget = prop.primary || !prop.nullable;
+    const referenced = target ?? (needsTarget ? await this.plant(prop.targetMeta as never) : undefined);
+    if (!referenced) return;
+    prop.joinColumns.forEach((column, index) => {
+      columns.set(column, referenced.row[prop.referencedColumnNames[index] ?? '']);
+    });
+  }
+
+  async #insert(meta: EntityMetadata, columns: ReadonlyMap<string, unknown>): Promise<Dictionary> {
+    const platform = this.#em.getPlatform();
+    const quote = (name: string): string => String(platform.quoteIdentifier(name));
+    const names = [...columns.keys()].map(quote).join(', ');
+    const marks = [...columns.keys()].map(() => '?').join(', ');
+    const values = columns.size === 0 ? 'default values' : `(${names}) values (${marks})`;
+    const sql = `insert into ${tableOf(meta, quote)} ${values} returning *`;
+    const [row] = await this.#em.execute<Dictionary[]>(sql, [...columns.values()]);
+    return row ?? {};
+  }
+}
+
+/** The row as it is now; undefined when it is physically gone. */
+export async function stateOf(em: SqlEntityManager, { meta, row }: Canary): Promise<string | undefined> {
+  const quote = (name: string): string => String(em.getPlatform().quoteIdentifier(name));
+  const keys = meta.getPrimaryProps().flatMap((prop) => prop.fieldNames);
+  const where = keys.map((key) => `${quote(key)} = ?`).join(' and ');
+  const sql = `select to_jsonb(t)::text as state from ${tableOf(meta, quote)} t where ${where}`;
+  const [found] = await em.execute<{ state: string }[]>(
+    sql,
+    keys.map((key) => row[key]),
+  );
+  return found?.state;
+}
+
+/** The primary key of a planted row, in the form in which the ORM takes it. */
+export function keyOf({ meta, row }: Canary): unknown {
+  const values = meta.getPrimaryProps().flatMap((prop) => prop.fieldNames.map((column) => row[column]));
+  return values.length === 1 ? values[0] : values;
+}
+
+function hasColumn(prop: EntityProperty): boolean {
+  const isScalar = prop.kind === ReferenceKind.SCALAR;
+  const isOwner =
+    prop.kind === ReferenceKind.MANY_TO_ONE || (prop.kind === ReferenceKind.ONE_TO_ONE && prop.owner);
+  return (isScalar || isOwner) && prop.persist !== false && !prop.formula && prop.fieldNames?.length > 0;
+}
+
+function columnOf(meta: EntityMetadata, property: string): string {
+  const prop = meta.properties[property as never] as EntityProperty | undefined;
+  return prop?.fieldNames[0] ?? property;
+}
+
+function tableOf(meta: EntityMetadata, quote: (name: string) => string): string {
+  const schema = meta.schema && meta.schema !== '*' ? `${quote(meta.schema)}.` : '';
+  return schema + quote(meta.tableName);
+}

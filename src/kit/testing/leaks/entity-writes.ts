@@ -1,0 +1,126 @@
+import { type EntityMetadata, LockMode, ReferenceKind } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { DELETED_AT } from '../../soft-delete/index.ts';
+import { keyOf } from './canaries.ts';
+import { classOf, type Probe, type Scene } from './probe.ts';
+import { valueFor } from './row-values.ts';
+
+type Run = (em: SqlEntityManager, scene: Scene, meta: EntityMetadata) => Promise<unknown>;
+
+const key = ({ dead }: Scene): never => keyOf(dead) as never;
+const condition = ({ dead }: Scene): never => {
+  const values = [keyOf(dead)].flat();
+  return Object.fromEntries(dead.meta.primaryKeys.map((name, index) => [name, values[index]])) as never;
+};
+
+/** Every way to change or remove rows of one entity. */
+const WRITES: Readonly<Record<string, Run>> = {
+  'flush of a change': async (em, scene, meta) => {
+    em.assign(em.getReference(classOf(meta), key(scene)), changeOf(meta) as never);
+    await em.flush();
+  },
+  nativeUpdate: (em, scene, meta) =>
+    em.nativeUpdate(classOf(meta), condition(scene), changeOf(meta) as never),
+  'query builder update': (em, scene, meta) =>
+    em
+      .createQueryBuilder(classOf(meta))
+      .update(changeOf(meta) as never)
+      .where(condition(scene))
+      .execute(),
+  remove: async (em, scene, meta) => {
+    em.remove(em.getReference(classOf(meta), key(scene)));
+    await em.flush();
+  },
+  nativeDelete: (em, scene, meta) => em.nativeDelete(classOf(meta), condition(scene)),
+  'query builder delete': (em, scene, meta) =>
+    em.createQueryBuilder(classOf(meta)).delete(condition(scene)).execute(),
+  'query builder truncate': (em, _scene, meta) => em.createQueryBuilder(classOf(meta)).truncate().execute(),
+  upsert: (em, scene, meta) => em.upsert(classOf(meta), rowFor(scene, meta)),
+  upsertMany: (em, scene, meta) => em.upsertMany(classOf(meta), [rowFor(scene, meta)] as never),
+};
+
+/** Ways that change nothing by themselves and must still not succeed on a dead row. */
+const CLAIMS: Readonly<Record<string, Run>> = {
+  lock: (em, scene, meta) => em.lock(em.getReference(classOf(meta), key(scene)), LockMode.PESSIMISTIC_WRITE),
+  clone: async (em, scene, meta) => {
+    const overrides = Object.fromEntries(uniqueProps(meta).map((prop) => [prop.name, valueFor(prop)]));
+    await em.clone(classOf(meta), condition(scene), overrides as never);
+  },
+};
+
+/** The write probes of one entity. A claim is a read: it answers whether it succeeded. */
+export function entityWrites(meta: EntityMetadata): Probe[] {
+  const plant: Probe['plant'] = async (canaries) => ({ dead: await canaries.plant(meta, { dead: true }) });
+  const named = (verb: string) => ({
+    name: `${meta.className}.${verb}`,
+    entity: meta.className,
+    verb,
+    plant,
+  });
+  const writes = Object.entries(WRITES).filter(([verb]) => hasChange(meta) || !needsChange(verb));
+  return [
+    ...writes.map(([verb, run]): Probe => ({
+      ...named(verb),
+      kind: 'write',
+      run: async (em, scene) => void (await run(em, scene, meta)),
+    })),
+    ...Object.entries(CLAIMS).map(([verb, run]): Probe => ({
+      ...named(verb),
+      kind: 'read',
+      run: (em, scene) =>
+        run(em, scene, meta).then(
+          () => true,
+          () => false,
+        ),
+    })),
+  ];
+}
+
+const needsChange = (verb: string): boolean => /update|change|upsert/i.test(verb);
+
+/** Scalars that take part in a unique; a copy of the row needs other values there. */
+function uniqueProps(meta: EntityMetadata): EntityMetadata['props'] {
+  const named = new Set(meta.uniques.flatMap((each) => [each.properties].flat()) as string[]);
+  return meta.props.filter(
+    (prop) =>
+      prop.kind === ReferenceKind.SCALAR && !prop.primary && (prop.unique === true || named.has(prop.name)),
+  );
+}
+
+/** A column that may be written without breaking a constraint: a plain one, not unique, not the mark itself. */
+function changeable(meta: EntityMetadata): string | undefined {
+  const unique = new Set(uniqueProps(meta).map((prop) => prop.name as string));
+  return meta.props.find(
+    (prop) =>
+      prop.kind === ReferenceKind.SCALAR &&
+      !prop.primary &&
+      !prop.version &&
+      !prop.generated &&
+      !prop.formula &&
+      !prop.onUpdate &&
+      prop.persist !== false &&
+      !prop.embedded &&
+      prop.name !== DELETED_AT &&
+      prop.name !== meta.root.discriminatorColumn &&
+      !unique.has(prop.name) &&
+      /^(string|text|varchar|character)/.test(prop.columnTypes?.[0] ?? ''),
+  )?.name;
+}
+
+const hasChange = (meta: EntityMetadata): boolean => changeable(meta) !== undefined;
+
+function changeOf(meta: EntityMetadata): Record<string, string> {
+  return { [changeable(meta) ?? '']: 'x' };
+}
+
+/** The dead row's own columns with one changed, as a caller would write who does not know that the row is dead. */
+function rowFor({ dead }: Scene, meta: EntityMetadata): never {
+  const columns = meta.props.filter(
+    (prop) => prop.fieldNames?.length === 1 && prop.kind !== ReferenceKind.EMBEDDED,
+  );
+  const known = columns
+    .filter((prop) => prop.name !== DELETED_AT && !prop.generated && !prop.formula && prop.persist !== false)
+    .map((prop) => [prop.name, dead.row[prop.fieldNames[0] ?? '']] as const)
+    .filter(([, value]) => value !== null && value !== undefined);
+  return { ...Object.fromEntries(known), ...changeOf(meta) } as never;
+}

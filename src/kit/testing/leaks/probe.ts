@@ -1,0 +1,42 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import type { Canaries, Canary } from './canaries.ts';
+
+/** What a probe plants before it runs; `dead` is the row that nothing may show or touch. */
+export interface Scene {
+  readonly dead: Canary;
+  /** The row whose relation leads to the dead one, where the probe is about a relation. */
+  readonly owner?: Canary;
+}
+
+/**
+ * One way to meet a dead row. A read answers whether the dead row was seen; a write does what it does, and the suite
+ * looks at the row afterwards.
+ */
+export interface Probe {
+  /** `Book.find`, `Book.author populate joined`. */
+  readonly name: string;
+  readonly entity: string;
+  /** The method of the ORM that it goes through, as {@link VERBS} names it. */
+  readonly verb: string;
+  readonly kind: 'read' | 'write';
+  plant(canaries: Canaries): Promise<Scene>;
+  run(em: SqlEntityManager, scene: Scene): Promise<boolean | void>;
+}
+
+/** The class of an entity in the form that the methods of an entity manager take. */
+export const classOf = (meta: EntityMetadata): new () => Record<string, unknown> => meta.class as never;
+
+/** Whether any of the entities is the canary. */
+export function contains(em: SqlEntityManager, rows: Iterable<unknown>, canary: Canary): boolean {
+  const wanted = canary.meta
+    .getPrimaryProps()
+    .flatMap((prop) => prop.fieldNames.map((name) => String(canary.row[name])));
+  return [...rows].some((row) => keyTextOf(em, canary.meta, row) === wanted.join('\u0000'));
+}
+
+function keyTextOf(em: SqlEntityManager, meta: EntityMetadata, row: unknown): string {
+  const comparator = em.getComparator();
+  const data = comparator.prepareEntity(row as object) as Record<string, unknown>;
+  return meta.primaryKeys.map((key) => [data[key]].flat(3).map(String).join('\u0000')).join('\u0000');
+}

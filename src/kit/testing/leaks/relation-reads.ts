@@ -1,0 +1,160 @@
+import {
+  type Collection,
+  type EntityMetadata,
+  type EntityProperty,
+  Reference,
+  ReferenceKind,
+  wrap,
+} from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { isSoftDeletable } from '../../soft-delete/index.ts';
+import { type Canaries, type Canary, keyOf } from './canaries.ts';
+import { classOf, contains, type Probe, type Scene } from './probe.ts';
+
+const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
+
+type Run = (em: SqlEntityManager, owner: Canary, dead: Canary, prop: EntityProperty) => Promise<boolean>;
+
+/** Ways to a dead target over a to-one relation. The id of the target may stay visible, its row may not. */
+const TO_ONE: Readonly<Record<string, Run>> = {
+  ...forEachStrategy((strategy) => async (em, owner, _dead, prop) => {
+    const options = { populate: [prop.name], strategy } as never;
+    const found = await em.findOne(classOf(owner.meta), keyOf(owner) as never, options);
+    return isShown(found?.[prop.name]);
+  }),
+  'lazy load': async (em, owner, _dead, prop) => {
+    const found = await em.findOne(classOf(owner.meta), keyOf(owner) as never);
+    const target = Reference.unwrapReference((found?.[prop.name] ?? undefined) as never) as
+      object | undefined;
+    if (!target) return false;
+    await wrap(target).init();
+    return isShown(target);
+  },
+  'condition on the relation': async (em, owner, dead, prop) => {
+    const target = prop.targetMeta?.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
+    const value = target && dead.row[target.fieldNames?.[0] ?? ''];
+    if (!target || value === null || typeof value === 'object') {
+      return em
+        .count(classOf(owner.meta), { [prop.name]: { deletedAt: { $ne: null } } } as never)
+        .then(Boolean);
+    }
+    const where = { [prop.name]: { [target.name]: value, deletedAt: { $ne: null } } };
+    return (await em.count(classOf(owner.meta), where as never)) > 0;
+  },
+  'join by hand': async (em, owner, _dead, prop) => {
+    const builder = em.createQueryBuilder(classOf(owner.meta), 'o');
+    const joined = builder.select('*').leftJoinAndSelect(`o.${prop.name}` as never, 't');
+    const found = await joined.where(conditionOn('o', owner)).getResultList();
+    return isShown((found[0] as Record<string, unknown> | undefined)?.[prop.name]);
+  },
+};
+
+/** Ways to dead items over a to-many relation. */
+const TO_MANY: Readonly<Record<string, Run>> = {
+  ...forEachStrategy((strategy) => async (em, owner, dead, prop) => {
+    const options = { populate: [prop.name], strategy } as never;
+    const found = await em.findOne(classOf(owner.meta), keyOf(owner) as never, options);
+    return holds(em, found?.[prop.name], dead);
+  }),
+  'collection init': async (em, owner, dead, prop) => {
+    const collection = await collectionOf(em, owner, prop);
+    await collection.init();
+    return holds(em, collection, dead);
+  },
+  'collection loadCount': async (em, owner, _dead, prop) =>
+    (await (await collectionOf(em, owner, prop)).loadCount()) > 0,
+  'collection matching': async (em, owner, dead, prop) =>
+    contains(em, await (await collectionOf(em, owner, prop)).matching({}), dead),
+  $some: async (em, owner, _dead, prop) => (await countOwner(em, owner, { [prop.name]: { $some: {} } })) > 0,
+  $none: async (em, owner, _dead, prop) =>
+    (await countOwner(em, owner, { [prop.name]: { $none: {} } })) === 0,
+  $size: async (em, owner, _dead, prop) => (await countOwner(em, owner, { [prop.name]: { $size: 0 } })) === 0,
+  'join by hand': async (em, owner, dead, prop) => {
+    const builder = em.createQueryBuilder(classOf(owner.meta), 'o');
+    const joined = builder.select('*').leftJoinAndSelect(`o.${prop.name}` as never, 't');
+    const found = await joined.where(conditionOn('o', owner)).getResultList();
+    return holds(em, (found[0] as Record<string, unknown> | undefined)?.[prop.name], dead);
+  },
+};
+
+/** The probes of all relations of one entity that lead to soft-deletable ones. */
+export function relationReads(meta: EntityMetadata): Probe[] {
+  return meta.relations
+    .filter((prop) => !prop.polymorphic && prop.targetMeta && isSoftDeletable(prop.targetMeta))
+    .flatMap((prop) => {
+      const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
+      // The core cannot hydrate a joined row whose own key is the missing target; it fails, which shows nothing.
+      const verbs = Object.entries(isToOne ? TO_ONE : TO_MANY).filter(
+        ([verb]) => !(prop.primary && verb === 'join by hand'),
+      );
+      return verbs.map(([verb, run]): Probe => ({
+        name: `${meta.className}.${prop.name} ${verb}`,
+        entity: meta.className,
+        verb,
+        kind: 'read',
+        plant: (canaries) => plantRelation(canaries, meta, prop),
+        run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
+      }));
+    });
+}
+
+async function plantRelation(canaries: Canaries, meta: EntityMetadata, prop: EntityProperty): Promise<Scene> {
+  const target = prop.targetMeta as unknown as EntityMetadata;
+  if (prop.owner || prop.kind === ReferenceKind.MANY_TO_ONE) {
+    const dead = await canaries.plant(target, { dead: true });
+    if (prop.kind !== ReferenceKind.MANY_TO_MANY) {
+      return { dead, owner: await canaries.plant(meta, { references: { [prop.name]: dead } }) };
+    }
+    const owner = await canaries.plant(meta);
+    await canaries.link(prop, owner, dead);
+    return { dead, owner };
+  }
+  const owner = await canaries.plant(meta);
+  if (prop.kind === ReferenceKind.MANY_TO_MANY) {
+    const dead = await canaries.plant(target, { dead: true });
+    await canaries.link(prop, owner, dead);
+    return { dead, owner };
+  }
+  return {
+    dead: await canaries.plant(target, { dead: true, references: { [prop.mappedBy]: owner } }),
+    owner,
+  };
+}
+
+function forEachStrategy(run: (strategy: (typeof STRATEGIES)[number]) => Run): Record<string, Run> {
+  return Object.fromEntries(STRATEGIES.map((strategy) => [`populate ${strategy}`, run(strategy)]));
+}
+
+/** A reference that is not loaded shows an id and no row. */
+function isShown(value: unknown): boolean {
+  const target = Reference.unwrapReference((value ?? undefined) as never) as object | undefined;
+  return target !== undefined && wrap(target).isInitialized();
+}
+
+function holds(em: SqlEntityManager, value: unknown, dead: Canary): boolean {
+  return contains(em, (value ?? []) as Iterable<unknown>, dead);
+}
+
+async function collectionOf(
+  em: SqlEntityManager,
+  owner: Canary,
+  prop: EntityProperty,
+): Promise<Collection<object>> {
+  const found = await em.findOneOrFail(classOf(owner.meta), keyOf(owner) as never);
+  return found[prop.name] as Collection<object>;
+}
+
+async function countOwner(em: SqlEntityManager, owner: Canary, where: object): Promise<number> {
+  return em.count(classOf(owner.meta), { $and: [conditionOf(owner), where] } as never);
+}
+
+function conditionOf({ meta, ...canary }: Canary): object {
+  const values = [keyOf({ meta, ...canary })].flat();
+  return Object.fromEntries(meta.primaryKeys.map((name, index) => [name, values[index]]));
+}
+
+function conditionOn(alias: string, owner: Canary): never {
+  return Object.fromEntries(
+    Object.entries(conditionOf(owner)).map(([key, value]) => [`${alias}.${key}`, value]),
+  ) as never;
+}

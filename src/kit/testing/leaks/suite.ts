@@ -1,0 +1,127 @@
+import type { EntityMetadata, MikroORM } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { isDataError } from '../../errors/index.ts';
+import { SoftDeleteError } from '../../orm/index.ts';
+import { isSoftDeletable } from '../../soft-delete/index.ts';
+import { Canaries, type CanaryValues, stateOf } from './canaries.ts';
+import { entityReads } from './entity-reads.ts';
+import { entityWrites } from './entity-writes.ts';
+import type { Probe } from './probe.ts';
+import { relationReads } from './relation-reads.ts';
+import type { LeakReport, ProbeResult } from './report.ts';
+
+export interface LeakSuiteOptions {
+  /** Columns that the metadata cannot tell, such as those under a CHECK; by entity, then by property. */
+  readonly values?: CanaryValues;
+  /**
+   * Runs work with the guard off, for the negative control: every probe must meet its dead row there. Default:
+   * `em.skipSoftDelete`.
+   */
+  readonly guardOff?: (em: SqlEntityManager, work: (em: SqlEntityManager) => Promise<void>) => Promise<void>;
+}
+
+/**
+ * Derives from the metadata of an ORM every soft-deletable entity, every verb, every load strategy and every relation, plants
+ * a dead row for each, and looks whether a read shows it or a write touches it. Each probe first runs with the guard off,
+ * where it must meet the row; one that does not proves nothing and is reported as vacuous.
+ *
+ * Everything happens in transactions that are rolled back. It needs no test framework: assert on the report.
+ *
+ * @example
+ * ```ts
+ * const report = await runLeakSuite(orm);
+ * assert.deepEqual(report.leaks, []);
+ * ```
+ */
+export async function runLeakSuite(orm: MikroORM, options: LeakSuiteOptions = {}): Promise<LeakReport> {
+  const results: ProbeResult[] = [];
+  for (const probe of probesOf(orm)) results.push(await runProbe(orm, probe, options));
+  return {
+    results,
+    leaks: results.filter((result) => result.verdict === 'leak').map((result) => result.name),
+    broken: results.filter((result) => result.verdict === 'broken').map((result) => result.name),
+    vacuous: results.filter((result) => result.verdict === 'vacuous').map((result) => result.name),
+    entities: [...new Set(results.map((result) => result.entity))],
+  };
+}
+
+/** The probes that the metadata asks for, in a stable order. */
+export function probesOf(orm: MikroORM): Probe[] {
+  const metadata = [...(orm.getMetadata() as unknown as Iterable<EntityMetadata>)];
+  const mapped = metadata.filter(
+    (meta) => !meta.abstract && !meta.embeddable && !meta.virtual && !meta.pivotTable,
+  );
+  const entities = mapped.toSorted((a, b) => a.className.localeCompare(b.className));
+  return entities.flatMap((meta) => [
+    ...(isSoftDeletable(meta) ? [...entityReads(meta), ...entityWrites(meta)] : []),
+    ...relationReads(meta),
+  ]);
+}
+
+async function runProbe(orm: MikroORM, probe: Probe, options: LeakSuiteOptions): Promise<ProbeResult> {
+  const { guardOff = skipSoftDelete, values = {} } = options;
+  const { name, entity, verb } = probe;
+  const attempt = async (run: typeof skipSoftDelete): Promise<Outcome> =>
+    rolledBack(orm, async (em) => {
+      const scene = await probe.plant(new Canaries(em, values));
+      const outcome: Outcome = { met: false };
+      await run(em, async (inner) => {
+        Object.assign(outcome, await meet(probe, inner, scene));
+      });
+      return outcome;
+    });
+  const control = await attempt(guardOff);
+  if (!control.met) return { name, entity, verb, verdict: 'vacuous', note: control.refusedBy };
+  const { met, refusedBy, isRefusal } = await attempt((em, work) => work(em));
+  if (met) return { name, entity, verb, verdict: 'leak' };
+  const verdict = refusedBy !== undefined && !isRefusal ? 'broken' : 'tight';
+  return { name, entity, verb, verdict, note: refusedBy };
+}
+
+type GuardOff = NonNullable<LeakSuiteOptions['guardOff']>;
+type Skipping = SqlEntityManager & {
+  skipSoftDelete: (work: (em: SqlEntityManager) => Promise<void>) => Promise<void>;
+};
+
+const skipSoftDelete: GuardOff = (em, work) => (em as Skipping).skipSoftDelete(work);
+
+interface Outcome {
+  readonly met: boolean;
+  /** The class of the error that ended the probe; its message could hold a row's value. */
+  readonly refusedBy?: string;
+  /** Whether that error is the layer's own answer to a dead row, and not an accident. */
+  readonly isRefusal?: boolean;
+}
+
+/** Runs the probe; a read tells what it saw, after a write the row itself tells. */
+async function meet(
+  probe: Probe,
+  em: SqlEntityManager,
+  scene: Parameters<Probe['run']>[1],
+): Promise<Outcome> {
+  const before = await stateOf(em, scene.dead);
+  try {
+    const seen = await probe.run(em, scene);
+    const met = probe.kind === 'read' ? seen === true : (await stateOf(em, scene.dead)) !== before;
+    return { met };
+  } catch (error) {
+    // What failed must not be flushed again when the scope ends.
+    em.clear();
+    return { met: false, refusedBy: (error as Error).name, isRefusal: isRefusal(error) };
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  if (error instanceof SoftDeleteError) return true;
+  return isDataError(error) && (error.status === 404 || error.status === 409);
+}
+
+async function rolledBack<T>(orm: MikroORM, work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
+  const em = orm.em.fork() as unknown as SqlEntityManager;
+  await em.begin();
+  try {
+    return await work(em);
+  } finally {
+    await em.rollback().catch(() => undefined);
+  }
+}
