@@ -2,7 +2,6 @@ import {
   type Configuration,
   type ConnectionType,
   type DeleteOptions,
-  type Dictionary,
   type DriverException,
   type EntityDictionary,
   type EntityData,
@@ -47,7 +46,7 @@ export class DataDriver extends PostgreSqlDriver {
   }
 
   override convertException(exception: Error): DriverException {
-    return translateDriverError(exception, this.#domain) as DriverException;
+    return translateDriverError(exception, this.#domain);
   }
 
   override createQueryBuilder<T extends object>(
@@ -108,11 +107,11 @@ export class DataDriver extends PostgreSqlDriver {
     if (changed.length === 0) return { affectedRows: 0, insertId: 0 as never, rows: [] };
     const conditions = changed.map((index) => where[index] as FilterQuery<T>);
     const rows = changed.map((index) => data[index] as EntityDictionary<T>);
-    const guard = guardBatchUpdate(meta as never, (name) => String(this.platform.quoteIdentifier(name)));
+    const guard = guardBatchUpdate(meta as never, (name) => this.platform.quoteIdentifier(name));
     const result = await super.nativeUpdateMany(entityName, conditions, rows, options, (sql, params) =>
       guard(transform ? transform(sql, params) : sql),
     );
-    const missing = missingKeys(meta as never, conditions, (result.rows ?? []) as Dictionary[]);
+    const missing = missingKeys(meta as never, conditions, result.rows ?? []);
     if (missing.length > 0) throw new SoftDeletedRowError(meta.className, missing);
     return result;
   }
@@ -124,19 +123,18 @@ export class DataDriver extends PostgreSqlDriver {
   ): Promise<QueryResult<T>> {
     const result = await super.nativeDelete(entityName, where, options);
     const meta = this.metadata.get(entityName);
-    if (options.em && this.#guards(meta))
-      forgetDeleted(options.em, meta as never, (result.rows ?? []) as Dictionary[]);
+    if (options.em && this.#guards(meta)) forgetDeleted(options.em, meta as never, result.rows ?? []);
     return result;
   }
 
   override async lockPessimistic<T extends object>(entity: T, options: LockOptions): Promise<void> {
     const meta = helper(entity).__meta;
     const builder = this.createQueryBuilder(meta.class, options.ctx, undefined, undefined, options.logging);
-    builder.withSchema(options.schema ?? meta.schema).select(raw('1') as never);
+    builder.withSchema(options.schema ?? meta.schema).select(raw('1'));
     builder.where(Utils.getPrimaryKeyCond(entity, meta.primaryKeys) as never);
     builder.setLockMode(options.lockMode, options.lockTableAliases);
-    const rows = await this.rethrow(builder.execute<unknown[]>('all', { mapResults: false } as never));
-    if (rows.length === 0 && this.#guards(meta as never)) {
+    const rows = await this.rethrow(builder.execute<unknown[]>('all', { mapResults: false }));
+    if (rows.length === 0 && this.#guards(meta)) {
       throw new SoftDeletedRowError(meta.className, [helper(entity).getSerializedPrimaryKey()]);
     }
   }

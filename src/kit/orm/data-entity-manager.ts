@@ -12,7 +12,7 @@ import {
   ValidationError,
 } from '@mikro-orm/core';
 import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { currentScope, runInScope } from '../soft-delete/index.ts';
+import { currentScope, keepReferences, runInScope } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { keepOwners } from './keep-owners.ts';
@@ -38,19 +38,22 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     } as typeof findOne;
   }
 
-  readonly #scope = currentScope();
+  #scope = currentScope();
+
+  constructor(...args: ConstructorParameters<typeof EntityManager<Driver>>) {
+    super(...args);
+    keepReferences(this);
+  }
 
   /**
    * Runs `work` with an entity manager that sees deleted rows and whose deletes are physical. It starts empty, joins
    * the transaction that is open here, flushes at the end, and refuses every call after that.
    */
   async skipSoftDelete<T>(work: (em: this) => Promise<T>): Promise<T> {
-    const outer = this.getContext(false);
-    const ctx = outer.getTransactionContext();
-    return runInScope(async () => {
-      // A private fork: `outer` itself belongs to the other side and would refuse to make it.
-      const em = outer.forkIntoScope();
-      if (ctx) em.setTransactionContext(ctx);
+    // Forked on this side of the border, where the outer one may be asked for its filters, parameters and schema.
+    const em = this.fork({ keepTransactionContext: true });
+    return runInScope(async (scope) => {
+      em.#scope = scope;
       return TransactionContext.create(em, async () => {
         const result = await work(em);
         await em.flush();
@@ -124,12 +127,6 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const scoped: CacheOption =
       currentScope() && Array.isArray(config) ? [`skipSoftDelete|${config[0]}`, config[1]] : config;
     return super.tryCache<T, R>(entityName, scoped, key, refresh, merge);
-  }
-
-  /** A fork that belongs to the scope in which this is called, whichever scope this entity manager belongs to. */
-  protected forkIntoScope(): this {
-    const ctor = this.constructor as new (...args: unknown[]) => this;
-    return new ctor(this.config, this.getDriver(), this.getMetadata(), false, this.getEventManager());
   }
 
   #assertScope(): void {

@@ -45,7 +45,7 @@ export class DataRepository<Entity extends object> extends SqlEntityRepository<E
   }
 
   #meta(): EntityMetadata {
-    return this.getEntityManager().getMetadata().get(this.entityName) as unknown as EntityMetadata;
+    return this.getEntityManager().getMetadata().get(this.entityName);
   }
 
   #skipping<T>(work: (em: DataEntityManager) => Promise<T>): Promise<T> {

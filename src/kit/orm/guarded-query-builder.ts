@@ -1,4 +1,4 @@
-import { type Dictionary, type EntityMetadata, QueryFlag, raw } from '@mikro-orm/core';
+import { type EntityMetadata, QueryFlag, raw } from '@mikro-orm/core';
 import {
   type DeleteQueryBuilder,
   type NativeQueryBuilder,
@@ -35,7 +35,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     const now = raw('now()');
     const data = Object.fromEntries([DELETED_AT, ...instantsSetOnUpdate(meta)].map((name) => [name, now]));
     const update = super.update(data as never).returning(meta.primaryKeys as never);
-    return (cond === undefined ? update : update.where(cond)) as unknown as DeleteQueryBuilder<Entity>;
+    return cond === undefined ? update : update.where(cond);
   }
 
   override truncate(): TruncateQueryBuilder<Entity> {
@@ -93,7 +93,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (!isSoftDeletable(meta)) return;
     for (const clause of this.state.onConflict ?? []) {
       if (clause.ignore) continue;
-      clause.where = withLiveColumn((clause.where ?? {}) as Dictionary, meta) as never;
+      clause.where = withLiveColumn(clause.where ?? {}, meta) as never;
     }
   }
 

@@ -16,10 +16,10 @@ export function keepOwners(
   populate: PopulateOptions<object>[],
 ): void {
   for (const hint of populate) {
-    const prop = meta.properties[hint.field as never] as EntityMetadata['properties'][never] | undefined;
+    const prop = meta.properties[hint.field] as EntityMetadata['properties'][never] | undefined;
     if (!prop?.targetMeta) continue;
     const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
     if (isToOne && isSoftDeletable(prop.targetMeta)) hint.joinType ??= 'left join';
-    if (hint.children) keepOwners(metadata, prop.targetMeta, hint.children as PopulateOptions<object>[]);
+    if (hint.children) keepOwners(metadata, prop.targetMeta, hint.children);
   }
 }

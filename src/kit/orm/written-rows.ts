@@ -41,7 +41,7 @@ export function guardBatchUpdate(
 export function forgetDeleted(em: SqlEntityManager, meta: EntityMetadata, rows: readonly Dictionary[]): void {
   const uow = em.getUnitOfWork();
   for (const row of rows) {
-    const key = em.getDriver().mapResult<object>(row as never, meta as never);
+    const key = em.getDriver().mapResult<object>(row, meta as never);
     const entity = key && uow.getById<object>(meta.class, Utils.extractPK(key, meta) as Primary<object>);
     if (entity && helper(entity).__managed) uow.unsetIdentity(entity);
   }

@@ -1,64 +1,75 @@
 import {
   type ChangeSet,
   ChangeSetType,
+  type EntityManager,
   type EntityMetadata,
   type EntityProperty,
   type EventSubscriber,
   type FlushEventArgs,
   helper,
   Reference,
-  ReferenceKind,
   type UnitOfWork,
-  Utils,
 } from '@mikro-orm/core';
+import { rememberReferrers } from './keep-references.ts';
 import { isSoftDeletable } from './marker.ts';
+import { loadedOf, type Referrer, referencingTo, serialiseKey } from './referrers.ts';
 import { currentScope } from './scope.ts';
 
 type Row = Record<string, unknown>;
 
-/** Soft-removed entities of one class, by serialised primary key. */
+/** Soft-removed entities of one table, by serialised primary key. */
 type Removed = Map<EntityMetadata, Map<string, object>>;
 
-interface Referrer {
-  readonly entity: object;
-  readonly property: string;
-  readonly target: EntityMetadata;
-  readonly key: unknown;
-}
+/** The properties of loaded entities that a program has set to null itself. */
+type Nulls = Map<object, Set<string>>;
 
 /**
  * Keeps the foreign keys of rows that refer to a soft-deleted one.
  *
- * `em.remove` clears the references that other loaded entities hold, and the flush then writes NULL (or fails on a NOT
- * NULL column): right for a row that is gone, a loss of data for a row that is only marked. So the emptied keys are
- * taken out of the change sets before they are written, and the references are put back after the flush.
+ * `em.remove` clears the references of the entities in the removed entity's collections, and the flush then writes NULL
+ * (or fails on a NOT NULL column): right for a row that is gone, a loss of data for a row that is only marked. So the
+ * emptied keys are taken out of the change sets, and the references are put back, before anything is written.
  */
 export class KeepForeignKeys implements EventSubscriber {
-  readonly #referrers = new WeakMap<UnitOfWork, Referrer[]>();
+  readonly #nulls = new WeakMap<UnitOfWork, Nulls>();
 
-  onFlush({ uow }: FlushEventArgs): void {
+  beforeFlush({ uow, em }: FlushEventArgs): void {
+    if (!currentScope()) this.#nulls.set(uow, nullsSetByProgram(em, uow));
+  }
+
+  onFlush({ uow, em }: FlushEventArgs): void {
     if (currentScope()) return;
     const removed = softRemoved(uow);
     if (removed.size === 0) return;
-    const referrers = referrersOf(uow, removed);
-    this.#referrers.set(uow, referrers);
-    const kept = new Map<object, Set<string>>();
-    for (const { entity, property } of referrers) {
-      kept.set(entity, (kept.get(entity) ?? new Set()).add(property));
-    }
-    for (const changeSet of uow.getChangeSets()) dropEmptiedKeys(changeSet, kept.get(changeSet.entity));
-  }
-
-  afterFlush({ uow, em }: FlushEventArgs): void {
-    for (const { entity, property, target, key } of this.#referrers.get(uow) ?? []) {
-      const holder = entity as Row;
-      const wrapped = isWrapped(entity, property);
-      if (holder[property] === undefined) {
-        holder[property] = em.getReference(target.class, key as never, { wrapped });
+    const nulls = this.#nulls.get(uow) ?? new Map<object, Set<string>>();
+    const emptied = new Map<object, Set<string>>();
+    for (const [target, referrers] of referrersByTarget(em, uow, removed, nulls)) {
+      rememberReferrers(target, referrers);
+      for (const { entity, prop } of referrers) {
+        if ((entity as Row)[prop.name] !== undefined) continue;
+        emptied.set(entity, (emptied.get(entity) ?? new Set()).add(prop.name));
+        (entity as Row)[prop.name] = prop.ref ? Reference.create(target) : target;
       }
     }
-    this.#referrers.delete(uow);
+    for (const changeSet of uow.getChangeSets()) dropEmptiedKeys(changeSet, emptied.get(changeSet.entity));
   }
+}
+
+/** Asked before the core computes the change sets: it clears the references of removed entities once more, nulls included. */
+function nullsSetByProgram(em: EntityManager, uow: UnitOfWork): Nulls {
+  const nulls: Nulls = new Map();
+  const classes = new Set<EntityMetadata>();
+  for (const entity of [...uow.getRemoveStack(), ...uow.getOrphanRemoveStack()]) {
+    const meta = helper(entity).__meta as EntityMetadata;
+    if (isSoftDeletable(meta)) classes.add(meta.root);
+  }
+  for (const { root, prop } of [...classes].flatMap((meta) => referencingTo(em.getMetadata(), meta))) {
+    for (const entity of loadedOf(uow, root)) {
+      if ((entity as Row)[prop.name] !== null) continue;
+      nulls.set(entity, (nulls.get(entity) ?? new Set()).add(prop.name));
+    }
+  }
+  return nulls;
 }
 
 function softRemoved(uow: UnitOfWork): Removed {
@@ -66,66 +77,59 @@ function softRemoved(uow: UnitOfWork): Removed {
   for (const { type, entity, meta } of uow.getChangeSets()) {
     const isDelete = type === ChangeSetType.DELETE || type === ChangeSetType.DELETE_EARLY;
     if (!isDelete || !isSoftDeletable(meta)) continue;
-    const ofClass = removed.get(meta.root) ?? new Map<string, object>();
-    ofClass.set(helper(entity as object).getSerializedPrimaryKey(), entity as object);
-    removed.set(meta.root, ofClass);
+    const ofTable = removed.get(meta.root) ?? new Map<string, object>();
+    ofTable.set(helper(entity as object).getSerializedPrimaryKey(), entity as object);
+    removed.set(meta.root, ofTable);
   }
   return removed;
 }
 
 /** One pass over the loaded entities per referencing property, however many rows are removed. */
-function referrersOf(uow: UnitOfWork, removed: Removed): Referrer[] {
-  const found: Referrer[] = [];
-  for (const [target, entities] of removed) {
-    for (const { meta, prop } of target.referencingProperties) {
-      if (!ownsKey(prop)) continue;
-      for (const entity of uow
-        .getIdentityMap()
-        .getStore<object>(meta as never)
-        .values()) {
-        const key = keyBefore(entity, prop.name);
-        if (key != null && entities.has(serialise(key)) && !setByUser(entity, prop.name, entities)) {
-          found.push({ entity, property: prop.name, target, key });
-        }
+function referrersByTarget(
+  em: EntityManager,
+  uow: UnitOfWork,
+  removed: Removed,
+  nulls: Nulls,
+): Map<object, Referrer[]> {
+  const found = new Map<object, Referrer[]>();
+  const inserted = uow.getChangeSets().filter(({ type }) => type === ChangeSetType.CREATE);
+  for (const [table, targets] of removed) {
+    for (const target of targets.values()) found.set(target, []);
+    for (const { root, prop } of referencingTo(em.getMetadata(), table)) {
+      const created = inserted.filter(({ meta }) => meta.root === root).map(({ entity }) => entity as object);
+      for (const entity of [...loadedOf(uow, root), ...created]) {
+        const target = nulls.get(entity)?.has(prop.name) ? undefined : removedTarget(entity, prop, targets);
+        if (target) found.get(target)?.push({ entity, prop, key: (entity as Row)[prop.name] });
       }
     }
   }
   return found;
 }
 
-function ownsKey(prop: EntityProperty): boolean {
-  return (
-    prop.kind === ReferenceKind.MANY_TO_ONE || (prop.kind === ReferenceKind.ONE_TO_ONE && prop.owner === true)
-  );
+/** `undefined` is what a removal leaves behind: then the key counts that the database has. */
+function removedTarget(
+  entity: object,
+  prop: EntityProperty,
+  targets: ReadonlyMap<string, object>,
+): object | undefined {
+  const value = (entity as Row)[prop.name];
+  if (value === null) return undefined;
+  if (value === undefined) {
+    const before = (helper(entity).__originalEntityData as Row | undefined)?.[prop.name];
+    return before == null ? undefined : targets.get(serialiseKey(before));
+  }
+  if (prop.mapToPk) return targets.get(serialiseKey(value));
+  const referenced = Reference.unwrapReference(value);
+  const key = helper(referenced).hasPrimaryKey() ? helper(referenced).getSerializedPrimaryKey() : '';
+  const target = targets.get(key);
+  return target === referenced ? target : undefined;
 }
 
-/** The key as the database has it, whatever has happened to the reference in memory since. */
-function keyBefore(entity: object, property: string): unknown {
-  return (helper(entity).__originalEntityData as Row | undefined)?.[property];
-}
-
-/** An explicit `null` or another target is the caller's wish; `undefined` is what the removal leaves behind. */
-function setByUser(entity: object, property: string, removed: ReadonlyMap<string, object>): boolean {
-  const value = (entity as Row)[property];
-  if (value === undefined) return false;
-  if (value === null) return true;
-  const target = Reference.unwrapReference(value as object);
-  return !Utils.isEntity(target) || !removed.has(helper(target as object).getSerializedPrimaryKey());
-}
-
-function serialise(key: unknown): string {
-  return Array.isArray(key) ? key.flat().join(Utils.PK_SEPARATOR) : String(key);
-}
-
-function isWrapped(entity: object, property: string): boolean {
-  return helper(entity).__meta.properties[property as never]?.['ref' as never] === true;
-}
-
-function dropEmptiedKeys(changeSet: ChangeSet<object>, kept: ReadonlySet<string> | undefined): void {
+function dropEmptiedKeys(changeSet: ChangeSet<object>, emptied: ReadonlySet<string> | undefined): void {
   const isUpdate = changeSet.type === ChangeSetType.UPDATE || changeSet.type === ChangeSetType.UPDATE_EARLY;
-  if (!isUpdate || !kept) return;
+  if (!isUpdate || !emptied) return;
   const payload = changeSet.payload as Row;
-  for (const property of kept) delete payload[property];
+  for (const property of emptied) delete payload[property];
   const onUpdate = changeSet.meta.props.filter((prop) => prop.onUpdate).map((prop) => prop.name as string);
   if (Object.keys(payload).every((key) => onUpdate.includes(key))) withdraw(changeSet, onUpdate);
 }
