@@ -1,4 +1,4 @@
-import { MikroORM as CoreOrm } from '@mikro-orm/core';
+import type { MikroORM as CoreOrm } from '@mikro-orm/core';
 import { MikroORM, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineDataConfig } from 'tombstone';

@@ -11,7 +11,10 @@ export default class Report {
   onRunComplete(_contexts, results) {
     const assertions = results.testResults.flatMap((file) => file.testResults);
     const skipped = assertions
-      .filter(({ status }) => status === 'pending' || status === 'todo' || status === 'skipped' || status === 'disabled')
+      .filter(
+        ({ status }) =>
+          status === 'pending' || status === 'todo' || status === 'skipped' || status === 'disabled',
+      )
       .map(({ fullName }) => fullName);
     const failed = results.numFailedTests + results.numRuntimeErrorTestSuites;
     writeFileSync(this.#file, JSON.stringify({ passed: results.numPassedTests, failed, skipped }));

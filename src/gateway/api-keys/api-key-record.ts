@@ -43,7 +43,11 @@ export type ApiKeyChange = { readonly id: Id } & Partial<Omit<NewApiKey, 'userId
 export function apiKeyRecord(apiKey: ApiKey): ApiKeyRecord {
   const { id, name, status, createdAt, updatedAt } = apiKey;
   const record = {
-    ...{ id, name, status, createdAt, updatedAt },
+    id,
+    name,
+    status,
+    createdAt,
+    updatedAt,
     userId: apiKey.user.id,
     groupId: apiKey.group?.id ?? null,
     ipWhitelist: apiKey.ipWhitelist ?? null,

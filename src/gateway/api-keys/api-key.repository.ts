@@ -101,7 +101,7 @@ export class ApiKeyRepository {
     const id = checkId('id', change.id);
     return unitOfWork(this.#em, async (em) => {
       await lockGroup(em, columns['group']);
-      const updated = em.createQueryBuilder(ApiKey).update({ ...columns, updatedAt: raw('now()') } as never);
+      const updated = em.createQueryBuilder(ApiKey).update({ ...columns, updatedAt: raw('now()') });
       const { row } = await updated
         .where({ id })
         .returning('updatedAt' as never)
@@ -133,10 +133,14 @@ export class ApiKeyRepository {
   async searchApiKeys(userId: Id | undefined, keyword: string, limit: number): Promise<ApiKeyRecord[]> {
     const user = checkOptionalId('userId', userId);
     const name = keyword ? { name: { $ilike: containsPattern(checkText('keyword', keyword)) } } : {};
-    const found = await this.#reader().find(ApiKey, { ...(user && { user }), ...name } as never, {
-      orderBy: { id: 'desc' },
-      limit: Math.min(Math.max(Math.floor(limit) || 1, 1), 100),
-    });
+    const found = await this.#reader().find(
+      ApiKey,
+      { ...(user && { user }), ...name },
+      {
+        orderBy: { id: 'desc' },
+        limit: Math.min(Math.max(Math.floor(limit) || 1, 1), 100),
+      },
+    );
     return found.map(apiKeyRecord);
   }
 
@@ -146,18 +150,18 @@ export class ApiKeyRepository {
     const asked = checkIds('ids', ids);
     if (asked.length === 0) return [];
     const options = { fields: ['id'] as const, orderBy: { id: 'asc' as const } };
-    const found = await this.#reader().find(ApiKey, { user, id: { $in: asked } } as never, options);
+    const found = await this.#reader().find(ApiKey, { user, id: { $in: asked } }, options);
     return found.map((apiKey) => apiKey.id);
   }
 
   /** Live keys of a user. */
   async countByUserId(userId: Id): Promise<number> {
-    return this.#em.count(ApiKey, { user: checkId('userId', userId) } as never);
+    return this.#em.count(ApiKey, { user: checkId('userId', userId) });
   }
 
   /** Live keys of a group. */
   async countByGroupId(groupId: Id): Promise<number> {
-    return this.#em.count(ApiKey, { group: checkId('groupId', groupId) } as never);
+    return this.#em.count(ApiKey, { group: checkId('groupId', groupId) });
   }
 
   /** Whether the value is or was in use: a deleted key keeps its value. */
@@ -188,12 +192,12 @@ export class ApiKeyRepository {
 
   async #keysOf(where: object): Promise<string[]> {
     const options = { fields: ['key'] as const, orderBy: { id: 'asc' as const } };
-    const found = await this.#reader().find(ApiKey, where as never, options);
+    const found = await this.#reader().find(ApiKey, where, options);
     return found.map((apiKey) => apiKey.key);
   }
 
   async #getOne(where: object): Promise<ApiKeyWithRelations> {
-    const apiKey = await this.#reader().findOne(ApiKey, where as never);
+    const apiKey = await this.#reader().findOne(ApiKey, where);
     if (!apiKey) throw notFound();
     const [found] = await this.#withRelations([apiKey]);
     return found ?? Promise.reject(notFound());
@@ -202,7 +206,7 @@ export class ApiKeyRepository {
   async #page(where: object, request: PageRequest): Promise<Page<ApiKeyWithRelations>> {
     const { limit, offset, page } = clampPage(request);
     const options = { orderBy: { id: 'desc' }, limit, offset } as const;
-    const [found, total] = await this.#reader().findAndCount(ApiKey, where as never, options);
+    const [found, total] = await this.#reader().findAndCount(ApiKey, where, options);
     return pageOf(await this.#withRelations(found), total, { page, limit });
   }
 
@@ -225,7 +229,7 @@ export class ApiKeyRepository {
   async #byId<T extends User | Group>(entity: new () => T, ids: readonly Id[]): Promise<Map<Id, T>> {
     const distinct = [...new Set(ids)];
     if (distinct.length === 0) return new Map();
-    const found = await this.#reader().find(entity, { id: { $in: distinct } } as never);
+    const found = await this.#reader().find(entity, { id: { $in: distinct } });
     return new Map(found.map((row) => [row.id, row as T]));
   }
 

@@ -49,8 +49,18 @@ export function groupRecord(group: Group): GroupRecord {
     group;
   const { claudeCodeOnly, modelRoutingEnabled, createdAt, updatedAt } = group;
   return {
-    ...{ id, name, rateMultiplier, isExclusive, status, platform, subscriptionType, defaultValidityDays },
-    ...{ claudeCodeOnly, modelRoutingEnabled, createdAt, updatedAt },
+    id,
+    name,
+    rateMultiplier,
+    isExclusive,
+    status,
+    platform,
+    subscriptionType,
+    defaultValidityDays,
+    claudeCodeOnly,
+    modelRoutingEnabled,
+    createdAt,
+    updatedAt,
     description: group.description ?? '',
     dailyLimitUsd: group.dailyLimitUsd ?? null,
     weeklyLimitUsd: group.weeklyLimitUsd ?? null,

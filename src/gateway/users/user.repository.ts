@@ -86,7 +86,7 @@ export class UserRepository {
   async update(change: UserChange): Promise<UserRecord> {
     refuseNull(change);
     const id = checkId('id', change.id);
-    const columns = checkedColumns({ ...change, balance: undefined } as Partial<NewUser>);
+    const columns = checkedColumns({ ...change, balance: undefined });
     return unitOfWork(this.#em, async (em) => {
       const user = await em.findOneOrFail(User, id);
       em.assign(user, columns as never);
@@ -197,7 +197,7 @@ export class UserRepository {
 
   async #change(id: Id, columns: object): Promise<void> {
     const changes = { ...columns, updatedAt: raw('now()') };
-    const changed = await this.#em.nativeUpdate(User, { id: checkId('id', id) }, changes as never);
+    const changed = await this.#em.nativeUpdate(User, { id: checkId('id', id) }, changes);
     if (changed === 0) throw new NotFoundError('User', gatewayErrors);
   }
 }

@@ -1,6 +1,5 @@
 import {
   type EntityClass,
-  type EntityMetadata,
   EntitySchema,
   type Options as CoreOptions,
   type MetadataStorage,
@@ -82,7 +81,7 @@ type AfterDiscovered = NonNullable<Options['discovery']>['afterDiscovered'];
 
 function refuseThen(next: AfterDiscovered): AfterDiscovered {
   return (storage: MetadataStorage, platform: Platform) => {
-    refuseUnsafeMappings(storage as unknown as Iterable<EntityMetadata>);
+    refuseUnsafeMappings(storage);
     return next?.(storage, platform);
   };
 }

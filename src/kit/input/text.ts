@@ -19,8 +19,13 @@ export function checkText(field: string, value: unknown, { max, filled = false }
   if (value.includes('\0')) throw new InvalidInputError(field, 'not contain a NUL character');
   if (!value.isWellFormed()) throw new InvalidInputError(field, 'be well-formed Unicode');
   if (filled && value === '') throw new InvalidInputError(field, 'not be empty');
-  if (max !== undefined && value.length > max && [...value].length > max) {
+  if (max !== undefined && value.length > max && characters(value) > max) {
     throw new InvalidInputError(field, `have at most ${max} characters`);
   }
   return value;
+}
+
+/** As PostgreSQL counts them: code points, not UTF-16 units. */
+function characters(text: string): number {
+  return Array.from(text).length;
 }

@@ -48,7 +48,7 @@ export class Canaries {
 
   /** Links two rows through the table of a many-to-many relation. */
   async link(prop: EntityProperty, owner: Canary, item: Canary): Promise<Canary> {
-    const pivot = this.#em.getMetadata().get(prop.pivotEntity as never) as unknown as EntityMetadata;
+    const pivot = this.#em.getMetadata().get(prop.pivotEntity as never);
     const [first, second] = pivot.relations;
     const isOwner = first?.targetMeta?.root.class === owner.meta.root.class;
     const [left, right] = isOwner ? [owner, item] : [item, owner];
@@ -71,7 +71,7 @@ export class Canaries {
 
   async #insert(meta: EntityMetadata, columns: ReadonlyMap<string, unknown>): Promise<Dictionary> {
     const platform = this.#em.getPlatform();
-    const quote = (name: string): string => String(platform.quoteIdentifier(name));
+    const quote = (name: string): string => platform.quoteIdentifier(name);
     const names = [...columns.keys()].map(quote).join(', ');
     const marks = [...columns.keys()].map(() => '?').join(', ');
     const values = columns.size === 0 ? 'default values' : `(${names}) values (${marks})`;
@@ -83,7 +83,7 @@ export class Canaries {
 
 /** The row as it is now; undefined when it is physically gone. */
 export async function stateOf(em: SqlEntityManager, { meta, row }: Canary): Promise<string | undefined> {
-  const quote = (name: string): string => String(em.getPlatform().quoteIdentifier(name));
+  const quote = (name: string): string => em.getPlatform().quoteIdentifier(name);
   const keys = meta.getPrimaryProps().flatMap((prop) => prop.fieldNames);
   const where = keys.map((key) => `${quote(key)} = ?`).join(' and ');
   const sql = `select to_jsonb(t)::text as state from ${tableOf(meta, quote)} t where ${where}`;

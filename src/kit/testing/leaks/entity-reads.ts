@@ -38,11 +38,7 @@ const READS: Readonly<Record<string, Run>> = {
   },
   count: async (em, scene, meta) => (await em.count(classOf(meta), condition(scene))) > 0,
   countBy: async (em, scene, meta) => {
-    const counts = await em.countBy(
-      classOf(meta),
-      meta.primaryKeys as never,
-      { where: condition(scene) } as never,
-    );
+    const counts = await em.countBy(classOf(meta), meta.primaryKeys, { where: condition(scene) } as never);
     return Object.keys(counts).length > 0;
   },
   refresh: async (em, scene, meta) => {
@@ -71,14 +67,11 @@ const READS: Readonly<Record<string, Run>> = {
       .where(condition(scene));
     // With a composite key there is no single column to compare: the inner query alone is the probe then.
     if (meta.compositePK || !key) return (await inner.execute<unknown[]>('all', false)).length > 0;
-    return (await em.count(classOf(meta), { [key]: { $in: inner.toRaw() } } as never)) > 0;
+    return (await em.count(classOf(meta), { [key]: { $in: inner.toRaw() } })) > 0;
   },
   'common table expression': async (em, scene, meta) => {
     const inner = em.createQueryBuilder(classOf(meta)).select('*').where(condition(scene));
-    const outer = em
-      .createQueryBuilder(classOf(meta))
-      .with('canary', inner)
-      .select(raw('1') as never);
+    const outer = em.createQueryBuilder(classOf(meta)).with('canary', inner).select(raw('1'));
     const rows = await outer.from('canary' as never, 'c').execute<unknown[]>('all', false);
     return rows.length > 0;
   },

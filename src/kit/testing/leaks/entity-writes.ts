@@ -89,7 +89,7 @@ function uniqueProps(meta: EntityMetadata): EntityMetadata['props'] {
 
 /** A column that may be written without breaking a constraint: a plain one, not unique, not the mark itself. */
 function changeable(meta: EntityMetadata): string | undefined {
-  const unique = new Set(uniqueProps(meta).map((prop) => prop.name as string));
+  const unique = new Set(uniqueProps(meta).map((prop) => prop.name));
   return meta.props.find(
     (prop) =>
       prop.kind === ReferenceKind.SCALAR &&

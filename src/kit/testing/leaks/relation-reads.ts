@@ -19,11 +19,11 @@ type Run = (em: SqlEntityManager, owner: Canary, dead: Canary, prop: EntityPrope
 const TO_ONE: Readonly<Record<string, Run>> = {
   ...forEachStrategy((strategy) => async (em, owner, _dead, prop) => {
     const options = { populate: [prop.name], strategy } as never;
-    const found = await em.findOne(classOf(owner.meta), keyOf(owner) as never, options);
+    const found = await em.findOne(classOf(owner.meta), keyOf(owner), options);
     return isShown(found?.[prop.name]);
   }),
   'lazy load': async (em, owner, _dead, prop) => {
-    const found = await em.findOne(classOf(owner.meta), keyOf(owner) as never);
+    const found = await em.findOne(classOf(owner.meta), keyOf(owner));
     const target = Reference.unwrapReference((found?.[prop.name] ?? undefined) as never) as
       object | undefined;
     if (!target) return false;
@@ -34,12 +34,10 @@ const TO_ONE: Readonly<Record<string, Run>> = {
     const target = prop.targetMeta?.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
     const value = target && dead.row[target.fieldNames?.[0] ?? ''];
     if (!target || value === null || typeof value === 'object') {
-      return em
-        .count(classOf(owner.meta), { [prop.name]: { deletedAt: { $ne: null } } } as never)
-        .then(Boolean);
+      return em.count(classOf(owner.meta), { [prop.name]: { deletedAt: { $ne: null } } }).then(Boolean);
     }
     const where = { [prop.name]: { [target.name]: value, deletedAt: { $ne: null } } };
-    return (await em.count(classOf(owner.meta), where as never)) > 0;
+    return (await em.count(classOf(owner.meta), where)) > 0;
   },
   'join by hand': async (em, owner, _dead, prop) => {
     const builder = em.createQueryBuilder(classOf(owner.meta), 'o');
@@ -53,7 +51,7 @@ const TO_ONE: Readonly<Record<string, Run>> = {
 const TO_MANY: Readonly<Record<string, Run>> = {
   ...forEachStrategy((strategy) => async (em, owner, dead, prop) => {
     const options = { populate: [prop.name], strategy } as never;
-    const found = await em.findOne(classOf(owner.meta), keyOf(owner) as never, options);
+    const found = await em.findOne(classOf(owner.meta), keyOf(owner), options);
     return holds(em, found?.[prop.name], dead);
   }),
   'collection init': async (em, owner, dead, prop) => {
@@ -140,12 +138,12 @@ async function collectionOf(
   owner: Canary,
   prop: EntityProperty,
 ): Promise<Collection<object>> {
-  const found = await em.findOneOrFail(classOf(owner.meta), keyOf(owner) as never);
+  const found = await em.findOneOrFail(classOf(owner.meta), keyOf(owner));
   return found[prop.name] as Collection<object>;
 }
 
 async function countOwner(em: SqlEntityManager, owner: Canary, where: object): Promise<number> {
-  return em.count(classOf(owner.meta), { $and: [conditionOf(owner), where] } as never);
+  return em.count(classOf(owner.meta), { $and: [conditionOf(owner), where] });
 }
 
 function conditionOf({ meta, ...canary }: Canary): object {

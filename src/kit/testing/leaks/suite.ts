@@ -72,9 +72,9 @@ async function runProbe(orm: MikroORM, probe: Probe, options: LeakSuiteOptions):
     });
   const control = await attempt(guardOff);
   if (!control.met) return { name, entity, verb, verdict: 'vacuous', note: control.refusedBy };
-  const { met, refusedBy, isRefusal } = await attempt((em, work) => work(em));
+  const { met, refusedBy, answered } = await attempt((em, work) => work(em));
   if (met) return { name, entity, verb, verdict: 'leak' };
-  const verdict = refusedBy !== undefined && !isRefusal ? 'broken' : 'tight';
+  const verdict = refusedBy !== undefined && !answered ? 'broken' : 'tight';
   return { name, entity, verb, verdict, note: refusedBy };
 }
 
@@ -90,7 +90,7 @@ interface Outcome {
   /** The class of the error that ended the probe; its message could hold a row's value. */
   readonly refusedBy?: string;
   /** Whether that error is the layer's own answer to a dead row, and not an accident. */
-  readonly isRefusal?: boolean;
+  readonly answered?: boolean;
 }
 
 /** Runs the probe; a read tells what it saw, after a write the row itself tells. */
@@ -107,7 +107,7 @@ async function meet(
   } catch (error) {
     // What failed must not be flushed again when the scope ends.
     em.clear();
-    return { met: false, refusedBy: (error as Error).name, isRefusal: isRefusal(error) };
+    return { met: false, refusedBy: (error as Error).name, answered: isRefusal(error) };
   }
 }
 
