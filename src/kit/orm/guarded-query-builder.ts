@@ -66,7 +66,11 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   /** Adds the predicate to every alias; runs once, right before the statement is compiled. */
   protected guard(): void {
     this.guarded = true;
-    if (this.type === QueryType.INSERT) return this.guardConflict();
+    if (this.type === QueryType.INSERT) {
+      // Finalising puts the discriminator of a single-table entity in the place of the conflict's whole condition.
+      this.finalizeNow();
+      return this.guardConflict();
+    }
     if (!READS_AND_UPDATES.has(this.type)) return;
     // Adds the joins of inverse one-to-ones, which would otherwise be added after the guard has looked.
     if (!this.state.finalized) this.processPopulateHint();
@@ -104,9 +108,14 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   protected guardRewrittenUpdate(): void {
     // Until it is finalised, the core treats such an update as the inner SELECT; only the flag tells.
     if (this.state.finalized || !this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY)) return;
-    (this as unknown as { finalize(): void }).finalize();
+    this.finalizeNow();
     if (isSoftDeletable(this.mainAlias.meta)) {
       this.state.cond = withLivePredicate(this.state.cond);
     }
+  }
+
+  /** The core's own step, which it marks as private. */
+  protected finalizeNow(): void {
+    if (!this.state.finalized) (this as unknown as { finalize(): void }).finalize();
   }
 }

@@ -83,7 +83,8 @@ function uniqueProps(meta: EntityMetadata): EntityMetadata['props'] {
   const named = new Set(meta.uniques.flatMap((each) => [each.properties].flat()) as string[]);
   return meta.props.filter(
     (prop) =>
-      prop.kind === ReferenceKind.SCALAR && !prop.primary && (prop.unique === true || named.has(prop.name)),
+      prop.kind === ReferenceKind.SCALAR &&
+      (prop.primary ? !prop.autoincrement : prop.unique === true || named.has(prop.name)),
   );
 }
 

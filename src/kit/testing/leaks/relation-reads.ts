@@ -66,7 +66,8 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   $some: async (em, owner, _dead, prop) => (await countOwner(em, owner, { [prop.name]: { $some: {} } })) > 0,
   $none: async (em, owner, _dead, prop) =>
     (await countOwner(em, owner, { [prop.name]: { $none: {} } })) === 0,
-  $size: async (em, owner, _dead, prop) => (await countOwner(em, owner, { [prop.name]: { $size: 0 } })) === 0,
+  $size: async (em, owner, _dead, prop) =>
+    (await countOwner(em, owner, { [prop.name]: { $size: { $eq: 0 } } })) === 0,
   'join by hand': async (em, owner, dead, prop) => {
     const builder = em.createQueryBuilder(classOf(owner.meta), 'o');
     const joined = builder.select('*').leftJoinAndSelect(`o.${prop.name}` as never, 't');
@@ -78,7 +79,7 @@ const TO_MANY: Readonly<Record<string, Run>> = {
 /** The probes of all relations of one entity that lead to soft-deletable ones. */
 export function relationReads(meta: EntityMetadata): Probe[] {
   return meta.relations
-    .filter((prop) => !prop.polymorphic && prop.targetMeta && isSoftDeletable(prop.targetMeta))
+    .filter((prop) => isTraversable(prop) && isSoftDeletable(prop.targetMeta))
     .flatMap((prop) => {
       const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
       // The core cannot hydrate a joined row whose own key is the missing target; it fails, which shows nothing.
@@ -94,6 +95,12 @@ export function relationReads(meta: EntityMetadata): Probe[] {
         run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
       }));
     });
+}
+
+/** Not the key-only properties, nor the inverse sides that the core adds for itself. */
+function isTraversable(prop: EntityProperty): boolean {
+  const isOwn = prop.userDefined !== false && !prop.name.endsWith('__inverse');
+  return isOwn && !prop.polymorphic && !prop.mapToPk && prop.targetMeta !== undefined;
 }
 
 async function plantRelation(canaries: Canaries, meta: EntityMetadata, prop: EntityProperty): Promise<Scene> {

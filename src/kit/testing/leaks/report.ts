@@ -1,8 +1,8 @@
 /**
  * `tight`: the dead row was not met; `leak`: it was; `broken`: the verb failed with an error that is no answer to a dead
- * row; `vacuous`: not even with the guard off does the probe meet it.
+ * row; `vacuous`: not even with the guard off does the probe meet it; `except`: not run, for the reason in the note.
  */
-export type Verdict = 'tight' | 'leak' | 'broken' | 'vacuous';
+export type Verdict = 'tight' | 'leak' | 'broken' | 'vacuous' | 'except';
 
 export interface ProbeResult {
   readonly name: string;
@@ -26,6 +26,7 @@ const MARK: Readonly<Record<Verdict, string>> = {
   leak: 'LEAK',
   broken: 'BROKEN',
   vacuous: 'proves nothing',
+  except: 'not run',
 };
 
 /** The report as a table of text: a line per probe, and the sums. */
@@ -35,7 +36,10 @@ export function formatLeakReport({ results, leaks, broken, vacuous, entities }: 
     const reason = note ? `  (${note})` : '';
     return `${name.padEnd(width)}  ${MARK[verdict]}${reason}`;
   });
-  const tight = results.length - leaks.length - broken.length - vacuous.length;
-  const sums = `${results.length} probes over ${entities.length} entities: ${tight} tight, ${leaks.length} leaking, ${broken.length} broken, ${vacuous.length} proving nothing`;
+  const tight = results.filter((result) => result.verdict === 'tight').length;
+  const except = results.filter((result) => result.verdict === 'except').length;
+  const sums =
+    `${results.length} probes over ${entities.length} entities: ${tight} tight, ${leaks.length} leaking, ` +
+    `${broken.length} broken, ${vacuous.length} proving nothing, ${except} not run`;
   return [...lines, sums].join('\n');
 }

@@ -1,0 +1,47 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type LeakReport, runLeakSuite } from 'tombstone/testing';
+import { type Library, openLibrary } from './fixtures/library.ts';
+
+/** Verbs that MikroORM 7.2.1 itself fails to do for an entity, with the layer or without. */
+const except = {
+  'Book.clone': 'the core names the column of an inverse one-to-one in the insert',
+  'Genre.clone': 'the core reads a key back that it has not asked for',
+  'Shelf.clone': 'the core reads a composite key back as one column',
+  'Tag.clone': 'the core reads a key back that it has not asked for',
+  'Book.genres $size': 'the core counts a column that the link table has not got',
+};
+
+let library: Library;
+let report: LeakReport;
+beforeAll(async () => {
+  library = await openLibrary();
+  report = await runLeakSuite(library.orm as never, { except });
+});
+afterAll(() => library.close());
+
+describe('the leak suite over a model of every relation, key and inheritance', () => {
+  it('finds no leak and no broken verb', () => {
+    expect(report.leaks).toEqual([]);
+    expect(report.broken).toEqual([]);
+  });
+
+  it('proves each probe with the guard off, but for those with a reason', () => {
+    expect(report.vacuous).toEqual([]);
+    expect(report.results.filter((result) => result.verdict === 'except')).toHaveLength(
+      Object.keys(except).length,
+    );
+  });
+
+  it('runs many hundred probes over all kinds of entities', () => {
+    expect(report.results.length).toBeGreaterThan(500);
+    expect(report.entities).toEqual(
+      expect.arrayContaining(['Film', 'Shelf', 'Tag', 'Book', 'Cover', 'Award']),
+    );
+  });
+
+  it('refuses an exception for a probe that does not exist', async () => {
+    await expect(runLeakSuite(library.orm as never, { except: { 'Book.fnid': 'typo' } })).rejects.toThrow(
+      'Book.fnid',
+    );
+  });
+});
