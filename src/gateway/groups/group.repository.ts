@@ -30,6 +30,8 @@ export class GroupRepository {
       await lockFallback(em, columns['fallbackGroup']);
       const created = em.create(Group, columns as never);
       await em.flush();
+      // An amount is stored with all decimals of its column, which only the database adds.
+      await em.refresh(created);
       return groupRecord(created);
     });
   }
@@ -66,6 +68,7 @@ export class GroupRepository {
         await lockFallback(em, columns['fallbackGroup']);
       em.assign(group, columns as never);
       await em.flush().catch(asNotFound);
+      await em.refresh(group);
       return groupRecord(group);
     });
   }

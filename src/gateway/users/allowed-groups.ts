@@ -1,6 +1,5 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
-import { checkIds } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
 
@@ -39,7 +38,8 @@ export async function readAllowedGroups(
 }
 
 /**
- * Makes the set exactly these groups. A deleted group may stay in a set that has it, and cannot enter one.
+ * Makes the set exactly these groups, whose ids have been checked. A deleted group may stay in a set that has it, and
+ * cannot enter one.
  *
  * Call it inside a transaction.
  *
@@ -48,9 +48,8 @@ export async function readAllowedGroups(
 export async function replaceAllowedGroups(
   em: DataEntityManager,
   userId: Id,
-  groupIds: readonly Id[],
-): Promise<Id[]> {
-  const ids = checkIds('allowedGroups', groupIds);
+  ids: readonly Id[],
+): Promise<readonly Id[]> {
   const locked = await em.execute<unknown[]>(LOCK_USER, [userId]);
   if (locked.length === 0) throw new NotFoundError('User', gatewayErrors);
   await em.execute(REMOVE_OTHERS, [userId, arrayOf(ids)], 'run');

@@ -1,7 +1,7 @@
 import { raw } from '@mikro-orm/core';
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, isDataError, NotFoundError } from '../../kit/errors/index.ts';
-import { checkAmount, checkId, checkInteger, checkText } from '../../kit/input/index.ts';
+import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -45,10 +45,13 @@ export class UserRepository {
       email: user.email ?? '',
       passwordHash: user.passwordHash ?? '',
     });
+    const allowedGroups = checkIds('allowedGroups', user.allowedGroups ?? []);
     return unitOfWork(this.#em, async (em) => {
       const created = em.create(User, columns as never);
       await em.flush();
-      const groups = await replaceAllowedGroups(em, created.id, user.allowedGroups ?? []);
+      const groups = await replaceAllowedGroups(em, created.id, allowedGroups);
+      // An amount is stored with all decimals of its column, which only the database adds.
+      await em.refresh(created);
       return userRecord(created, groups);
     });
   }
@@ -87,11 +90,11 @@ export class UserRepository {
     refuseNull(change);
     const id = checkId('id', change.id);
     const columns = checkedColumns({ ...change, balance: undefined });
+    const allowedGroups = change.allowedGroups && checkIds('allowedGroups', change.allowedGroups);
     return unitOfWork(this.#em, async (em) => {
       const user = await em.findOneOrFail(User, id);
       em.assign(user, columns as never);
       await em.flush().catch(asNotFound);
-      const { allowedGroups } = change;
       const groups = allowedGroups
         ? await replaceAllowedGroups(em, id, allowedGroups)
         : ((await readAllowedGroups(em, [id])).get(id) ?? []);
