@@ -1,0 +1,123 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ApiKey, deleteGroupCascade, gatewayRepositories, User } from 'tombstone/gateway';
+import {
+  type Gateway,
+  mustCreateApiKey,
+  mustCreateGroup,
+  mustCreateUser,
+  openGateway,
+} from '../support/gateway.ts';
+
+const CALLERS = 32;
+
+let gateway: Gateway;
+beforeAll(async () => {
+  gateway = await openGateway({ pool: { min: 0, max: CALLERS + 8 } });
+});
+afterAll(() => gateway.close());
+
+const each = <T>(work: (caller: number) => Promise<T>): Promise<PromiseSettledResult<T>[]> =>
+  Promise.allSettled(Array.from({ length: CALLERS }, (_, caller) => work(caller)));
+const codes = (results: readonly PromiseSettledResult<unknown>[]): unknown[] =>
+  results.map((result) =>
+    result.status === 'fulfilled' ? 'done' : (result.reason as { code?: string }).code,
+  );
+const repositories = () => gatewayRepositories(gateway.em());
+
+/** Proves that the callers really have a connection each: all of them hold one at the same time. */
+it(`has ${CALLERS} connections at once`, async () => {
+  const pids = await each(async () => {
+    const [row] = await gateway
+      .em()
+      .transactional((tx) => tx.execute<{ pid: number }[]>('select pg_backend_pid() as pid, pg_sleep(0.3)'));
+    return row?.pid;
+  });
+  expect(new Set(pids.map((result) => result.status === 'fulfilled' && result.value)).size).toBe(CALLERS);
+});
+
+describe(`${CALLERS} callers at once`, () => {
+  it('change one balance to the exact sum', async () => {
+    const user = await mustCreateUser(gateway.em(), { balance: '100' });
+    await each(async (caller) => {
+      for (let n = 0; n < 5; n += 1) {
+        await repositories().users.deductBalance(user.id, '0.0000000049');
+        await repositories().users.updateBalance(user.id, '1');
+        if (caller % 8 === 0)
+          await repositories()
+            .users.update({ id: user.id, notes: `edited by ${caller}` })
+            .catch(() => undefined);
+      }
+    });
+    // 160 deductions of 0.0000000049 and 160 additions of 1.
+    expect((await repositories().users.getById(user.id)).balance).toBe('259.9999992160');
+  });
+
+  it('F25: with one e-mail make one user and 31 EMAIL_EXISTS', async () => {
+    const results = await each(() =>
+      repositories().users.create({ email: 'race@example.com', passwordHash: 'h' }),
+    );
+    expect(codes(results).toSorted()).toEqual([...Array(CALLERS - 1).fill('EMAIL_EXISTS'), 'done']);
+    expect(await gateway.em().count(User, { email: 'race@example.com' })).toBe(1);
+  });
+
+  it('leave the set of allowed groups of one caller, never a mix of two', async () => {
+    const groups = await Promise.all(Array.from({ length: 8 }, () => mustCreateGroup(gateway.em())));
+    const sets = [groups.slice(0, 4), groups.slice(4)].map((set) =>
+      set.map((group) => group.id).toSorted((a, b) => Number(a) - Number(b)),
+    );
+    const user = await mustCreateUser(gateway.em(), { allowedGroups: sets[0] });
+    const seen = new Set<string>();
+    const results = await each(async (caller) => {
+      await repositories().users.update({ id: user.id, allowedGroups: sets[caller % 2] });
+      seen.add((await repositories().users.getById(user.id)).allowedGroups.join());
+    });
+    expect(codes(results)).toEqual(Array(CALLERS).fill('done'));
+    expect([...seen].filter((set) => !sets.some((whole) => whole.join() === set))).toEqual([]);
+  });
+
+  it('never attach a live key to a user that is deleted meanwhile', async () => {
+    const user = await mustCreateUser(gateway.em());
+    const results = await each(async (caller) => {
+      if (caller === CALLERS / 2)
+        return repositories()
+          .users.delete(user.id)
+          .then(() => 'deleted');
+      return mustCreateApiKey(gateway.em(), { userId: user.id }).then((key) => key.id);
+    });
+    expect(codes(results).filter((code) => code !== 'done' && code !== 'USER_NOT_FOUND')).toEqual([]);
+    const [late] = await gateway
+      .em()
+      .execute<{ late: number }[]>(
+        'select count(*)::int as late from api_keys k join users u on u.id = k.user_id where u.id = ? and k.created_at > u.deleted_at',
+        [user.id],
+      );
+    // A key that waited for the deletion is refused, so none began after it.
+    expect(late?.late).toBe(0);
+  });
+
+  it('leave no live key in a group that is deleted with what hangs on it', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const [group, user] = [await mustCreateGroup(gateway.em()), await mustCreateUser(gateway.em())];
+      const results = await each(async (caller): Promise<unknown> => {
+        if (caller === 10) return deleteGroupCascade(gateway.em(), group.id);
+        if (caller % 3 === 0) return repositories().users.update({ id: user.id, allowedGroups: [group.id] });
+        return mustCreateApiKey(gateway.em(), { userId: user.id, groupId: group.id });
+      });
+      expect(codes(results).filter((code) => code !== 'done' && code !== 'GROUP_NOT_FOUND')).toEqual([]);
+      expect(await gateway.em().count(ApiKey, { group: group.id })).toBe(0);
+      expect((await repositories().users.getById(user.id)).allowedGroups).toEqual([]);
+    }
+  });
+
+  it('delete groups that are each other’s fallback without a deadlock coming through', async () => {
+    const groups = await Promise.all(Array.from({ length: CALLERS }, () => mustCreateGroup(gateway.em())));
+    for (const [index, group] of groups.entries()) {
+      await repositories().groups.update({
+        id: group.id,
+        fallbackGroupId: groups[(index + 1) % CALLERS]?.id ?? null,
+      });
+    }
+    const results = await each((caller) => deleteGroupCascade(gateway.em(), groups[caller]?.id ?? ''));
+    expect(codes(results)).toEqual(Array(CALLERS).fill('done'));
+  });
+});
