@@ -14,6 +14,7 @@ export {
   NotFoundError,
   QueryError,
   QueryTimeoutError,
+  RolledBackError,
   SoftDeletedRowError,
   UnavailableError,
 } from './kit/errors/index.ts';

@@ -13,7 +13,8 @@ export {
   MissingValueError,
   QueryError,
   QueryTimeoutError,
+  RolledBackError,
   UnavailableError,
 } from './refusals.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
-export { translateDriverError } from './translate.ts';
+export { rolledBack, translateDriverError } from './translate.ts';

@@ -79,6 +79,16 @@ export class UnavailableError extends ConnectionException implements DataError {
   readonly retryable = true;
 }
 
+/**
+ * The transaction was rolled back although nothing of it failed where it was to be committed: a statement or a joined unit
+ * of work in it had failed before, and that error was caught. `cause` is that error, where it is known.
+ */
+export class RolledBackError extends DriverException implements DataError {
+  declare code: string;
+  readonly status: number = 500;
+  readonly retryable = false;
+}
+
 /** Any other refusal, most often a mistake in a statement (class 42). */
 export class QueryError extends ServerException implements DataError {
   declare code: string;

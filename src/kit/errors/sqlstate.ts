@@ -9,6 +9,7 @@ import {
   QueryError,
   QueryTimeoutError,
   type RefusalClass,
+  RolledBackError,
   UnavailableError,
 } from './refusals.ts';
 
@@ -51,6 +52,15 @@ const query: Refusal = {
   sentence: 'PostgreSQL refused the statement. Look its SQLSTATE up and correct the statement.',
 };
 
+/** 25P02, and the answer to a COMMIT that PostgreSQL would turn into a ROLLBACK without an error. */
+export const ROLLED_BACK: Refusal = {
+  type: RolledBackError,
+  code: 'DATA.ROLLED_BACK',
+  sentence:
+    'The transaction was rolled back, because work in it had failed and the error was caught. ' +
+    'Let such errors out of the transaction, or give the work a savepoint of its own (propagation NESTED).',
+};
+
 const EXACT: Readonly<Record<string, Refusal>> = {
   '23505': conflict,
   '23P01': conflict,
@@ -79,6 +89,7 @@ const EXACT: Readonly<Record<string, Refusal>> = {
     sentence:
       'The statement was cancelled, most often by statement_timeout. Narrow it or allow it more time.',
   },
+  '25P02': ROLLED_BACK,
   '53300': unavailable,
   '57P01': unavailable,
   '57P02': unavailable,

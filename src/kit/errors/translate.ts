@@ -2,7 +2,7 @@ import type { DataError } from './data-error.ts';
 import { isDataError } from './data-error.ts';
 import type { DomainErrors } from './domain-errors.ts';
 import { type DriverErrorLike, DriverErrorSummary, rememberDriverError } from './driver-error-summary.ts';
-import { type Refusal, refusalOf } from './sqlstate.ts';
+import { type Refusal, refusalOf, ROLLED_BACK } from './sqlstate.ts';
 
 /** Conditions whose primary message names objects of the schema only, so that a developer may see it. */
 const NAMES_OBJECTS_ONLY = new Set(['42703', '42P01', '42702', '42883', '42704']);
@@ -17,6 +17,13 @@ export function translateDriverError(error: unknown, domain: DomainErrors): Erro
   const original = firstOf(error);
   const refusal = refusalOf(original);
   return refusal ? build(original, refusal, domain) : error;
+}
+
+/** The error of a transaction that could not be committed because of `cause`, which the program had caught. */
+export function rolledBack(cause?: unknown): Error {
+  const { type, code, sentence } = ROLLED_BACK;
+  const error = new type(new Error(sentence));
+  return Object.assign(error, { name: type.name, code, cause });
 }
 
 /** A refused connection to a name with several addresses arrives as one error that holds one per address. */

@@ -24,9 +24,11 @@ import {
 import { type AnyQueryBuilder, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type DomainErrors, SoftDeletedRowError, translateDriverError } from '../errors/index.ts';
 import { currentScope, isSoftDeletable } from '../soft-delete/index.ts';
+import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { refuseDeadConflicts } from './upsert-guard.ts';
 import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
 
 type UpdateOptions<T> = NativeInsertUpdateOptions<T> & UpsertOptions<T>;
@@ -43,6 +45,10 @@ export class DataDriver extends PostgreSqlDriver {
   constructor(config: Configuration) {
     super(config);
     this.#domain = domainErrorsOf(config);
+    // The core's constructor names its own class of connection; one that was never opened holds nothing.
+    const connection = new DataConnection(config);
+    const replicas = this.createReplicas((options) => new DataConnection(config, options, 'read'));
+    Object.assign(this, { connection, replicas });
   }
 
   override convertException(exception: Error): DriverException {
@@ -82,8 +88,13 @@ export class DataDriver extends PostgreSqlDriver {
     options: UpdateOptions<T> = {},
   ): Promise<QueryResult<T>> {
     const meta = this.metadata.get(entityName);
-    const expectsRow = this.#guards(meta) && Utils.hasObjectKeys(data) && mustChangeItsRow(options);
+    const guards = this.#guards(meta);
+    // Only `em.nativeUpdate` hands its entity manager over; for it, zero rows are an answer.
+    const expectsRow = guards && !options.upsert && !('em' in options) && Utils.hasObjectKeys(data);
     const result = await super.nativeUpdate(entityName, where, data, options);
+    if (guards && options.upsert && result.affectedRows === 0) {
+      await refuseDeadConflicts(this, meta as never, [where], options.ctx);
+    }
     // A versioned row is checked by the core, which reports an OptimisticLockError.
     if (expectsRow && result.affectedRows === 0 && !isVersioned(where, meta)) {
       throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [where]));
@@ -99,9 +110,8 @@ export class DataDriver extends PostgreSqlDriver {
     transform?: (sql: string, params: unknown[]) => string,
   ): Promise<QueryResult<T>> {
     const meta = this.metadata.get(entityName);
-    if (options.upsert || !this.#guards(meta)) {
-      return super.nativeUpdateMany(entityName, where, data, options, transform);
-    }
+    if (!this.#guards(meta)) return super.nativeUpdateMany(entityName, where, data, options, transform);
+    if (options.upsert) return this.#upsertMany(entityName, where, data, options);
     // A change set whose only change was a foreign key that the removal had emptied arrives empty.
     const changed = data.flatMap((row, index) => (Utils.hasObjectKeys(row) ? [index] : []));
     if (changed.length === 0) return { affectedRows: 0, insertId: 0 as never, rows: [] };
@@ -145,10 +155,34 @@ export class DataDriver extends PostgreSqlDriver {
     overrides?: EntityData<T>,
     options?: NativeInsertUpdateOptions<T>,
   ): Promise<QueryResult<T>> {
-    const result = await super.nativeClone(entityName, where, overrides, options);
     const meta = this.metadata.get(entityName);
+    // The core hands a bare key on as a condition, where a text is a piece of SQL.
+    const byKey = Utils.isPrimaryKey(where, meta.compositePK)
+      ? ({ [Utils.getPrimaryKeyHash(meta.primaryKeys)]: where } as FilterQuery<T>)
+      : where;
+    const result = await super.nativeClone(entityName, byKey, overrides, options);
     if (result.affectedRows === 0 && this.#guards(meta)) {
-      throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [where]));
+      throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [byKey]));
+    }
+    return result;
+  }
+
+  /** In a transaction of its own where there is none: the rows that are live must not be written when another is dead. */
+  async #upsertMany<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>[],
+    data: EntityDictionary<T>[],
+    options: UpdateManyOptions<T>,
+  ): Promise<QueryResult<T>> {
+    const { ctx } = options;
+    if (!ctx) {
+      return this.getConnection('write').transactional((own) =>
+        this.#upsertMany(entityName, where, data, { ...options, ctx: own }),
+      );
+    }
+    const result = await super.nativeUpdateMany(entityName, where, data, options);
+    if (result.affectedRows < data.length) {
+      await refuseDeadConflicts(this, this.metadata.get(entityName) as never, where, ctx);
     }
     return result;
   }
@@ -156,15 +190,6 @@ export class DataDriver extends PostgreSqlDriver {
   #guards(meta: { class: never } | object): boolean {
     return !currentScope() && isSoftDeletable(meta as never);
   }
-}
-
-/**
- * Whether zero rows means that a change was lost: in a flush (only `em.nativeUpdate` hands its entity manager over; for
- * it zero is an answer) and in an upsert that is to change the row that it meets.
- */
-function mustChangeItsRow<T>(options: UpdateOptions<T>): boolean {
-  if (options.upsert) return options.onConflictAction !== 'ignore';
-  return !('em' in options);
 }
 
 function isVersioned(where: unknown, meta: { versionProperty?: string }): boolean {

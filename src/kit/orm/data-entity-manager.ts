@@ -12,6 +12,7 @@ import {
   ValidationError,
 } from '@mikro-orm/core';
 import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
+import { rolledBack } from '../errors/index.ts';
 import { currentScope, keepReferences, runInScope } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
@@ -21,6 +22,9 @@ import { SoftDeleteError } from './soft-delete-error.ts';
 type AnyFindOptions<T extends object> =
   FindOptions<T, never, never, never> | FindOneOptions<T, never, never, never> | CountOptions<T, never>;
 type CacheOption = boolean | number | [string, number] | undefined;
+
+/** The first failure of a joined unit of work, by transaction. */
+const failures = new WeakMap<object, unknown>();
 
 /**
  * MikroORM's entity manager with a `skipSoftDelete` scope of its own, and transactions that join.
@@ -62,17 +66,23 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     });
   }
 
-  /** Joins the transaction that is open, if one is: only its owner commits or rolls back. */
+  /**
+   * Joins the transaction that is open, if one is: only its owner commits or rolls back, and it rolls back when a joined
+   * work failed, with a `RolledBackError` if the error was caught on the way. For work that may fail on its own, ask for
+   * a savepoint: `propagation: TransactionPropagation.NESTED`.
+   */
   override async transactional<T>(
     work: (em: this) => T | Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
     const joins = options.propagation === undefined && this.isInTransaction();
-    if (!joins) return super.transactional(work, options);
-    const em = this.getContext(false);
-    const result = await work(em);
-    await em.flush();
-    return result;
+    if (joins) return this.#join(work);
+    return super.transactional(async (em) => {
+      const result = await work(em);
+      const ctx: object | undefined = em.getTransactionContext();
+      if (ctx && failures.has(ctx)) throw rolledBack(failures.get(ctx));
+      return result;
+    }, options);
   }
 
   /** The entity's own repository class, or else a {@link DataRepository}. */
@@ -127,6 +137,20 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const scoped: CacheOption =
       currentScope() && Array.isArray(config) ? [`skipSoftDelete|${config[0]}`, config[1]] : config;
     return super.tryCache<T, R>(entityName, scoped, key, refresh, merge);
+  }
+
+  /** A failure is the end of the whole transaction, also when the work outside catches it: half of a unit is not stored. */
+  async #join<T>(work: (em: this) => T | Promise<T>): Promise<T> {
+    const em = this.getContext(false);
+    try {
+      const result = await work(em);
+      await em.flush();
+      return result;
+    } catch (error) {
+      const ctx: object | undefined = em.getTransactionContext();
+      if (ctx && !failures.has(ctx)) failures.set(ctx, error);
+      throw error;
+    }
   }
 
   #assertScope(): void {

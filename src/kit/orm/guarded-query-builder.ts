@@ -38,6 +38,14 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     return cond === undefined ? update : update.where(cond);
   }
 
+  override async execute<U = unknown>(
+    ...[method, options]: Parameters<QueryBuilder<Entity>['execute']>
+  ): Promise<U> {
+    // Until it is compiled, an update by a condition on a relation looks like the SELECT that it will contain.
+    const isRewritten = this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY);
+    return super.execute<U>(method ?? (isRewritten ? 'run' : undefined), options);
+  }
+
   override truncate(): TruncateQueryBuilder<Entity> {
     const { meta } = this.mainAlias;
     if (!this.bornIn && isSoftDeletable(meta)) throw SoftDeleteError.truncate(meta.className);

@@ -1,0 +1,87 @@
+import { PostgreSqlConnection } from '@mikro-orm/postgresql';
+import type { Pool, PoolClient } from 'pg';
+import { rolledBack, translateDriverError } from '../errors/index.ts';
+import { domainErrorsOf } from './layer-options.ts';
+
+type Execute = PostgreSqlConnection['execute'];
+
+/**
+ * MikroORM's connection, whose errors are all translated: the driver does that for its own statements, but not for raw SQL,
+ * for queries built by hand, for streams, and for BEGIN and COMMIT, where a deferred constraint reports a row's values.
+ */
+export class DataConnection extends PostgreSqlConnection {
+  static {
+    // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
+    const { execute } = PostgreSqlConnection.prototype;
+    this.prototype.execute = async function (this: DataConnection, ...args: Parameters<Execute>) {
+      return this.translating(() => execute.apply(this, args));
+    } as Execute;
+  }
+
+  override createKyselyDialect(
+    options: Parameters<PostgreSqlConnection['createKyselyDialect']>[0],
+  ): ReturnType<PostgreSqlConnection['createKyselyDialect']> {
+    const { onPoolCreated, ...rest } = options as { onPoolCreated?: (pool: Pool) => unknown };
+    return super.createKyselyDialect({
+      ...rest,
+      onPoolCreated: (pool: Pool) => {
+        pool.on('connect', refuseSilentRollback);
+        return onPoolCreated?.(pool);
+      },
+    } as typeof options);
+  }
+
+  override async *stream<T>(...args: Parameters<PostgreSqlConnection['stream']>): AsyncIterableIterator<T> {
+    try {
+      yield* super.stream(...args) as AsyncIterableIterator<T>;
+    } catch (error) {
+      throw this.translated(error);
+    }
+  }
+
+  override async begin(
+    ...args: Parameters<PostgreSqlConnection['begin']>
+  ): ReturnType<PostgreSqlConnection['begin']> {
+    return this.translating(() => super.begin(...args));
+  }
+
+  override async commit(...args: Parameters<PostgreSqlConnection['commit']>): Promise<void> {
+    return this.translating(() => super.commit(...args));
+  }
+
+  override async rollback(...args: Parameters<PostgreSqlConnection['rollback']>): Promise<void> {
+    return this.translating(() => super.rollback(...args));
+  }
+
+  override async executeDump(dump: string): Promise<void> {
+    return this.translating(() => super.executeDump(dump));
+  }
+
+  protected async translating<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      throw this.translated(error);
+    }
+  }
+
+  protected translated(error: unknown): Error {
+    return translateDriverError(error, domainErrorsOf(this.config));
+  }
+}
+
+/**
+ * PostgreSQL answers the COMMIT of a transaction that a statement has aborted with ROLLBACK and no error, so the program
+ * would believe that its work is stored. The answer is all that this looks at; it sends nothing.
+ */
+function refuseSilentRollback(client: PoolClient): void {
+  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+  const commit = async (...args: unknown[]): Promise<unknown> => {
+    const result = (await query(...args)) as { readonly command?: string };
+    if (result.command === 'ROLLBACK') throw rolledBack();
+    return result;
+  };
+  Object.assign(client, {
+    query: (...args: unknown[]) => (args[0] === 'commit' ? commit(...args) : query(...args)),
+  });
+}
