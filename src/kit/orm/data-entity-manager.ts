@@ -126,6 +126,11 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     return currentScope() ? [...key, 'skipSoftDelete'] : key;
   }
 
+  override async clearCache(cacheKey: string): Promise<void> {
+    await super.clearCache(cacheKey);
+    await super.clearCache(scopedKey(cacheKey));
+  }
+
   /** @internal */
   override async tryCache<T extends object, R>(
     entityName: EntityName<T>,
@@ -135,7 +140,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     merge?: boolean,
   ): Promise<{ data?: R | null; key: string } | undefined> {
     const scoped: CacheOption =
-      currentScope() && Array.isArray(config) ? [`skipSoftDelete|${config[0]}`, config[1]] : config;
+      currentScope() && Array.isArray(config) ? [scopedKey(config[0]), config[1]] : config;
     return super.tryCache<T, R>(entityName, scoped, key, refresh, merge);
   }
 
@@ -159,6 +164,9 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     }
   }
 }
+
+/** The name under which a scope keeps the answer that normal code keeps under `cacheKey`. */
+const scopedKey = (cacheKey: string) => `skipSoftDelete|${cacheKey}`;
 
 /** The core looks for an empty condition only after the filter has been merged into it, and returns the first live row. */
 function refuseEmptyCondition(where: unknown): void {
