@@ -23,7 +23,8 @@ export class UnterminatedError extends Error {
 const WORD_START = /[A-Za-z_\u0080-\uffff]/;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
-const SPACE = /\s/;
+// U+0085 is blank to PostgreSQL's clients written in Go, and not to JavaScript.
+const SPACE = /[\s\u0085]/;
 
 /**
  * Reads SQL as PostgreSQL's own scanner does, as far as statement ends depend on it: quotes of every kind, dollar

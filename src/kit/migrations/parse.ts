@@ -3,6 +3,7 @@ import { MigrationSyntaxError } from './errors.ts';
 import { type Token, tokens, UnterminatedError } from './lexer.ts';
 import { type Position, positionsOf } from './position.ts';
 import { StatementEnd } from './statement-end.ts';
+import { controlsTransaction } from './transaction-control.ts';
 
 /** One statement as it is sent to the server. */
 export interface Statement {
@@ -27,8 +28,7 @@ export interface ParsedMigration {
  */
 export function parseMigration(file: string, text: string): ParsedMigration {
   // A byte order mark is not blank to Go, and is to JavaScript: neither shall decide here.
-  const parser = new Parser(file, text.startsWith('\uFEFF') ? ` ${text.slice(1)}` : text);
-  return parser.parse();
+  return new Parser(file, text.startsWith('\uFEFF') ? text.slice(1) : text).parse();
 }
 
 class Parser {
@@ -61,6 +61,7 @@ class Parser {
     }
     if (this.#block !== undefined) throw this.#error(this.#block, 'StatementBegin has no StatementEnd.');
     this.#finishOpenStatement();
+    if (this.#transactional) this.#refuseTransactionControl();
     return { up: this.#up, down: this.#down, transactional: this.#transactional };
   }
 
@@ -148,6 +149,15 @@ class Parser {
       throw this.#error(this.#start, `This statement has no end. ${hint ?? 'Put a semicolon behind it.'}`);
     }
     this.#close(this.#last, false);
+  }
+
+  #refuseTransactionControl(): void {
+    for (const { text, line } of [...this.#up, ...(this.#down ?? [])]) {
+      if (!controlsTransaction(text)) continue;
+      const problem =
+        'The file runs in a transaction of its own. Remove this statement, or write "-- +goose NO TRANSACTION" at the top.';
+      throw new MigrationSyntaxError(this.#file, line, 1, problem);
+    }
   }
 
   #isBehindCode(offset: number): boolean {
