@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { MikroORM } from '@mikro-orm/core';
 import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
@@ -102,6 +104,19 @@ describe('the migrated schema', () => {
     const known = new Set(names.map((row) => row.name));
     expect(Object.keys(gatewayErrors.constraints).filter((name) => !known.has(name))).toEqual([]);
     expect(Object.keys(gatewayErrors.constraints).length).toBeGreaterThan(5);
+  });
+
+  it('gives constraints the meaning that the documentation prints', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/gateway.md'), 'utf8');
+    const printed = [...page.matchAll(/^\| `(\w+)` +\| `([A-Z_]+)` +\| (\d+) +\|$/gm)].map((match) =>
+      match.slice(1),
+    );
+    const known = Object.entries(gatewayErrors.constraints).map(([name, error]) => [
+      name,
+      error.code,
+      String(error.status),
+    ]);
+    expect(printed.toSorted()).toEqual(known.toSorted());
   });
 
   it('has the indexes of the specification', async () => {
