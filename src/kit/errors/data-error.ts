@@ -1,3 +1,5 @@
+import { isError } from './is-error.ts';
+
 /**
  * What every error of the data layer carries, whichever class it is.
  *
@@ -23,7 +25,7 @@ export interface DataError extends Error {
  * It looks at the shape and not at the class, so it also works when two copies of the package are loaded.
  */
 export function isDataError(error: unknown, code?: string): error is DataError {
-  if (!(error instanceof Error)) return false;
+  if (!isError(error)) return false;
   const candidate = error as Partial<DataError>;
   const shaped =
     typeof candidate.code === 'string' &&

@@ -1,3 +1,4 @@
+export { withoutEntity } from './core-errors.ts';
 export { type DataError, isDataError } from './data-error.ts';
 export { type DomainError, type DomainErrors, mergeDomainErrors } from './domain-errors.ts';
 export { DriverErrorSummary, driverErrorOf } from './driver-error-summary.ts';
@@ -17,4 +18,4 @@ export {
   UnavailableError,
 } from './refusals.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
-export { rolledBack, translateDriverError } from './translate.ts';
+export { isConnectionLost, rolledBack, translateDriverError } from './translate.ts';

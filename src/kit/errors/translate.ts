@@ -1,6 +1,7 @@
 import type { DataError } from './data-error.ts';
 import { isDataError } from './data-error.ts';
 import type { DomainErrors } from './domain-errors.ts';
+import { isError } from './is-error.ts';
 import { type DriverErrorLike, DriverErrorSummary, rememberDriverError } from './driver-error-summary.ts';
 import { type Refusal, refusalOf, ROLLED_BACK } from './sqlstate.ts';
 
@@ -12,7 +13,7 @@ const NAMES_OBJECTS_ONLY = new Set(['42703', '42P01', '42702', '42883', '42704']
  * database (a `TypeError`), is returned as it is.
  */
 export function translateDriverError(error: unknown, domain: DomainErrors): Error {
-  if (!(error instanceof Error)) return new Error(String(error));
+  if (!isError(error)) return new Error(String(error));
   if (isDataError(error)) return error;
   const original = firstOf(error);
   const refusal = refusalOf(original);
@@ -26,10 +27,15 @@ export function rolledBack(cause?: unknown): Error {
   return Object.assign(error, { name: type.name, code, cause });
 }
 
+/** Whether the driver's error means that there is no session any more. */
+export function isConnectionLost(error: unknown): boolean {
+  return isError(error) && refusalOf(error)?.code === 'DATA.UNAVAILABLE';
+}
+
 /** A refused connection to a name with several addresses arrives as one error that holds one per address. */
 function firstOf(error: Error): DriverErrorLike {
-  const inner: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
-  return inner instanceof Error ? inner : error;
+  const [inner]: unknown[] = (error as Partial<AggregateError>).errors ?? [];
+  return isError(inner) ? inner : error;
 }
 
 function build(original: DriverErrorLike, refusal: Refusal, domain: DomainErrors): DataError {
@@ -51,9 +57,15 @@ function sentenceFor(original: DriverErrorLike, refusal: Refusal): string {
     original.constraint && `constraint ${original.constraint}`,
     original.column && `column ${original.table ?? '?'}.${original.column}`,
     isSqlState(original.code) && `SQLSTATE ${original.code}`,
-    original.code && NAMES_OBJECTS_ONLY.has(original.code) && original.message.split('\n')[0],
+    nameOfObject(original),
   ].filter(Boolean);
   return names.length > 0 ? `${refusal.sentence} (${names.join(', ')})` : refusal.sentence;
+}
+
+/** A value in the wrong quotes is a name to PostgreSQL, so only what looks like a name is repeated. */
+function nameOfObject({ code, message }: DriverErrorLike): string | undefined {
+  const [line = ''] = message.split('\n');
+  return code && NAMES_OBJECTS_ONLY.has(code) && /^[\w\s.,()"]+$/.test(line) ? line : undefined;
 }
 
 function isSqlState(code: string | undefined): boolean {

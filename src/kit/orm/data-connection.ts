@@ -1,6 +1,6 @@
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
-import { rolledBack, translateDriverError } from '../errors/index.ts';
+import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
 import { domainErrorsOf } from './layer-options.ts';
 
 type Execute = PostgreSqlConnection['execute'];
@@ -25,7 +25,7 @@ export class DataConnection extends PostgreSqlConnection {
     return super.createKyselyDialect({
       ...rest,
       onPoolCreated: (pool: Pool) => {
-        pool.on('connect', refuseSilentRollback);
+        pool.on('connect', watchTransactionEnd);
         return onPoolCreated?.(pool);
       },
     } as typeof options);
@@ -71,17 +71,24 @@ export class DataConnection extends PostgreSqlConnection {
 }
 
 /**
+ * Makes COMMIT and ROLLBACK tell the truth, which Kysely sends as these words and nothing else.
+ *
  * PostgreSQL answers the COMMIT of a transaction that a statement has aborted with ROLLBACK and no error, so the program
- * would believe that its work is stored. The answer is all that this looks at; it sends nothing.
+ * would believe that its work is stored. And a ROLLBACK that fails because the connection is dead must not fail: the
+ * session's end has rolled back already, and Kysely gives the connection back to the pool only after a success.
  */
-function refuseSilentRollback(client: PoolClient): void {
+function watchTransactionEnd(client: PoolClient): void {
   const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-  const commit = async (...args: unknown[]): Promise<unknown> => {
-    const result = (await query(...args)) as { readonly command?: string };
-    if (result.command === 'ROLLBACK') throw rolledBack();
-    return result;
+  const end = async (...args: unknown[]): Promise<unknown> => {
+    try {
+      const result = (await query(...args)) as { readonly command?: string };
+      if (args[0] === 'commit' && result.command === 'ROLLBACK') throw rolledBack();
+      return result;
+    } catch (error) {
+      if (args[0] === 'rollback' && isConnectionLost(error)) return { command: 'ROLLBACK', rows: [] };
+      throw error;
+    }
   };
-  Object.assign(client, {
-    query: (...args: unknown[]) => (args[0] === 'commit' ? commit(...args) : query(...args)),
-  });
+  const isEnd = (text: unknown) => text === 'commit' || text === 'rollback';
+  Object.assign(client, { query: (...args: unknown[]) => (isEnd(args[0]) ? end(...args) : query(...args)) });
 }

@@ -12,7 +12,7 @@ import {
   ValidationError,
 } from '@mikro-orm/core';
 import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { rolledBack } from '../errors/index.ts';
+import { rolledBack, withoutEntity } from '../errors/index.ts';
 import { currentScope, keepReferences, runInScope } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
@@ -83,6 +83,20 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
       if (ctx && failures.has(ctx)) throw rolledBack(failures.get(ctx));
       return result;
     }, options);
+  }
+
+  override async flush(): Promise<void> {
+    await super.flush().catch((error: unknown) => {
+      throw withoutEntity(error);
+    });
+  }
+
+  override async lock<T extends object>(...args: Parameters<EntityManager<Driver>['lock']>): Promise<void> {
+    await super
+      .lock<T>(...(args as Parameters<typeof EntityManager.prototype.lock<T>>))
+      .catch((error: unknown) => {
+        throw withoutEntity(error);
+      });
   }
 
   /** The entity's own repository class, or else a {@link DataRepository}. */
