@@ -11,5 +11,5 @@ export const timestamps = () => ({
   createdAt: instant().defaultRaw('now()'),
   updatedAt: instant()
     .defaultRaw('now()')
-    .onUpdate(() => raw('now()') as Date),
+    .onUpdate(() => raw('now()')),
 });
