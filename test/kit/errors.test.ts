@@ -124,15 +124,17 @@ describe('a server that cannot be used', () => {
     change(url);
     return openLibrary({ url: url.href, connect: false, ...options } as never);
   };
-  it.each<[string, string | undefined, (url: URL) => void]>([
-    ['refuses connections', undefined, (url) => (url.port = '1')],
-    ['has another name', undefined, (url) => (url.hostname = 'no-such-host.invalid')],
-    ['has no such database', '3D000', (url) => (url.pathname = '/no_such_database')],
-    ['does not know the user', '28000', (url) => (url.username = 'no_such_user')],
-  ])('because it %s', async (_, sqlState, change) => {
+  // A server that asks for a password does not tell an unknown user from a wrong password.
+  it.each<[string, readonly (string | undefined)[], (url: URL) => void]>([
+    ['refuses connections', [undefined], (url) => (url.port = '1')],
+    ['has another name', [undefined], (url) => (url.hostname = 'no-such-host.invalid')],
+    ['has no such database', ['3D000'], (url) => (url.pathname = '/no_such_database')],
+    ['does not know the user', ['28000', '28P01'], (url) => (url.username = 'no_such_user')],
+  ])('because it %s', async (_, sqlStates, change) => {
+    let password = SECRET;
     const other = await open((url) => {
       change(url);
-      url.password = SECRET;
+      url.password = password = url.password || SECRET;
     });
     const error = await errorOf(other.em().transactional((em) => em.count(Book)));
     expect(error).toMatchObject({
@@ -141,9 +143,9 @@ describe('a server that cannot be used', () => {
       status: 503,
       retryable: true,
     });
-    expect(error.sqlState).toBe(sqlState);
+    expect(sqlStates).toContain(error.sqlState);
     expect(error).toBeInstanceOf(ConnectionException);
-    expect(printed(error)).not.toContain(SECRET);
+    expect(printed(error)).not.toContain(password);
     expect(await errorOf(other.em().count(Book))).toMatchObject({ code: 'DATA.UNAVAILABLE' });
     await other.close();
   });
