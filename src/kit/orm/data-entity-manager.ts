@@ -17,6 +17,7 @@ import { currentScope, keepReferences, runInScope } from '../soft-delete/index.t
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { keepOwners } from './keep-owners.ts';
+import { KyselyGuard } from './kysely-guard.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 type AnyFindOptions<T extends object> =
@@ -34,12 +35,18 @@ const failures = new WeakMap<object, unknown>();
  */
 export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> extends EntityManager<Driver> {
   static {
-    // A subclass cannot restate the type of the core's `findOne` (its conditional type does not unify), so it is wrapped.
+    // A subclass cannot restate the types of these two (their conditional types do not unify), so they are wrapped.
     const { findOne } = EntityManager.prototype;
     this.prototype.findOne = async function (this: EntityManager, entityName, where, options) {
       refuseEmptyCondition(where);
       return findOne.call(this, entityName as never, where as never, options as never) as never;
     } as typeof findOne;
+
+    const { getKysely } = EntityManager.prototype;
+    this.prototype.getKysely = function (this: EntityManager, options) {
+      const kysely = getKysely.call(this, options);
+      return kysely.withPlugin(new KyselyGuard(this.getMetadata()));
+    } as typeof getKysely;
   }
 
   #scope = currentScope();

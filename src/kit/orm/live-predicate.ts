@@ -12,8 +12,13 @@ export function withLivePredicate(cond: Dictionary, alias?: string): Dictionary 
 
 /** The same for the condition of ON CONFLICT DO UPDATE, which names columns of the table, beside those of `excluded`. */
 export function withLiveColumn(cond: Dictionary, meta: EntityMetadata): Dictionary {
+  return withNull(cond, `${meta.tableName}.${deletedAtColumn(meta)}`);
+}
+
+/** The column behind `deletedAt`. */
+export function deletedAtColumn(meta: EntityMetadata): string {
   const prop = meta.properties[DELETED_AT as never] as EntityProperty;
-  return withNull(cond, `${meta.tableName}.${prop.fieldNames[0]}`);
+  return prop.fieldNames[0] ?? 'deleted_at';
 }
 
 function withNull(cond: Dictionary, key: string): Dictionary {

@@ -1,7 +1,8 @@
 /** A call that soft delete cannot answer safely, and that is therefore refused: a mistake in the program, not in the data. */
 export class SoftDeleteError extends Error {
   override readonly name = 'SoftDeleteError';
-  readonly code: 'SOFT_DELETE.WRONG_SCOPE' | 'SOFT_DELETE.TRUNCATE' | 'SOFT_DELETE.MAPPING';
+  readonly code:
+    'SOFT_DELETE.WRONG_SCOPE' | 'SOFT_DELETE.TRUNCATE' | 'SOFT_DELETE.KYSELY' | 'SOFT_DELETE.MAPPING';
 
   private constructor(code: SoftDeleteError['code'], message: string) {
     super(message);
@@ -21,6 +22,15 @@ export class SoftDeleteError extends Error {
     return new SoftDeleteError(
       'SOFT_DELETE.TRUNCATE',
       `TRUNCATE of ${entity} would remove deleted rows too. Run it inside skipSoftDelete, or delete by condition.`,
+    );
+  }
+
+  /** Kysely's DELETE or MERGE of a soft-deletable table, which cannot be made an update. */
+  static kysely(entity: string): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.KYSELY',
+      `DELETE and MERGE of ${entity} by Kysely would remove rows physically. ` +
+        'Use em.nativeDelete or em.createQueryBuilder(…).delete(), or run it inside skipSoftDelete.',
     );
   }
 

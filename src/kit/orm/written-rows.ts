@@ -1,6 +1,6 @@
 import { type Dictionary, type EntityMetadata, helper, type Primary, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { DELETED_AT } from '../soft-delete/index.ts';
+import { deletedAtColumn } from './live-predicate.ts';
 
 /** Primary keys of a condition by key, as text for a message; one entry per row. */
 export function keysOf(meta: EntityMetadata, conditions: readonly unknown[]): string[] {
@@ -30,7 +30,7 @@ export function guardBatchUpdate(
   meta: EntityMetadata,
   quote: (name: string) => string,
 ): (sql: string) => string {
-  const column = quote(meta.properties[DELETED_AT as never]?.['fieldNames' as never]?.[0] ?? 'deleted_at');
+  const column = quote(deletedAtColumn(meta));
   return (sql) => {
     const returning = sql.lastIndexOf(' returning ');
     return `${sql.slice(0, returning)} and ${column} is null${sql.slice(returning)}`;

@@ -1,0 +1,162 @@
+import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
+import { currentScope, isSoftDeletable } from '../soft-delete/index.ts';
+import { deletedAtColumn } from './live-predicate.ts';
+import { SoftDeleteError } from './soft-delete-error.ts';
+
+/** A node of Kysely's syntax tree, of which only the shape is used: Kysely is not a dependency of this package. */
+interface Node {
+  readonly kind: string;
+  readonly [part: string]: unknown;
+}
+
+interface Target {
+  readonly meta: EntityMetadata;
+  /** The name by which the rest of the statement refers to the table. */
+  readonly name: Node;
+}
+
+/**
+ * Guards the statements of `em.getKysely()`. A table that is read is replaced by the selection of its live rows, which is
+ * right for every kind of join and costs nothing, since PostgreSQL unfolds it. An update gets the predicate; a delete has
+ * no update to become here and is refused. Raw fragments are left as they are.
+ */
+export class KyselyGuard {
+  readonly #bornIn = currentScope();
+  readonly #tables = new Map<string, EntityMetadata[]>();
+
+  constructor(metadata: MetadataStorage) {
+    for (const meta of metadata as unknown as Iterable<EntityMetadata>) {
+      if (!meta.tableName || !isSoftDeletable(meta)) continue;
+      this.#tables.set(meta.tableName, [...(this.#tables.get(meta.tableName) ?? []), meta.root]);
+    }
+  }
+
+  transformQuery({ node }: { readonly node: unknown }): never {
+    if (this.#bornIn !== currentScope() || this.#bornIn?.closed)
+      throw SoftDeleteError.wrongScope('This Kysely');
+    return (this.#bornIn ? node : this.#guard(node, [])) as never;
+  }
+
+  transformResult({ result }: { readonly result: unknown }): Promise<never> {
+    return Promise.resolve(result as never);
+  }
+
+  /** `hidden` are the names of common table expressions, which stand before tables of the same name. */
+  #guard(part: unknown, hidden: readonly string[]): unknown {
+    if (Array.isArray(part)) return part.map((item) => this.#guard(item, hidden));
+    if (!isNode(part) || part.kind === 'ValueNode' || part.kind === 'PrimitiveValueListNode') return part;
+    const names = [...hidden, ...namesOfExpressions(part)];
+    const inner = Object.fromEntries(
+      // The expressions themselves see the names before them only; a name too many hides nothing but another one.
+      Object.entries(part).map(([key, value]) => [key, this.#guard(value, key === 'with' ? hidden : names)]),
+    ) as unknown as Node;
+    return this.#guardStatement(inner, names);
+  }
+
+  #guardStatement(node: Node, hidden: readonly string[]): Node {
+    switch (node.kind) {
+      case 'FromNode':
+        return { ...node, froms: (node['froms'] as Node[]).map((table) => this.#live(table, hidden)) };
+      case 'UsingNode':
+        return { ...node, tables: (node['tables'] as Node[]).map((table) => this.#live(table, hidden)) };
+      case 'JoinNode':
+        return { ...node, table: this.#live(node['table'] as Node, hidden) };
+      case 'UpdateQueryNode':
+        return this.#withPredicate(node, 'where', this.#targetOf(node['table'], hidden));
+      case 'InsertQueryNode':
+        return this.#guardConflict(node, hidden);
+      case 'DeleteQueryNode':
+      case 'MergeQueryNode':
+        return this.#refuse(node, hidden);
+      default:
+        return node;
+    }
+  }
+
+  #live(table: Node, hidden: readonly string[]): Node {
+    const target = this.#targetOf(table, hidden);
+    if (!target) return table;
+    const source = table.kind === 'AliasNode' ? table['node'] : table;
+    const selection: Node = {
+      kind: 'SelectQueryNode',
+      from: { kind: 'FromNode', froms: [source] },
+      selections: [{ kind: 'SelectionNode', selection: { kind: 'SelectAllNode' } }],
+      where: { kind: 'WhereNode', where: isLive({ ...target, name: identifier(target.meta.tableName) }) },
+    };
+    return { kind: 'AliasNode', node: selection, alias: target.name };
+  }
+
+  #guardConflict(node: Node, hidden: readonly string[]): Node {
+    const conflict = node['onConflict'];
+    if (!isNode(conflict) || !conflict['updates']) return node;
+    return {
+      ...node,
+      onConflict: this.#withPredicate(conflict, 'updateWhere', this.#targetOf(node['into'], hidden)),
+    };
+  }
+
+  /** By now the target of a delete has been replaced by a selection, so the original is looked at inside. */
+  #refuse(node: Node, hidden: readonly string[]): Node {
+    const [from] = isNode(node['from']) ? (node['from']['froms'] as Node[]) : [node['into']];
+    const target = this.#targetOf(unwrapped(from), hidden);
+    if (target) throw SoftDeleteError.kysely(target.meta.className);
+    return node;
+  }
+
+  #withPredicate(node: Node, clause: string, target: Target | undefined): Node {
+    if (!target) return node;
+    const before = node[clause];
+    const where = isNode(before)
+      ? { kind: 'AndNode', left: { kind: 'ParensNode', node: before['where'] }, right: isLive(target) }
+      : isLive(target);
+    return { ...node, [clause]: { kind: 'WhereNode', where } };
+  }
+
+  #targetOf(table: unknown, hidden: readonly string[]): Target | undefined {
+    if (!isNode(table)) return undefined;
+    const source = table.kind === 'AliasNode' ? table['node'] : table;
+    if (!isNode(source) || source.kind !== 'TableNode') return undefined;
+    const { schema, identifier: name } = source['table'] as { schema?: Node; identifier: Node };
+    if (!schema && hidden.includes(String(name['name']))) return undefined;
+    const meta = this.#tables
+      .get(String(name['name']))
+      ?.find((one) => !schema || schema['name'] === (one.schema ?? 'public'));
+    return meta && { meta, name: table.kind === 'AliasNode' ? (table['alias'] as Node) : name };
+  }
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && typeof (value as Partial<Node>).kind === 'string';
+}
+
+function unwrapped(from: unknown): unknown {
+  if (!isNode(from) || from.kind !== 'AliasNode' || !isNode(from['node'])) return from;
+  const inner = from['node']['from'];
+  return isNode(inner) ? (inner['froms'] as unknown[])[0] : from;
+}
+
+function namesOfExpressions(node: Node): string[] {
+  const clause = node['with'];
+  if (!isNode(clause)) return [];
+  return (clause['expressions'] as { name: { table: { table: { identifier: Node } } } }[]).map(({ name }) =>
+    String(name.table.table.identifier['name']),
+  );
+}
+
+function isLive({ meta, name }: Target): Node {
+  const table = { kind: 'TableNode', table: { kind: 'SchemableIdentifierNode', identifier: name } };
+  return {
+    kind: 'BinaryOperationNode',
+    leftOperand: {
+      kind: 'ReferenceNode',
+      table,
+      column: { kind: 'ColumnNode', column: identifier(deletedAtColumn(meta)) },
+    },
+    operator: { kind: 'OperatorNode', operator: 'is' },
+    rightOperand: { kind: 'ValueNode', value: null, immediate: true },
+  };
+}
+
+function identifier(name: string): Node {
+  return { kind: 'IdentifierNode', name };
+}
