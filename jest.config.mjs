@@ -22,9 +22,7 @@ export default {
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
-  reporters: process.env.TEST_REPORT
-    ? ['default', ['<rootDir>/test/support/report.js', { file: process.env.TEST_REPORT }]]
-    : ['default'],
+  reporters: ['default', ['<rootDir>/test/support/report.js', { file: process.env.TEST_REPORT }]],
   testTimeout: 30_000,
   maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',

@@ -15,7 +15,7 @@ describe('the leak suite over the gateway', () => {
   let report: LeakReport;
   beforeAll(async () => {
     const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
-    report = await runLeakSuite(orm as never);
+    report = await runLeakSuite(orm);
     await orm.close();
   });
 

@@ -15,6 +15,7 @@ export {
   formatLeakReport,
   type LeakReport,
   type LeakSuiteOptions,
+  type LeakSuiteOrm,
   type ProbeResult,
   runLeakSuite,
   type Verdict,

@@ -48,6 +48,17 @@ const CLAIMS: Readonly<Record<string, Run>> = {
   },
 };
 
+/** Ways to delete a live row, which must leave it marked and not gone. */
+const REMOVALS: Readonly<Record<string, Run>> = {
+  'remove of a live row': async (em, scene, meta) => {
+    em.remove(await em.findOneOrFail(classOf(meta), key(scene)));
+    await em.flush();
+  },
+  'nativeDelete of a live row': (em, scene, meta) => em.nativeDelete(classOf(meta), condition(scene)),
+  'query builder delete of a live row': (em, scene, meta) =>
+    em.createQueryBuilder(classOf(meta)).delete(condition(scene)).execute(),
+};
+
 /** The write probes of one entity. A claim is a read: it answers whether it succeeded. */
 export function entityWrites(meta: EntityMetadata): Probe[] {
   const plant: Probe['plant'] = async (canaries) => ({ dead: await canaries.plant(meta, { dead: true }) });
@@ -62,6 +73,12 @@ export function entityWrites(meta: EntityMetadata): Probe[] {
     ...writes.map(([verb, run]): Probe => ({
       ...named(verb),
       kind: 'write',
+      run: async (em, scene) => void (await run(em, scene, meta)),
+    })),
+    ...Object.entries(REMOVALS).map(([verb, run]): Probe => ({
+      ...named(verb),
+      kind: 'removal',
+      plant: async (canaries) => ({ dead: await canaries.plant(meta) }),
       run: async (em, scene) => void (await run(em, scene, meta)),
     })),
     ...Object.entries(CLAIMS).map(([verb, run]): Probe => ({

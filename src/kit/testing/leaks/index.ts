@@ -1,3 +1,3 @@
 export type { CanaryValues } from './canaries.ts';
 export { formatLeakReport, type LeakReport, type ProbeResult, type Verdict } from './report.ts';
-export { type LeakSuiteOptions, probesOf, runLeakSuite } from './suite.ts';
+export { type LeakSuiteOptions, type LeakSuiteOrm, probesOf, runLeakSuite } from './suite.ts';

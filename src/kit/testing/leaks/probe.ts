@@ -2,7 +2,7 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type { Canaries, Canary } from './canaries.ts';
 
-/** What a probe plants before it runs; `dead` is the row that nothing may show or touch. */
+/** What a probe plants before it runs; `dead` is the row that nothing may show or touch (a live one for a `removal`). */
 export interface Scene {
   readonly dead: Canary;
   /** The row whose relation leads to the dead one, where the probe is about a relation. */
@@ -10,8 +10,8 @@ export interface Scene {
 }
 
 /**
- * One way to meet a dead row. A read answers whether the dead row was seen; a write does what it does, and the suite
- * looks at the row afterwards.
+ * One way to meet a dead row. A read answers whether the dead row was seen; after a write, the suite looks whether the row
+ * is as it was, and after a removal of a live row, whether it is physically gone.
  */
 export interface Probe {
   /** `Book.find`, `Book.author populate joined`. */
@@ -19,7 +19,7 @@ export interface Probe {
   readonly entity: string;
   /** The method of the ORM that it goes through, as {@link VERBS} names it. */
   readonly verb: string;
-  readonly kind: 'read' | 'write';
+  readonly kind: 'read' | 'write' | 'removal';
   plant(canaries: Canaries): Promise<Scene>;
   run(em: SqlEntityManager, scene: Scene): Promise<boolean | void>;
 }

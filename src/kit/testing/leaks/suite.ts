@@ -1,4 +1,4 @@
-import type { EntityMetadata, MikroORM } from '@mikro-orm/core';
+import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { isDataError } from '../../errors/index.ts';
 import { SoftDeleteError } from '../../orm/index.ts';
@@ -9,6 +9,12 @@ import { entityWrites } from './entity-writes.ts';
 import type { Probe } from './probe.ts';
 import { relationReads } from './relation-reads.ts';
 import type { LeakReport, ProbeResult } from './report.ts';
+
+/** An initialised `MikroORM` on PostgreSQL, whatever its driver and entity manager are. */
+export interface LeakSuiteOrm {
+  readonly em: { fork(): object };
+  getMetadata(): object;
+}
 
 export interface LeakSuiteOptions {
   /** Columns that the metadata cannot tell, such as those under a CHECK; by entity, then by property. */
@@ -38,7 +44,7 @@ export interface LeakSuiteOptions {
  * assert.deepEqual(report.leaks, []);
  * ```
  */
-export async function runLeakSuite(orm: MikroORM, options: LeakSuiteOptions = {}): Promise<LeakReport> {
+export async function runLeakSuite(orm: LeakSuiteOrm, options: LeakSuiteOptions = {}): Promise<LeakReport> {
   const results: ProbeResult[] = [];
   const probes = probesOf(orm);
   refuseUnknown(probes, options.except ?? {});
@@ -66,8 +72,8 @@ function refuseUnknown(probes: readonly Probe[], except: Readonly<Record<string,
 }
 
 /** The probes that the metadata asks for, in a stable order. */
-export function probesOf(orm: MikroORM): Probe[] {
-  const metadata = [...(orm.getMetadata() as unknown as Iterable<EntityMetadata>)];
+export function probesOf(orm: LeakSuiteOrm): Probe[] {
+  const metadata = [...(orm.getMetadata() as Iterable<EntityMetadata>)];
   const mapped = metadata.filter(
     (meta) => !meta.abstract && !meta.embeddable && !meta.virtual && !meta.pivotTable,
   );
@@ -78,7 +84,7 @@ export function probesOf(orm: MikroORM): Probe[] {
   ]);
 }
 
-async function runProbe(orm: MikroORM, probe: Probe, options: LeakSuiteOptions): Promise<ProbeResult> {
+async function runProbe(orm: LeakSuiteOrm, probe: Probe, options: LeakSuiteOptions): Promise<ProbeResult> {
   const { guardOff = skipSoftDelete, values = {} } = options;
   const { name, entity, verb } = probe;
   const attempt = async (run: typeof skipSoftDelete): Promise<Outcome> =>
@@ -122,8 +128,9 @@ async function meet(
   const before = await stateOf(em, scene.dead);
   try {
     const seen = await probe.run(em, scene);
-    const met = probe.kind === 'read' ? seen === true : (await stateOf(em, scene.dead)) !== before;
-    return { met };
+    if (probe.kind === 'read') return { met: seen === true };
+    const after = await stateOf(em, scene.dead);
+    return { met: probe.kind === 'write' ? after !== before : after === undefined };
   } catch (error) {
     // What failed must not be flushed again when the scope ends.
     em.clear();
@@ -136,8 +143,8 @@ function isRefusal(error: unknown): boolean {
   return isDataError(error) && (error.status === 404 || error.status === 409);
 }
 
-async function rolledBack<T>(orm: MikroORM, work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
-  const em = orm.em.fork() as unknown as SqlEntityManager;
+async function rolledBack<T>(orm: LeakSuiteOrm, work: (em: SqlEntityManager) => Promise<T>): Promise<T> {
+  const em = orm.em.fork() as SqlEntityManager;
   await em.begin();
   try {
     return await work(em);
