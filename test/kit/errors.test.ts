@@ -65,6 +65,15 @@ describe('the same translation', () => {
     ['a flush', async (em) => em.persist(em.create(Publisher, { name: 'Lark' })).flush()],
     ['a bulk insert', async (em) => em.insert(Publisher, { name: 'Lark' })],
     ['a query builder', async (em) => em.createQueryBuilder(Publisher).insert({ name: 'Lark' }).execute()],
+    [
+      'Kysely',
+      async (em) =>
+        em
+          .getKysely()
+          .insertInto('publisher' as never)
+          .values({ name: 'Lark' })
+          .execute(),
+    ],
     ['raw SQL', async (em) => em.execute(statement)],
     ['raw SQL on the connection', async (em) => em.getConnection().execute(statement)],
     ['raw SQL in a transaction', async (em) => em.transactional((tx) => tx.execute(statement))],

@@ -7,7 +7,7 @@ type Execute = PostgreSqlConnection['execute'];
 
 /**
  * MikroORM's connection, whose errors are all translated: the driver does that for its own statements, but not for raw SQL,
- * for queries built by hand, for streams, and for BEGIN and COMMIT, where a deferred constraint reports a row's values.
+ * queries built by hand, Kysely, streams, and BEGIN and COMMIT, where a deferred constraint reports a row's values.
  */
 export class DataConnection extends PostgreSqlConnection {
   static {
@@ -25,7 +25,7 @@ export class DataConnection extends PostgreSqlConnection {
     return super.createKyselyDialect({
       ...rest,
       onPoolCreated: (pool: Pool) => {
-        pool.on('connect', watchTransactionEnd);
+        pool.on('connect', (client) => watch(client, (error) => this.translated(error)));
         return onPoolCreated?.(pool);
       },
     } as typeof options);
@@ -70,6 +70,22 @@ export class DataConnection extends PostgreSqlConnection {
   }
 }
 
+type Query = (...args: unknown[]) => unknown;
+
+/** Puts two rules between Kysely and a connection of the pool; both see the answers only and send nothing. */
+function watch(client: PoolClient, translated: (error: unknown) => Error): void {
+  const query = client.query.bind(client) as Query;
+  const watched = (...args: unknown[]): unknown => {
+    if (args[0] === 'commit' || args[0] === 'rollback') return endTransaction(query, args);
+    const answer = query(...args);
+    if (!isPromise(answer)) return answer;
+    return answer.catch((error: unknown) => {
+      throw translated(error);
+    });
+  };
+  Object.assign(client, { query: watched });
+}
+
 /**
  * Makes COMMIT and ROLLBACK tell the truth, which Kysely sends as these words and nothing else.
  *
@@ -77,18 +93,18 @@ export class DataConnection extends PostgreSqlConnection {
  * would believe that its work is stored. And a ROLLBACK that fails because the connection is dead must not fail: the
  * session's end has rolled back already, and Kysely gives the connection back to the pool only after a success.
  */
-function watchTransactionEnd(client: PoolClient): void {
-  const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-  const end = async (...args: unknown[]): Promise<unknown> => {
-    try {
-      const result = (await query(...args)) as { readonly command?: string };
-      if (args[0] === 'commit' && result.command === 'ROLLBACK') throw rolledBack();
-      return result;
-    } catch (error) {
-      if (args[0] === 'rollback' && isConnectionLost(error)) return { command: 'ROLLBACK', rows: [] };
-      throw error;
-    }
-  };
-  const isEnd = (text: unknown) => text === 'commit' || text === 'rollback';
-  Object.assign(client, { query: (...args: unknown[]) => (isEnd(args[0]) ? end(...args) : query(...args)) });
+async function endTransaction(query: Query, args: unknown[]): Promise<unknown> {
+  try {
+    const result = (await query(...args)) as { readonly command?: string } | undefined;
+    if (args[0] === 'commit' && result?.command === 'ROLLBACK') throw rolledBack();
+    return result;
+  } catch (error) {
+    if (args[0] === 'rollback' && isConnectionLost(error)) return { command: 'ROLLBACK', rows: [] };
+    throw error;
+  }
+}
+
+/** A cursor is handed through: it reports its errors where it is read. */
+function isPromise(answer: unknown): answer is Promise<unknown> {
+  return typeof (answer as Partial<Promise<unknown>> | undefined)?.catch === 'function';
 }
