@@ -22,6 +22,7 @@ const suites = [
   ['populate, select-in', populateProbes('select-in')] as const,
   ['populate, balanced', populateProbes('balanced')] as const,
   ['query builder', queryProbes] as const,
+  ['dataloader', dataloaderProbes] as const,
 ];
 
 describe.each(suites)('%s', (_, probes) => {
@@ -33,24 +34,6 @@ describe.each(suites)('%s', (_, probes) => {
       expect(await read(library.em())).toEqual(live);
     },
   );
-});
-
-describe('dataloader', () => {
-  const optional = 'dataloader';
-  const isInstalled = import(optional).then(
-    () => true,
-    () => false,
-  );
-  it('batches see dead rows inside skipSoftDelete only', async () => {
-    for (const { path, read, live, all } of dataloaderProbes) {
-      if (!(await isInstalled)) {
-        await expect(read(library.em())).rejects.toThrow('make sure `dataloader` package is installed');
-        continue;
-      }
-      expect([path, await library.em().skipSoftDelete(read)]).toEqual([path, all]);
-      expect([path, await read(library.em())]).toEqual([path, live]);
-    }
-  });
 });
 
 describe('the guard and the filter', () => {
