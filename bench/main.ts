@@ -9,6 +9,7 @@ import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
 import { measure, type Measured } from './measure.ts';
 import { verify } from './verify.ts';
+import { overheadWorkloads, stockOrm } from './overhead.ts';
 import { workloads } from './workloads.ts';
 
 async function runWorkloads(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
@@ -16,10 +17,12 @@ async function runWorkloads(url: string, { quick, only }: BenchArguments): Promi
   await fill(url);
   const pool = new Pool({ connectionString: url });
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
+  const stock = await stockOrm(url);
   try {
     const rounds = quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 15, callsPerRound: 40 };
     const measured: Measured[] = [];
-    for (const workload of workloads(pool, orm.em.fork())) {
+    const all = [...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)];
+    for (const workload of all) {
       if (only.length > 0 && !only.includes(workload.name)) continue;
       await verify(workload);
       measured.push(...(await measure(workload, rounds)));
@@ -27,13 +30,14 @@ async function runWorkloads(url: string, { quick, only }: BenchArguments): Promi
     return measured;
   } finally {
     await orm.close();
+    await stock.close();
     await pool.end();
   }
 }
 
 function print(measured: readonly Measured[], environment: string): void {
   const table = new Table({
-    head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, pg = 1.00'],
+    head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, first = 1.00'],
     style: { head: [], border: [] },
   });
   for (const { workload, variant, median, p99, ratio } of measured) {

@@ -1,6 +1,8 @@
 /** One way to do a workload. The first variant of a workload is the floor that the others are compared with. */
 export interface Variant {
   readonly name: string;
+  /** Makes what the work needs, before each call; not timed. */
+  prepare?(index: number): Promise<unknown>;
   /** Does the work once; `index` counts up, so that not every call asks for the same row. */
   run(index: number): Promise<unknown>;
 }
@@ -8,6 +10,8 @@ export interface Variant {
 export interface Workload {
   readonly name: string;
   readonly variants: readonly [Variant, ...Variant[]];
+  /** Calls of each round relative to the usual number, for work that takes long. Default 1. */
+  readonly share?: number;
 }
 
 export interface Measured {
@@ -32,11 +36,14 @@ export interface Rounds {
  */
 export async function measure(workload: Workload, { rounds, callsPerRound }: Rounds): Promise<Measured[]> {
   const times = new Map<Variant, number[]>(workload.variants.map((variant) => [variant, []]));
+  const perRound = Math.max(2, Math.round(callsPerRound * (workload.share ?? 1)));
   for (let round = 0; round <= rounds; round += 1) {
     for (const [variant, collected] of times) {
-      for (let call = 0; call < callsPerRound; call += 1) {
+      for (let call = 0; call < perRound; call += 1) {
+        const index = round * perRound + call;
+        await variant.prepare?.(index);
         const start = performance.now();
-        await variant.run(round * callsPerRound + call);
+        await variant.run(index);
         if (round > 0) collected.push((performance.now() - start) * 1000);
       }
     }
