@@ -79,9 +79,10 @@ function conclude(reports: Reports, json: boolean): void {
   const probes = ran(reports.tombstone).length;
   if (json) process.stdout.write(`${JSON.stringify({ probes, tombstone, recipe, stock, controls })}\n`);
   else print(reports);
-  const { leaks, broken, vacuous } = reports.tombstone;
-  for (const name of [...leaks, ...broken, ...vacuous]) process.stderr.write(`wrong: ${name}\n`);
-  if (leaks.length + broken.length + vacuous.length > 0) process.exitCode = 1;
+  const { leaks, broken, vacuous, unknown } = reports.tombstone;
+  const wrong = [...leaks, ...broken, ...vacuous, ...unknown];
+  for (const name of wrong) process.stderr.write(`wrong: ${name}\n`);
+  if (wrong.length > 0) process.exitCode = 1;
 }
 
 await main().catch((error: unknown) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type LeakReport, runLeakSuite } from 'tombstone/testing';
+import { formatLeakReport, type LeakReport, runLeakSuite } from 'tombstone/testing';
+import { PROBED_VERBS } from '../../src/kit/testing/leaks/index.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
 
 /** Verbs that MikroORM 7.2.1 itself fails to do for an entity, with the layer or without. */
@@ -37,6 +38,26 @@ describe('the leak suite over a model of every relation, key and inheritance', (
     expect(report.entities).toEqual(
       expect.arrayContaining(['Film', 'Shelf', 'Tag', 'Book', 'Cover', 'Award']),
     );
+  });
+
+  it('knows every method of the ORM, by a probe that exists', () => {
+    expect(report.unknown).toEqual([]);
+    const verbs = new Set(report.results.map((result) => result.verb));
+    expect(PROBED_VERBS.filter((verb) => !verbs.has(verb))).toEqual([]);
+  });
+
+  it('names a method that no probe goes through, until it has a reason', async () => {
+    const prototype = Object.getPrototypeOf(library.orm.em) as Record<string, unknown>;
+    prototype['findGhosts'] = () => undefined;
+    try {
+      const named = await runLeakSuite(library.orm, { except });
+      expect(named.unknown).toEqual(['EntityManager.findGhosts']);
+      expect(formatLeakReport(named)).toContain('EntityManager.findGhosts  UNKNOWN');
+      const excepted = { ...except, 'EntityManager.findGhosts': 'reads no table' };
+      expect((await runLeakSuite(library.orm, { except: excepted })).unknown).toEqual([]);
+    } finally {
+      delete prototype['findGhosts'];
+    }
   });
 
   it('refuses an exception for a probe that does not exist', async () => {

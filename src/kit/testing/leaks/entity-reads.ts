@@ -45,12 +45,41 @@ const READS: Readonly<Record<string, Run>> = {
     const reference = em.getReference(classOf(meta), where(scene));
     return (await em.refresh(reference)) !== null;
   },
+  refreshOrFail: async (em, scene, meta) =>
+    em.refreshOrFail(em.getReference(classOf(meta), where(scene))).then(
+      () => true,
+      () => false,
+    ),
   'reference init': async (em, scene, meta) =>
     (await wrap(em.getReference(classOf(meta), where(scene))).init()) !== null,
   'query builder select': async (em, scene, meta) =>
     contains(em, await em.createQueryBuilder(classOf(meta)).select('*').getResultList(), scene.dead),
   'query builder count': async (em, scene, meta) =>
     (await em.createQueryBuilder(classOf(meta)).where(condition(scene)).getCount()) > 0,
+  'query builder getResultAndCount': async (em, scene, meta) => {
+    const builder = em.createQueryBuilder(classOf(meta)).select('*').where(condition(scene));
+    const [rows, total] = await builder.getResultAndCount();
+    return rows.length > 0 || total > 0;
+  },
+  'query builder getSingleResult': async (em, scene, meta) =>
+    (await em.createQueryBuilder(classOf(meta)).select('*').where(condition(scene)).getSingleResult()) !==
+    null,
+  'query builder stream': async (em, scene, meta) => {
+    const rows: unknown[] = [];
+    const builder = em.createQueryBuilder(classOf(meta)).select('*').where(condition(scene));
+    for await (const row of builder.stream()) rows.push(row);
+    return rows.length > 0;
+  },
+  'Kysely select': async (em, { dead }, meta) => {
+    let query = em
+      .getKysely<Record<string, Record<string, unknown>>>()
+      .selectFrom(meta.tableName)
+      .selectAll();
+    for (const key of meta.getPrimaryProps().flatMap((prop) => prop.fieldNames)) {
+      query = query.where(key, '=', dead.row[key]);
+    }
+    return (await query.execute()).length > 0;
+  },
   'query builder execute': async (em, scene, meta) => {
     const rows = await em
       .createQueryBuilder(classOf(meta))

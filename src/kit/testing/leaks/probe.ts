@@ -17,7 +17,7 @@ export interface Probe {
   /** `Book.find`, `Book.author populate joined`. */
   readonly name: string;
   readonly entity: string;
-  /** The method of the ORM that it goes through, as {@link VERBS} names it. */
+  /** The way to the row: a method of the ORM, or what is done with it. */
   readonly verb: string;
   readonly kind: 'read' | 'write' | 'removal';
   plant(canaries: Canaries): Promise<Scene>;

@@ -22,6 +22,7 @@ const TO_ONE: Readonly<Record<string, Run>> = {
     const found = await em.findOne(classOf(owner.meta), keyOf(owner), options);
     return isShown(found?.[prop.name]);
   }),
+  'em.populate joined': populateLater((_em, found, _dead, prop) => isShown(found[prop.name])),
   'lazy load': async (em, owner, _dead, prop) => {
     const found = await em.findOne(classOf(owner.meta), keyOf(owner));
     const target = Reference.unwrapReference((found?.[prop.name] ?? undefined) as never) as
@@ -54,6 +55,9 @@ const TO_MANY: Readonly<Record<string, Run>> = {
     const found = await em.findOne(classOf(owner.meta), keyOf(owner), options);
     return holds(em, found?.[prop.name], dead);
   }),
+  'em.populate joined': populateLater((em, found, dead, prop) => holds(em, found[prop.name], dead)),
+  'collection loadItems': async (em, owner, dead, prop) =>
+    contains(em, await (await collectionOf(em, owner, prop)).loadItems(), dead),
   'collection init': async (em, owner, dead, prop) => {
     const collection = await collectionOf(em, owner, prop);
     await collection.init();
@@ -66,6 +70,11 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   $some: async (em, owner, _dead, prop) => (await countOwner(em, owner, { [prop.name]: { $some: {} } })) > 0,
   $none: async (em, owner, _dead, prop) =>
     (await countOwner(em, owner, { [prop.name]: { $none: {} } })) === 0,
+  $every: async (em, owner, dead, prop) => {
+    const key = prop.targetMeta?.primaryKeys[0] ?? '';
+    const where = { [prop.name]: { $every: { [key]: { $ne: [keyOf(dead)].flat()[0] } } } };
+    return (await countOwner(em, owner, where)) === 0;
+  },
   $size: async (em, owner, _dead, prop) =>
     (await countOwner(em, owner, { [prop.name]: { $size: { $eq: 0 } } })) === 0,
   'join by hand': async (em, owner, dead, prop) => {
@@ -128,6 +137,22 @@ async function plantRelation(canaries: Canaries, meta: EntityMetadata, prop: Ent
 
 function forEachStrategy(run: (strategy: (typeof STRATEGIES)[number]) => Run): Record<string, Run> {
   return Object.fromEntries(STRATEGIES.map((strategy) => [`populate ${strategy}`, run(strategy)]));
+}
+
+/** Loads the owner first and the relation after it. */
+function populateLater(
+  shows: (
+    em: SqlEntityManager,
+    found: Record<string, unknown>,
+    dead: Canary,
+    prop: EntityProperty,
+  ) => boolean,
+): Run {
+  return async (em, owner, dead, prop) => {
+    const found = await em.findOneOrFail(classOf(owner.meta), keyOf(owner));
+    await em.populate(found, [prop.name] as never, { strategy: 'joined' } as never);
+    return shows(em, found, dead, prop);
+  };
 }
 
 /** A reference that is not loaded shows an id and no row. */

@@ -12,12 +12,16 @@ export interface ProbeResult {
   readonly note?: string;
 }
 
-/** What {@link runLeakSuite} found. `leaks`, `broken` and `vacuous` name probes and must be empty. */
+/**
+ * What {@link runLeakSuite} found. `leaks`, `broken` and `vacuous` name probes, `unknown` names methods of the ORM that no
+ * probe is known for; all four must be empty.
+ */
 export interface LeakReport {
   readonly results: readonly ProbeResult[];
   readonly leaks: readonly string[];
   readonly broken: readonly string[];
   readonly vacuous: readonly string[];
+  readonly unknown: readonly string[];
   readonly entities: readonly string[];
 }
 
@@ -30,7 +34,7 @@ const MARK: Readonly<Record<Verdict, string>> = {
 };
 
 /** The report as a table of text: a line per probe, and the sums. */
-export function formatLeakReport({ results, leaks, broken, vacuous, entities }: LeakReport): string {
+export function formatLeakReport({ results, leaks, broken, vacuous, unknown, entities }: LeakReport): string {
   const width = Math.max(0, ...results.map((result) => result.name.length));
   const lines = results.map(({ name, verdict, note }) => {
     const reason = note ? `  (${note})` : '';
@@ -41,5 +45,6 @@ export function formatLeakReport({ results, leaks, broken, vacuous, entities }: 
   const sums =
     `${results.length} probes over ${entities.length} entities: ${tight} tight, ${leaks.length} leaking, ` +
     `${broken.length} broken, ${vacuous.length} proving nothing, ${except} not run`;
-  return [...lines, sums].join('\n');
+  const strangers = unknown.map((method) => `${method}  UNKNOWN: no probe goes through this method`);
+  return [...lines, ...strangers, sums].join('\n');
 }

@@ -6,9 +6,10 @@ import { isSoftDeletable } from '../../soft-delete/index.ts';
 import { Canaries, type CanaryValues, stateOf } from './canaries.ts';
 import { entityReads } from './entity-reads.ts';
 import { entityWrites } from './entity-writes.ts';
-import type { Probe } from './probe.ts';
+import { classOf, type Probe } from './probe.ts';
 import { relationReads } from './relation-reads.ts';
 import type { LeakReport, ProbeResult } from './report.ts';
+import { unknownVerbs } from './verbs.ts';
 
 /** An initialised `MikroORM` on PostgreSQL, whatever its driver and entity manager are. */
 export interface LeakSuiteOrm {
@@ -21,7 +22,8 @@ export interface LeakSuiteOptions {
   readonly values?: CanaryValues;
   /**
    * Probes that cannot run on this model, by name, each with its reason, such as a verb that the ORM itself fails to do
-   * for an entity. They are listed in the report; a name that no probe has is an error.
+   * for an entity. They are listed in the report; a name that no probe has is an error. Also methods of your own entity
+   * manager that no probe goes through, as `EntityManager.findMine`.
    */
   readonly except?: Readonly<Record<string, string>>;
   /**
@@ -47,7 +49,8 @@ export interface LeakSuiteOptions {
 export async function runLeakSuite(orm: LeakSuiteOrm, options: LeakSuiteOptions = {}): Promise<LeakReport> {
   const results: ProbeResult[] = [];
   const probes = probesOf(orm);
-  refuseUnknown(probes, options.except ?? {});
+  const strangers = strangersOf(orm);
+  refuseUnknown([...probes.map(({ name }) => name), ...strangers], options.except ?? {});
   for (const probe of probes) {
     const reason = options.except?.[probe.name];
     const { name, entity, verb } = probe;
@@ -60,13 +63,18 @@ export async function runLeakSuite(orm: LeakSuiteOrm, options: LeakSuiteOptions 
     leaks: results.filter((result) => result.verdict === 'leak').map((result) => result.name),
     broken: results.filter((result) => result.verdict === 'broken').map((result) => result.name),
     vacuous: results.filter((result) => result.verdict === 'vacuous').map((result) => result.name),
+    unknown: strangers.filter((method) => options.except?.[method] === undefined),
     entities: [...new Set(results.map((result) => result.entity))],
   };
 }
 
-function refuseUnknown(probes: readonly Probe[], except: Readonly<Record<string, string>>): void {
-  const names = new Set(probes.map((probe) => probe.name));
-  const unknown = Object.keys(except).filter((name) => !names.has(name));
+function strangersOf(orm: LeakSuiteOrm): string[] {
+  const some = [...(orm.getMetadata() as Iterable<EntityMetadata>)].find((meta) => isSoftDeletable(meta));
+  return some ? unknownVerbs(orm.em.fork() as SqlEntityManager, classOf(some)) : [];
+}
+
+function refuseUnknown(names: readonly string[], except: Readonly<Record<string, string>>): void {
+  const unknown = Object.keys(except).filter((name) => !names.includes(name));
   if (unknown.length > 0)
     throw new TypeError(`No probe is named ${unknown.join(', ')}. Correct the list of exceptions.`);
 }
