@@ -4,7 +4,9 @@
 ALTER TABLE users ALTER COLUMN balance TYPE numeric(22,10);
 
 -- +goose Down
--- Refused while a balance uses the two decimals that would be cut: money is not rounded away.
+-- Refused while a balance uses the two decimals that would be cut: money is not rounded away. Locked first, or a charge
+-- between the check and the change would be.
+LOCK TABLE users IN ACCESS EXCLUSIVE MODE;
 -- +goose StatementBegin
 DO $$
 BEGIN

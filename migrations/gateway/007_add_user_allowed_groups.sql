@@ -8,6 +8,7 @@ CREATE TABLE user_allowed_groups (
   created_at timestamptz NOT NULL DEFAULT now(),
   PRIMARY KEY (user_id, group_id)
 );
+-- Making the foreign keys has locked users and groups against writes, so copy and check see the same arrays.
 CREATE INDEX idx_user_allowed_groups_group_id ON user_allowed_groups (group_id);
 
 INSERT INTO user_allowed_groups (user_id, group_id)
@@ -41,6 +42,8 @@ $$;
 
 -- +goose Down
 -- Pairs that only the table has are written back first, so that reverting loses none; the rest of an array stays as it is.
+-- Locked before that, or a pair written between the copy and the drop would be lost.
+LOCK TABLE users, user_allowed_groups IN ACCESS EXCLUSIVE MODE;
 UPDATE users u
 SET allowed_groups = coalesce(u.allowed_groups, '{}') || missing.ids, updated_at = now()
 FROM (

@@ -1,12 +1,16 @@
 -- Phase 2: the table is the only truth. Apply it when no program that reads or writes the array runs any more.
 --
 -- An old program may have written arrays since the back-fill, so it is repeated, and the audit with it. The rule for a
--- pair that an array has and the table has not: it is kept. Whether an old program granted it or a new one revoked it
--- cannot be told apart here; programs of phase 1 write both, so a pair that differs comes from an old one.
+-- pair that only one side has: it is kept, whichever side that is. Where one program writes arrays and another the table,
+-- a pair that one of them granted and a pair that the other revoked look the same, and a grant must not vanish unseen.
+-- So a group that was revoked on one side alone is allowed again: verifyAllowedGroups counts such pairs as missing (only
+-- in an array) and unexpected (only in the table). Where revoking matters, bring both to zero before applying this.
 
 -- +goose Up
--- No array may change between the last copy and the drop.
-LOCK TABLE users IN SHARE ROW EXCLUSIVE MODE;
+-- Neither side may change between the last copy and the drop. The drop's own mode at once, because raising it later
+-- deadlocks with a transaction that has read users and goes on to write them.
+LOCK TABLE users IN ACCESS EXCLUSIVE MODE;
+LOCK TABLE user_allowed_groups IN SHARE ROW EXCLUSIVE MODE;
 
 INSERT INTO user_allowed_groups (user_id, group_id)
 SELECT DISTINCT u.id, g.id
@@ -48,6 +52,8 @@ ALTER TABLE users DROP COLUMN allowed_groups;
 
 -- +goose Down
 ALTER TABLE users ADD COLUMN allowed_groups bigint[];
+-- A pair that is being removed would come back by the array. One that is being added waits at users, by its foreign key.
+LOCK TABLE user_allowed_groups IN SHARE ROW EXCLUSIVE MODE;
 UPDATE users u
 SET allowed_groups = pairs.ids
 FROM (

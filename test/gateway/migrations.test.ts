@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
@@ -7,6 +8,24 @@ import { type DataDriver, type DataEntityManager, defineDataConfig } from 'tombs
 import { gateway, gatewayErrors, verifyAllowedGroups } from 'tombstone/gateway';
 import { Migrator } from 'tombstone/migrations';
 import { cloneTestDatabase, emptyTestDatabase } from '../support/database.ts';
+
+/** Runs `work` against a transaction that has done its first step before, and the others while `work` waits for it. */
+async function during<T>(url: string, [first = '', ...steps]: string[], work: () => Promise<T>): Promise<T> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query('begin');
+    await client.query(first);
+    const working = work();
+    working.catch(() => undefined);
+    await sleep(500);
+    for (const step of steps) await client.query(step);
+    await client.query('commit');
+    return await working;
+  } finally {
+    await client.end();
+  }
+}
 
 const migrator = (url: string): Migrator => new Migrator({ connection: url, modules: [gateway] });
 
@@ -189,6 +208,17 @@ describe('the migrated schema', () => {
     expect(await query(url, 'select name from groups')).toEqual([{ name: 'default' }]);
   });
 
+  it.each(['rate_multiplier = 2', 'daily_limit_usd = 5', `status = 'disabled'`, 'deleted_at = now()'])(
+    'keeps the default group when it was changed by hand to %s',
+    async (change) => {
+      const { url } = await emptyTestDatabase();
+      await migrator(url).up({ to: '004_seed_default_group' });
+      await query(url, `update groups set ${change}`);
+      await migrator(url).down();
+      expect(await query(url, 'select name from groups')).toEqual([{ name: 'default' }]);
+    },
+  );
+
   it('keeps all decimals of a balance when the wide column is to be reverted', async () => {
     const { url } = await emptyTestDatabase();
     await migrator(url).up({ to: '006_widen_user_balance' });
@@ -198,6 +228,15 @@ describe('the migrated schema', () => {
     await query(url, 'update users set balance = 1.5');
     await migrator(url).down();
     expect(await query(url, 'select balance::text from users')).toEqual([{ balance: '1.50000000' }]);
+  });
+
+  it('keeps all decimals of a charge that comes while the wide column is reverted', async () => {
+    const { url } = await emptyTestDatabase();
+    await migrator(url).up({ to: '006_widen_user_balance' });
+    await query(url, `insert into users (email, password_hash, balance) values ('a', 'h', 1)`);
+    const charge = 'update users set balance = balance - 0.0000000049';
+    await expect(during(url, [charge], () => migrator(url).down())).rejects.toThrow(/more than 8 decimals/);
+    expect(await query(url, 'select balance::text from users')).toEqual([{ balance: '0.9999999951' }]);
   });
 });
 
@@ -254,6 +293,53 @@ describe('allowed groups, from the array to the table', () => {
     });
   });
 
+  it('keeps a pair that one side alone has, whichever side that is', async () => {
+    const url = await phaseZero();
+    await migrator(url).up({ to: '008_audit_orphan_allowed_groups' });
+    await query(
+      url,
+      `delete from user_allowed_groups where user_id = 1 and group_id = 11; update users set allowed_groups = '{11}' where id = 2`,
+    );
+    expect(await withOrm(url, (em) => verifyAllowedGroups(em))).toMatchObject({ missing: 1, unexpected: 1 });
+    await migrator(url).up();
+    expect(await pairsOf(url)).toEqual(PAIRS);
+  });
+
+  it('changes nothing when an element of an array got into neither the table nor the audit', async () => {
+    const url = await phaseZero();
+    await migrator(url).up({ to: '008_audit_orphan_allowed_groups' });
+    await query(
+      url,
+      `create function nothing() returns trigger language plpgsql as 'begin return null; end';
+       create trigger nothing before insert on user_allowed_groups for each row execute function nothing();
+       update users set allowed_groups = '{12}' where id = 6`,
+    );
+    await expect(migrator(url).up()).rejects.toThrow(
+      /neither in user_allowed_groups nor in the audit.*P0001/s,
+    );
+    expect(await arraysOf(url)).toMatchObject({ 6: '{12}' });
+    expect(await pairsOf(url)).toEqual(PAIRS);
+  });
+
+  it('drops the array beside a transaction that has read users and goes on to write them', async () => {
+    const url = await phaseZero();
+    await migrator(url).up({ to: '008_audit_orphan_allowed_groups' });
+    const steps = ['select count(*) from users', `update users set allowed_groups = '{12}' where id = 6`];
+    await during(url, steps, () => migrator(url).up());
+    expect(await pairsOf(url)).toContain('6:12');
+  });
+
+  it('counts pairs without a user or a group once the table is all there is', async () => {
+    const url = await phaseZero();
+    await migrator(url).up();
+    await query(
+      url,
+      `set session_replication_role = replica; insert into user_allowed_groups (user_id, group_id) values (1, 999)`,
+    );
+    const proof = { phase: 2, pairsExpected: 8, pairsWritten: 9, missing: 0, unexpected: 1 };
+    expect(await withOrm(url, (em) => verifyAllowedGroups(em))).toMatchObject(proof);
+  });
+
   it('fills the array from the table when the drop is reverted', async () => {
     const url = await phaseZero();
     await migrator(url).up();
@@ -285,5 +371,24 @@ describe('allowed groups, from the array to the table', () => {
     });
     await migrator(url).up({ to: '007_add_user_allowed_groups' });
     expect(await pairsOf(url)).toContain('6:12');
+  });
+
+  it('brings no pair back that is removed while the drop is reverted', async () => {
+    const url = await phaseZero();
+    await migrator(url).up();
+    await during(url, ['delete from user_allowed_groups where user_id = 1 and group_id = 11'], () =>
+      migrator(url).down(),
+    );
+    expect(await arraysOf(url)).toMatchObject({ 1: '{12}' });
+  });
+
+  it('writes a pair back that comes while the table is reverted, or its drop', async () => {
+    const pair = 'insert into user_allowed_groups (user_id, group_id) values (6, 12)';
+    for (const from of ['007_add_user_allowed_groups', '009_drop_users_allowed_groups']) {
+      const url = await phaseZero();
+      await migrator(url).up({ to: from });
+      await during(url, [pair], () => migrator(url).down());
+      expect(await arraysOf(url)).toMatchObject({ 6: '{12}' });
+    }
   });
 });

@@ -4,22 +4,25 @@ import type { DataEntityManager } from '../../kit/orm/index.ts';
 export interface AllowedGroupsProof {
   /** 0: only the array; 1: array and table; 2: only the table. */
   readonly phase: 0 | 1 | 2;
-  /** Distinct pairs of a user and an existing group in the arrays; in phase 2, where no array exists, those of the table. */
+  /**
+   * Distinct pairs of a user and an existing group in the arrays; in phase 2, where no array exists, the pairs of the table
+   * whose user and group exist.
+   */
   readonly pairsExpected: number;
   readonly pairsWritten: number;
   readonly orphansRecorded: number;
-  /** Pairs that the arrays have and the table has not: the first anti-join. */
+  /** Pairs that the arrays have and the table has not: the first anti-join. Always 0 in phase 2. */
   readonly missing: number;
-  /** Pairs that the table has and the arrays have not: the second anti-join. */
+  /** Pairs that the table has and the arrays have not: the second anti-join. In phase 2, pairs without a user or a group. */
   readonly unexpected: number;
 }
 
 type Counts = Omit<AllowedGroupsProof, 'phase'>;
 
 const OBJECTS = `select
-  exists (select from pg_attribute where attrelid = to_regclass('public.users') and attname = 'allowed_groups' and not attisdropped) as "array",
-  to_regclass('public.user_allowed_groups') is not null as "table",
-  to_regclass('public.orphan_allowed_groups_audit') is not null as "audit"`;
+  exists (select from pg_attribute where attrelid = to_regclass('users') and attname = 'allowed_groups' and not attisdropped) as "array",
+  to_regclass('user_allowed_groups') is not null as "table",
+  to_regclass('orphan_allowed_groups_audit') is not null as "audit"`;
 
 const IN_ARRAYS = `select distinct u.id as user_id, g.id as group_id
   from users u cross join lateral unnest(u.allowed_groups) as allowed (group_id)
@@ -33,9 +36,10 @@ const BOTH = `with arrays as (${IN_ARRAYS}), pairs as (select user_id, group_id 
 const ONLY_ARRAY = `select count(*)::int as "pairsExpected", 0 as "pairsWritten", count(*)::int as missing, 0 as unexpected
   from (${IN_ARRAYS}) arrays`;
 
-// Without an array only the table itself can be checked; its foreign keys see to that.
-const ONLY_TABLE = `select count(*)::int as "pairsExpected", count(*)::int as "pairsWritten", 0 as missing, 0 as unexpected
-  from user_allowed_groups`;
+// Without an array only the table itself can be checked: a load that ran with the foreign keys off leaves pairs of nothing.
+const ONLY_TABLE = `select count(*) filter (where u.id is not null and g.id is not null)::int as "pairsExpected",
+    count(*)::int as "pairsWritten", 0 as missing, count(*) filter (where u.id is null or g.id is null)::int as unexpected
+  from user_allowed_groups a left join users u on u.id = a.user_id left join groups g on g.id = a.group_id`;
 
 const ORPHANS = 'select count(*)::int as orphans from orphan_allowed_groups_audit';
 
