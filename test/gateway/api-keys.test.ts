@@ -75,6 +75,8 @@ describe('creating a key', () => {
     ['a host name for an address', { userId: '1', key: 'k', name: 'n', ipWhitelist: ['localhost'] }],
     ['a prefix of 33 bits', { userId: '1', key: 'k', name: 'n', ipBlacklist: ['10.0.0.0/33'] }],
     ['a text for a list', { userId: '1', key: 'k', name: 'n', ipBlacklist: '10.0.0.1' }],
+    ['a number for an address', { userId: '1', key: 'k', name: 'n', ipBlacklist: [10] }],
+    ['two prefixes', { userId: '1', key: 'k', name: 'n', ipBlacklist: ['10.0.0.0/8/8'] }],
   ])('refuses %s before any SQL', async (_name, input) => {
     gateway.statements();
     expect(await codeOf(keys().create(input as never))).toBe('VALIDATION');
@@ -120,6 +122,15 @@ describe('reading keys', () => {
       user: null,
       group: null,
     });
+  });
+
+  it('gives value and owner alone, without reading anything else', async () => {
+    const key = await mustCreateApiKey(gateway.em(), { ipWhitelist: ['::1'] });
+    gateway.statements();
+    expect(await keys().getKeyAndOwnerId(key.id)).toEqual({ key: key.key, userId: key.userId });
+    const [sql, ...more] = gateway.statements();
+    expect(more).toEqual([]);
+    expect(sql).not.toMatch(/ip_whitelist|"name"|group_id/);
   });
 
   it('authenticates in one statement, inside a transaction too, with every column that it needs', async () => {
@@ -229,6 +240,25 @@ describe('changing a key', () => {
     });
     expect(await codeOf(keys().update({ id: key.id, groupId: '987654321' }))).toBe('GROUP_NOT_FOUND');
   });
+
+  it('keeps a deleted group that the key has already, and refuses it to any other key', async () => {
+    const group = await mustCreateGroup(gateway.em());
+    const [having, other] = [
+      await mustCreateApiKey(gateway.em(), { groupId: group.id }),
+      await mustCreateApiKey(gateway.em()),
+    ];
+    await repositories().groups.delete(group.id);
+    await keys().update({ id: having.id, status: 'disabled', groupId: group.id });
+    expect(await keys().getById(having.id)).toMatchObject({
+      status: 'disabled',
+      groupId: group.id,
+      group: null,
+    });
+    expect(await codeOf(keys().update({ id: other.id, status: 'disabled', groupId: group.id }))).toBe(
+      'GROUP_NOT_FOUND',
+    );
+    expect(await keys().getById(other.id)).toMatchObject({ status: 'active', groupId: null });
+  });
 });
 
 describe('lists of keys', () => {
@@ -285,8 +315,10 @@ describe('lists of keys', () => {
     expect(
       await own.em().skipSoftDelete((em) => gatewayRepositories(em).apiKeys.countByUserId(ids.user)),
     ).toBe(6);
-    expect((await list().listKeysByUserId(ids.user)).length).toBe(5);
-    expect((await list().listKeysByGroupId(ids.group)).length).toBe(3);
+    const values = async (picked: number[]) =>
+      Promise.all(picked.map(async (n) => (await list().getById(ids.keys[n] ?? '')).key));
+    expect(await list().listKeysByUserId(ids.user)).toEqual(await values([0, 1, 2, 3, 5]));
+    expect(await list().listKeysByGroupId(ids.group)).toEqual(await values([0, 2, 6]));
     expect((await list().searchApiKeys(ids.user, '%', 10)).map((key) => key.name)).toEqual(['50%']);
     expect((await list().searchApiKeys(undefined, '', 2)).map((key) => key.id)).toEqual([
       ids.keys[6],
@@ -307,7 +339,8 @@ describe('lists of keys', () => {
 
   it('lose their group together, live ones only', async () => {
     const dead = ids.keys[4] ?? '';
-    await list().clearGroupIdByGroupId(ids.group);
+    expect(await list().clearGroupIdByGroupId(ids.group)).toBe(3);
+    expect(await list().clearGroupIdByGroupId(ids.group)).toBe(0);
     expect(await list().countByGroupId(ids.group)).toBe(0);
     const [row] = await own
       .em()

@@ -61,6 +61,25 @@ describe(`${CALLERS} callers at once`, () => {
     expect(await gateway.em().count(User, { email: 'race@example.com' })).toBe(1);
   });
 
+  it('set one balance one after the other, each seeing what the one before left', async () => {
+    const user = await mustCreateUser(gateway.em());
+    const results = await each(() => repositories().users.setBalance(user.id, 'add', '0.0000000001'));
+    const seen = results.map((result) => result.status === 'fulfilled' && result.value.before).toSorted();
+    expect(seen).toEqual(
+      Array.from({ length: CALLERS }, (_, n) => `0.00000000${String(n).padStart(2, '0')}`),
+    );
+    expect((await repositories().users.getById(user.id)).balance).toBe('0.0000000032');
+  });
+
+  it('F25: with one group name, or one key value, make one row and 31 conflicts', async () => {
+    const user = await mustCreateUser(gateway.em());
+    const named = await each(() => repositories().groups.create({ name: 'race' }));
+    expect(codes(named).toSorted()).toEqual([...Array(CALLERS - 1).fill('GROUP_EXISTS'), 'done']);
+    const keyed = await each(() => mustCreateApiKey(gateway.em(), { userId: user.id, key: 'sk-race' }));
+    expect(codes(keyed).toSorted()).toEqual([...Array(CALLERS - 1).fill('API_KEY_EXISTS'), 'done']);
+    expect(await repositories().apiKeys.countByUserId(user.id)).toBe(1);
+  });
+
   it('leave the set of allowed groups of one caller, never a mix of two', async () => {
     const groups = await Promise.all(Array.from({ length: 8 }, () => mustCreateGroup(gateway.em())));
     const sets = [groups.slice(0, 4), groups.slice(4)].map((set) =>
@@ -90,6 +109,26 @@ describe(`${CALLERS} callers at once`, () => {
     }
   });
 
+  it('give sets a group and its fallback while that is deleted, without waiting for each other’s locks', async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const [first, fallback] = [await mustCreateGroup(gateway.em()), await mustCreateGroup(gateway.em())];
+      await repositories().groups.update({ id: first.id, fallbackGroupId: fallback.id });
+      const people = await Promise.all(Array.from({ length: CALLERS }, () => mustCreateUser(gateway.em())));
+      const allowedGroups = [first.id, fallback.id];
+      // In a transaction of the caller nothing is done again, so a deadlock would come through.
+      const results = await each(async (caller) =>
+        gateway
+          .em()
+          .transactional(async (tx): Promise<unknown> =>
+            caller === 20
+              ? deleteGroupCascade(tx, fallback.id)
+              : gatewayRepositories(tx).users.update({ id: people[caller]?.id ?? '', allowedGroups }),
+          ),
+      );
+      expect(codes(results).filter((code) => code !== 'done' && code !== 'GROUP_NOT_FOUND')).toEqual([]);
+    }
+  });
+
   it('delete groups that are each other’s fallback without a deadlock coming through', async () => {
     const groups = await Promise.all(Array.from({ length: CALLERS }, () => mustCreateGroup(gateway.em())));
     for (const [index, group] of groups.entries()) {
@@ -100,6 +139,38 @@ describe(`${CALLERS} callers at once`, () => {
     }
     const results = await each((caller) => deleteGroupCascade(gateway.em(), groups[caller]?.id ?? ''));
     expect(codes(results)).toEqual(Array(CALLERS).fill('done'));
+  });
+});
+
+describe('a write that loses a deadlock', () => {
+  // The repository's write holds a share of `held` and waits for `wanted`; then the other side asks for `held`. Whoever
+  // has waited for a second looks for a cycle and gives way, and that is the repository's write.
+  const crossed = async (wanted: string, held: string, write: () => Promise<unknown>): Promise<unknown> => {
+    const lock = 'select id from groups where id = ? for update';
+    let writing: Promise<unknown> | undefined;
+    await gateway.em().transactional(async (other) => {
+      await other.execute(lock, [wanted]);
+      writing = write();
+      writing.catch(() => undefined);
+      await sleep(300);
+      await other.execute(lock, [held]);
+    });
+    return writing;
+  };
+
+  it('is done again, for a group and its fallback', async () => {
+    const [group, fallback] = [await mustCreateGroup(gateway.em()), await mustCreateGroup(gateway.em())];
+    const change = { id: group.id, fallbackGroupId: fallback.id };
+    const updated = await crossed(group.id, fallback.id, () => repositories().groups.update(change));
+    expect(updated).toMatchObject(change);
+  });
+
+  it('is done again, for a user and the groups of its set', async () => {
+    const [first, second] = [await mustCreateGroup(gateway.em()), await mustCreateGroup(gateway.em())];
+    const user = await mustCreateUser(gateway.em());
+    const change = { id: user.id, allowedGroups: [first.id, second.id] };
+    const updated = await crossed(second.id, first.id, () => repositories().users.update(change));
+    expect(updated).toMatchObject(change);
   });
 });
 

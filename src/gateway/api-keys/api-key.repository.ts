@@ -1,6 +1,6 @@
 import { raw } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
-import { NotFoundError } from '../../kit/errors/index.ts';
+import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkIds, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
@@ -100,8 +100,9 @@ export class ApiKeyRepository {
     const { key: _never, ...columns } = checkedColumns(change);
     const id = checkId('id', change.id);
     return unitOfWork(this.#em, async (em) => {
-      await lockGroup(em, columns['group']);
-      const updated = em.createQueryBuilder(ApiKey).update({ ...columns, updatedAt: raw('now()') });
+      const { group: _same, ...others } = columns;
+      const written = (await stays(em, id, columns['group'])) ? others : columns;
+      const updated = em.createQueryBuilder(ApiKey).update({ ...written, updatedAt: raw('now()') });
       const { row } = await updated
         .where({ id })
         .returning('updatedAt' as never)
@@ -240,7 +241,23 @@ export class ApiKeyRepository {
 }
 
 async function lockGroup(em: DataEntityManager, id: unknown): Promise<void> {
-  if (typeof id === 'string') await lockLiveGroup(em, id, 'for share');
+  if (typeof id === 'string') await lockLiveGroup(em, id);
+}
+
+/**
+ * Locks the group that a key shall get. A deleted one is refused, unless the key has it already: then it stays, and is not
+ * written, because it may be cleared in between.
+ */
+async function stays(em: DataEntityManager, id: Id, group: unknown): Promise<boolean> {
+  try {
+    await lockGroup(em, group);
+    return false;
+  } catch (error) {
+    const known =
+      isDataError(error, 'GROUP_NOT_FOUND') && (await em.count(ApiKey, { id, group: group as Id }));
+    if (!known) throw error;
+    return true;
+  }
 }
 
 function notFound(): NotFoundError {

@@ -3,6 +3,7 @@ import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { checkedColumns } from './group-input.ts';
 import {
@@ -62,7 +63,7 @@ export class GroupRepository {
   async update(change: GroupChange): Promise<GroupRecord> {
     const columns = checkedColumns(change);
     const id = checkId('id', change.id);
-    return unitOfWork(this.#em, async (em) => {
+    const work = async (em: DataEntityManager): Promise<GroupRecord> => {
       const group = await em.findOneOrFail(Group, id);
       if (columns['fallbackGroup'] !== group.fallbackGroup?.id)
         await lockFallback(em, columns['fallbackGroup']);
@@ -70,7 +71,9 @@ export class GroupRepository {
       await em.flush().catch(asNotFound);
       await em.refresh(group);
       return groupRecord(group);
-    });
+    };
+    // Two groups that become each other's fallback lock one another's row first and their own second.
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
   /** Soft-deletes the group's row alone; a group that is missing or deleted already is a success. */
@@ -118,7 +121,7 @@ export class GroupRepository {
 }
 
 async function lockFallback(em: DataEntityManager, id: unknown): Promise<void> {
-  if (typeof id === 'string') await lockLiveGroup(em, id, 'for share');
+  if (typeof id === 'string') await lockLiveGroup(em, id);
 }
 
 function whereOf({ platform, status, search, isExclusive }: GroupFilters): object {

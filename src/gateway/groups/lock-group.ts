@@ -3,20 +3,29 @@ import { NotFoundError } from '../../kit/errors/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
 
+const SHARE = 'select id from groups where id = ? and deleted_at is null for share';
+
+// By id, as sets of allowed groups lock theirs: two that take several groups in one order do not deadlock.
+const UPDATE_WITH_DEPENDENTS =
+  'select id from groups where (id = ? or fallback_group_id = ?) and deleted_at is null order by id for update';
+
 /**
- * Locks a live group until the transaction ends: `for share` while something is attached to it, `for update` while it is
- * deleted. FOR KEY SHARE would not do for the first, because a soft delete changes no key and passes it.
+ * Keeps a group live until the transaction ends, while something is attached to it. FOR KEY SHARE would not do, because
+ * a soft delete changes no key and passes it.
  *
  * @throws NotFoundError GROUP_NOT_FOUND, also when the group was deleted while this waited.
  */
-export async function lockLiveGroup(
-  em: DataEntityManager,
-  id: Id,
-  mode: 'for share' | 'for update',
-): Promise<void> {
-  const rows = await em.execute<unknown[]>(
-    `select id from groups where id = ? and deleted_at is null ${mode}`,
-    [id],
-  );
+export async function lockLiveGroup(em: DataEntityManager, id: Id): Promise<void> {
+  const rows = await em.execute<unknown[]>(SHARE, [id]);
   if (rows.length === 0) throw new NotFoundError('Group', gatewayErrors);
+}
+
+/**
+ * Locks a group that is to be deleted, and the groups whose fallback it is.
+ *
+ * @throws NotFoundError GROUP_NOT_FOUND, also when the group was deleted while this waited.
+ */
+export async function lockLiveGroupWithDependents(em: DataEntityManager, id: Id): Promise<void> {
+  const rows = await em.execute<{ id: Id }[]>(UPDATE_WITH_DEPENDENTS, [id, id]);
+  if (!rows.some((row) => row.id === id)) throw new NotFoundError('Group', gatewayErrors);
 }

@@ -3,7 +3,7 @@ import { checkId } from '../../kit/input/index.ts';
 import { type DataEntityManager } from '../../kit/orm/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { Group } from '../groups/group.entity.ts';
-import { lockLiveGroup } from '../groups/lock-group.ts';
+import { lockLiveGroupWithDependents } from '../groups/lock-group.ts';
 import { removeGroupFromSets } from '../users/allowed-groups.ts';
 
 // Keys that are deleted already keep their group for the audit.
@@ -24,7 +24,7 @@ const CLEAR_FALLBACKS =
 export async function deleteGroupCascade(em: DataEntityManager, groupId: Id): Promise<Id[]> {
   const id = checkId('id', groupId);
   return retryTransaction(em, async (tx) => {
-    await lockLiveGroup(tx, id, 'for update');
+    await lockLiveGroupWithDependents(tx, id);
     await tx.execute(CLEAR_KEYS, [id], 'run');
     await removeGroupFromSets(tx, id);
     await tx.execute(CLEAR_FALLBACKS, [id], 'run');

@@ -4,6 +4,7 @@ import { InvalidInputError, isDataError, NotFoundError } from '../../kit/errors/
 import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { readAllowedGroups, removeGroupFromSets, replaceAllowedGroups } from './allowed-groups.ts';
 import { BALANCE, checkedColumns, refuseNull } from './user-input.ts';
@@ -46,7 +47,7 @@ export class UserRepository {
       passwordHash: user.passwordHash ?? '',
     });
     const allowedGroups = checkIds('allowedGroups', user.allowedGroups ?? []);
-    return unitOfWork(this.#em, async (em) => {
+    return this.#write(async (em) => {
       const created = em.create(User, columns as never);
       await em.flush();
       const groups = await replaceAllowedGroups(em, created.id, allowedGroups);
@@ -91,7 +92,7 @@ export class UserRepository {
     const id = checkId('id', change.id);
     const columns = checkedColumns({ ...change, balance: undefined });
     const allowedGroups = change.allowedGroups && checkIds('allowedGroups', change.allowedGroups);
-    return unitOfWork(this.#em, async (em) => {
+    return this.#write(async (em) => {
       const user = await em.findOneOrFail(User, id);
       em.assign(user, columns as never);
       await em.flush().catch(asNotFound);
@@ -196,6 +197,11 @@ export class UserRepository {
     const user = await em.findOne(User, where, { orderBy: { id: 'asc' } });
     if (!user) return null;
     return userRecord(user, (await readAllowedGroups(this.#em, [user.id])).get(user.id) ?? []);
+  }
+
+  /** A set locks several groups, and so does the deletion of one with what hangs on it: either may lose to the other. */
+  async #write<T>(work: (em: DataEntityManager) => Promise<T>): Promise<T> {
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
   async #change(id: Id, columns: object): Promise<void> {
