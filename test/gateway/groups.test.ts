@@ -70,6 +70,12 @@ describe('groups', () => {
     expect(row?.routing).toBeNull();
   });
 
+  it('keep a routing as it was given, backslashes too', async () => {
+    const modelRouting = { 'claude-*': [1, '9223372036854775807'], 'a\\u0000"': [] };
+    const group = await mustCreateGroup(gateway.em(), { modelRouting });
+    expect((await groups().getById(group.id)).modelRouting).toEqual(modelRouting);
+  });
+
   it('write no column that has not changed', async () => {
     const group = await mustCreateGroup(gateway.em(), { rateMultiplier: '1.5' });
     gateway.statements();
@@ -125,7 +131,14 @@ describe('groups', () => {
     ['half a day of validity', { name: 'g', defaultValidityDays: 0.5 }],
     ['a text for a flag', { name: 'g', isExclusive: 'yes' }],
     ['a list for the routing', { name: 'g', modelRouting: [] }],
+    ['a date for the routing', { name: 'g', modelRouting: new Date(0) }],
     ['a NUL in the routing', { name: 'g', modelRouting: { 'a\0': [] } }],
+    ['a lone surrogate in the routing', { name: 'g', modelRouting: { 'a\ud800': [] } }],
+    ['a routing to no list', { name: 'g', modelRouting: { 'a*': '1' } }],
+    ['a routing to half an account', { name: 'g', modelRouting: { 'a*': [1.5] } }],
+    ['a routing to an id that a number cannot hold', { name: 'g', modelRouting: { 'a*': [2 ** 53] } }],
+    ['a routing to a word', { name: 'g', modelRouting: { 'a*': ['one'] } }],
+    ['a routing to a bigint, which JSON does not have', { name: 'g', modelRouting: { 'a*': [1n] } }],
     ['a word for the fallback', { name: 'g', fallbackGroupId: 'seven' }],
   ])('refuse %s before any SQL', async (_name, input) => {
     gateway.statements();

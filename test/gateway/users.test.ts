@@ -158,6 +158,12 @@ describe('listing users', () => {
     expect((await list({ page: 2, pageSize: 500 })).items).toEqual([]);
     expect(await list({ page: -3, pageSize: -1 })).toMatchObject({ page: 1, pageSize: 20 });
     expect((await list({ page: 3, pageSize: 10 })).items).toHaveLength(4);
+    for (const page of [Number.POSITIVE_INFINITY, 1e20, 2 ** 60])
+      expect(await list({ page, pageSize: Number.POSITIVE_INFINITY })).toMatchObject({
+        total: 24,
+        items: [],
+      });
+    expect(await list({ page: Number.NaN, pageSize: Number.NaN })).toMatchObject({ page: 1, pageSize: 20 });
     expect(await list({}, { search: 'nobody at all' })).toMatchObject({ total: 0, pages: 0, items: [] });
   });
 
@@ -247,6 +253,33 @@ describe('changing users', () => {
   });
 });
 
+describe('a user that is restored', () => {
+  it('is found again, unless someone has its e-mail by now', async () => {
+    const user = await mustCreateUser(gateway.em());
+    await users().delete(user.id);
+    const twin = await mustCreateUser(gateway.em(), { email: user.email });
+    const restore = () => gateway.em().getRepository(User).restore(user.id);
+    expect(await codeOf(restore())).toBe('EMAIL_EXISTS');
+    expect((await users().getByEmail(user.email)).id).toBe(twin.id);
+    await users().delete(twin.id);
+    await restore();
+    expect((await users().getByEmail(user.email)).id).toBe(user.id);
+  });
+});
+
+describe('the number of parallel requests', () => {
+  it('is added to in one statement, and refused where it is no whole number', async () => {
+    const user = await mustCreateUser(gateway.em(), { concurrency: 5 });
+    gateway.statements();
+    await users().updateConcurrency(user.id, 3);
+    await users().updateConcurrency(user.id, -1);
+    expect(gateway.statements()).toHaveLength(2);
+    expect((await users().getById(user.id)).concurrency).toBe(7);
+    expect(await codeOf(users().updateConcurrency(user.id, 0.5))).toBe('VALIDATION');
+    expect(await codeOf(users().updateConcurrency('987654321', 1))).toBe('USER_NOT_FOUND');
+  });
+});
+
 describe('balances', () => {
   it('are exact to ten decimals and may be overdrawn by a deduction', async () => {
     const user = await mustCreateUser(gateway.em(), { balance: '1.00000000' });
@@ -298,41 +331,5 @@ describe('sets of allowed groups', () => {
     expect(await users().removeGroupFromAllowedGroups(group.id)).toBe(2);
     expect(await users().removeGroupFromAllowedGroups(group.id)).toBe(0);
     expect((await users().getById(having[0]?.id ?? '')).allowedGroups).toEqual([kept.id]);
-  });
-});
-
-describe('F17: the caller’s transaction', () => {
-  it('holds everything, on a pool of one connection', async () => {
-    const one = await openGateway({ url: gateway.url, pool: { min: 0, max: 1 } });
-    const attempt = one.em().transactional(async (tx) => {
-      const repositories = gatewayRepositories(tx);
-      const group = await repositories.groups.create({ name: 'inside' });
-      const user = await repositories.users.create({
-        email: 'inside@example.com',
-        passwordHash: 'h',
-        allowedGroups: [group.id],
-      });
-      await repositories.users.update({ id: user.id, notes: 'seen' });
-      expect(await repositories.users.getByEmail('inside@example.com')).toMatchObject({
-        notes: 'seen',
-        allowedGroups: [group.id],
-      });
-      const key = await repositories.apiKeys.create({
-        userId: user.id,
-        key: 'sk-inside',
-        name: 'k',
-        groupId: group.id,
-      });
-      expect(await repositories.apiKeys.getByKeyForAuth('sk-inside')).toMatchObject({
-        id: key.id,
-        user: { id: user.id },
-      });
-      await repositories.users.setBalance(user.id, 'add', '1');
-      await repositories.users.list();
-      throw new Error('enough');
-    });
-    await expect(attempt).rejects.toThrow('enough');
-    expect(await users().existsByEmail('inside@example.com')).toBe(false);
-    await one.close();
   });
 });

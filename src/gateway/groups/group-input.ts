@@ -1,6 +1,7 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkAmount, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import { checkAmount, checkId, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import type { GroupChange, NewGroup } from './group-record.ts';
+import type { ModelRouting } from './group.entity.ts';
 
 const TEXTS = {
   name: { max: 100, filled: true },
@@ -78,10 +79,24 @@ function others(input: Input): Record<string, unknown> {
   return columns;
 }
 
-function checkedRouting(routing: unknown): unknown {
-  const isObject = typeof routing === 'object' && !Array.isArray(routing);
-  if (!isObject)
-    throw new InvalidInputError('modelRouting', 'be an object from patterns to lists of account ids');
-  checkText('modelRouting', JSON.stringify(routing).replaceAll(String.raw`\u0000`, '\0'));
-  return routing;
+function checkedRouting(routing: unknown): ModelRouting | null {
+  if (routing === null) return null;
+  // A Map, a Date or a list would be stored as something else than it shows.
+  if (Object.prototype.toString.call(routing) !== '[object Object]') throw routingError();
+  for (const [pattern, accounts] of Object.entries(routing as Record<string, unknown>)) {
+    checkText('modelRouting', pattern);
+    if (!Array.isArray(accounts)) throw routingError();
+    for (const account of accounts) checkAccount(account);
+  }
+  return routing as ModelRouting;
+}
+
+/** A JSON number is exact up to 2^53 only; larger ids come as strings. */
+function checkAccount(account: unknown): void {
+  if (typeof account === 'string') checkId('modelRouting', account);
+  else if (!Number.isSafeInteger(account) || (account as number) < 1) throw routingError();
+}
+
+function routingError(): InvalidInputError {
+  return new InvalidInputError('modelRouting', 'be an object from patterns to lists of account ids');
 }
