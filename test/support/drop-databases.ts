@@ -5,13 +5,15 @@ export async function dropDatabases(url: string, prefix: string): Promise<void> 
   await dropFound(url, 'select datname from pg_database where starts_with(datname, $1)', [prefix]);
 }
 
-// Only the role's own: the application names of other roles' connections cannot be seen.
+// Only the role's own: the application names of other roles' connections cannot be seen. Both views have a datname, so
+// each column says whose it is.
 const ABANDONED = `
-  select datname from pg_database
-  where datname ~ '^tombstone_(template_[0-9a-f]{8}$|test_[0-9a-f]{8}_)'
-    and pg_get_userbyid(datdba) = current_user
+  select d.datname from pg_database d
+  where d.datname ~ '^tombstone_(template_[0-9a-f]{8}$|test_[0-9a-f]{8}_)'
+    and pg_get_userbyid(d.datdba) = current_user
     and not exists (
-      select from pg_stat_activity where application_name = 'tombstone run ' || substring(datname from '_([0-9a-f]{8})')
+      select from pg_stat_activity a
+      where a.application_name = 'tombstone run ' || substring(d.datname from '_([0-9a-f]{8})')
     )`;
 
 /** Drops the databases of test runs that were killed before their teardown. */
