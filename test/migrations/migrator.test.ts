@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
@@ -254,7 +256,11 @@ describe('files that cannot be read', () => {
     ['a name without number', 'init.sql', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
     ['the number zero', '000_a.sql', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
     ['a number twice', '1_again.sql', 'select 1;', 'MIGRATION.DUPLICATE_VERSION'],
+    ['a suffix in capitals', '004_a.SQL', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
+    ['a dash for the underscore', '4-a.sql', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
+    ['a number beyond all', `${'9'.repeat(19)}_a.sql`, 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
     ['text that is not UTF-8', '004_a.sql', Buffer.from([0x2d, 0x2d, 0xff, 0xfe]), 'MIGRATION.SYNTAX'],
+    ['U+0000', '004_a.sql', 'select 1; -- \0', 'MIGRATION.SYNTAX'],
     [
       'a Down without semicolon',
       '004_a.sql',
@@ -273,6 +279,30 @@ describe('files that cannot be read', () => {
     const error = await refusal(migrator().up());
     expect(error.code).toBe(code);
     expect(await tables()).toEqual([]);
+  });
+
+  it('bytes that are not UTF-8 are named by line and column, and U+FFFD itself is a character', async () => {
+    const { migrator, folder } = await setup();
+    const text = Buffer.concat([Buffer.from("-- \uFFFD ä\nselect '\uFFFD"), Buffer.from([0xc3, 0x28])]);
+    folder.write('004_a.sql', text);
+    expect((await refusal(migrator().up())).message).toMatch(/^shop\/004_a\.sql:2:10: This is not UTF-8/);
+    folder.write('004_a.sql', "\uFEFF-- +goose Up\nselect '\uFFFD'::text;\n");
+    expect((await migrator().up()).steps).toHaveLength(4);
+  });
+
+  it('a folder in place of a file, and two modules of one name', async () => {
+    const { migrator, folder, url } = await setup();
+    mkdirSync(join(folder.migrations, '004_folder.sql'));
+    expect((await refusal(migrator().up())).message).toContain(
+      'shop/004_folder.sql cannot be read as a file',
+    );
+    const twice = new Migrator({ connection: url, modules: [folder, folder] });
+    expect((await refusal(twice.up())).message).toContain('Two modules are named shop');
+  });
+
+  it('numbers order the files, not text: 10 comes behind 9', async () => {
+    const { migrator } = await setup({ '10_b.sql': 'drop table a;', '9_a.sql': 'create table a (id int);' });
+    expect((await migrator().up()).steps.map((step) => step.name)).toEqual(['shop/9_a.sql', 'shop/10_b.sql']);
   });
 
   it('a missing folder is named', async () => {

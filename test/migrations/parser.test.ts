@@ -84,6 +84,31 @@ describe('goose annotations', () => {
     ['a dollar quote without end', '-- +goose Up\nselect $x$ a;\n', 2, 8],
     ['a comment without end', '-- +goose Up\n/* a /* b */ select 1;\n', 2, 1],
     ['an open parenthesis', '-- +goose Up\nselect (1;\nselect 2;', 2, 1],
+    ['NO TRANSACTION without Up', '-- +goose NO TRANSACTION\n', 1, 1],
+    ['G39: ENVSUB', '-- +goose ENVSUB ON\n-- +goose Up\nselect 1;', 1, 1],
+    ['G42: COPY from the client', "-- +goose Up\n  copy a (b) from stdin;\nit's data\n\\.\n", 2, 3],
+    ['G45: a command of psql', '\\restrict abc\nselect 1;', 1, 1],
+    ['G45: a command of psql between statements', '-- +goose Up\nselect 1;\n\\i other.sql\n', 3, 1],
+    ['COMMIT behind a statement on its line', '-- +goose Up\nselect 1; commit;', 2, 11],
+    [
+      'COMMIT inside a block',
+      '-- +goose Up\n-- +goose StatementBegin\nselect 1;\n commit;\n-- +goose StatementEnd',
+      4,
+      2,
+    ],
+    ['COMMIT in the other direction', '-- +goose Up\nselect 1;\n-- +goose Down\ncommit;', 4, 1],
+    [
+      'a BEGIN that is never committed',
+      '-- +goose NO TRANSACTION\n-- +goose Up\nbegin;\nselect 1;\nrollback to a;\n',
+      3,
+      1,
+    ],
+    [
+      'a chained transaction that is never committed',
+      '-- +goose NO TRANSACTION\n-- +goose Up\nbegin;\ncommit and chain;\n',
+      4,
+      1,
+    ],
   ])('refuse %s, with line and column', (_name, text, line, column) => {
     const error = refusal(text);
     expect([error.line, error.column]).toEqual([line, column]);
@@ -101,7 +126,10 @@ describe('goose annotations', () => {
       "prepare transaction 'x';",
     ]) {
       expect(refusal(`-- +goose Up\nselect 1;\n${sql}`).line).toBe(3);
-      expect(up(`-- +goose NO TRANSACTION\n-- +goose Up\n${sql}`)).toHaveLength(1);
+    }
+    const pairs = ['begin;\nselect 1;\ncommit;', 'start transaction;\nsavepoint a;\nrollback to a;\nend;'];
+    for (const sql of pairs) {
+      expect(up(`-- +goose NO TRANSACTION\n-- +goose Up\n${sql}`).length).toBeGreaterThan(2);
     }
     expect(up("-- +goose Up\nprepare p as select 1;\nselect 'commit';")).toHaveLength(2);
   });
@@ -165,6 +193,15 @@ describe('statements', () => {
     ['G44: a Unicode string, in which a backslash escapes no quote', String.raw`select U&'d\0061t\' ;`],
     ['G44: an identifier with dollars', 'select foo$bar$baz from t;'],
     ['G44: literals over lines', "select 'a'\n  'b;';"],
+    ['G44: an escape string over lines', "select E'a' -- c\n 'b\\';' ;"],
+    ['G21: a PEM key', "select '-----BEGIN KEY-----\n\n-- a;\n-----END KEY-----';"],
+    ['a COPY to a file', "copy (select 'from stdin') to '/dev/null';"],
+    ['an array slice and a cast', "select (array[1, 2])[1:2]::text, ':x';"],
+    ['a body that commits', 'do $$ begin commit; end $$;'],
+    [
+      'an atomic body in a block of its own',
+      'create procedure p() begin atomic insert into t select 1; end;',
+    ],
     ['a parameter sign', 'prepare p as select $1;'],
     ['a plain string that ends in a backslash', String.raw`select '\' ;`],
     ['a word that begins with e', "select * from e where e.note='x;';"],
@@ -181,6 +218,10 @@ describe('statements', () => {
   it('G25, G33, G34: lose comments around them and keep comments inside', () => {
     const text = '-- +goose Up\n-- before\n   \nselect -- inside\n  1;\n-- between\nselect 2;\n/* after */';
     expect(up(text)).toEqual(['select -- inside\n  1;', 'select 2;']);
+  });
+
+  it('end a comment at a carriage return, as the server does', () => {
+    expect(up('-- +goose Up\n-- why\rselect 1;\r-- and\rselect 2;')).toEqual(['select 1;', 'select 2;']);
   });
 
   it('G29: drop an empty statement', () => {

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { checksumOf } from './checksum.ts';
+import { decodeText } from './decode-text.ts';
 import { MigrationError } from './errors.ts';
 import { type ParsedMigration, parseMigration } from './parse.ts';
 
@@ -29,12 +30,23 @@ const FILE_NAME = /^(\d{1,15})_[A-Za-z0-9_.-]+\.sql$/;
  * @throws MigrationError for an illegal name, a version that occurs twice, text that is not UTF-8, or a syntax error.
  */
 export async function loadMigrations(sources: readonly MigrationSource[]): Promise<MigrationFile[]> {
+  refuseModuleTwice(sources);
   const modules = await Promise.all(sources.map(loadModule));
   return modules.flat();
 }
 
+function refuseModuleTwice(sources: readonly MigrationSource[]): void {
+  const names = sources.map(({ name }) => name);
+  const twice = names.find((name, index) => names.indexOf(name) !== index);
+  if (twice === undefined) return;
+  throw new MigrationError(
+    'MIGRATION.ILLEGAL_NAME',
+    `Two modules are named ${twice}, and the ledger could not tell their files apart. Rename one.`,
+  );
+}
+
 async function loadModule(source: MigrationSource): Promise<MigrationFile[]> {
-  const names = (await listFolder(source)).filter((name) => name.endsWith('.sql'));
+  const names = (await listFolder(source)).filter((name) => /\.sql$/i.test(name));
   const files = await Promise.all(names.map((name) => loadFile(source, name)));
   files.sort((a, b) => a.version - b.version);
   for (const [index, file] of files.entries()) {
@@ -72,7 +84,7 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
     );
   }
   const path = join(source.migrations, fileName);
-  const text = decode(name, await readFile(path));
+  const text = await readText(name, path);
   return {
     name,
     module: source.name,
@@ -83,10 +95,15 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
   };
 }
 
-function decode(name: string, bytes: Buffer): string {
+async function readText(name: string, path: string): Promise<string> {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw new MigrationError('MIGRATION.SYNTAX', `${name} is not valid UTF-8. Save it as UTF-8.`, name);
+    return decodeText(name, await readFile(path));
+  } catch (error) {
+    if (error instanceof MigrationError) throw error;
+    throw new MigrationError(
+      'MIGRATION.NO_SUCH_FILE',
+      `${name} cannot be read as a file. Correct its rights, or move it out of the folder.`,
+      name,
+    );
   }
 }

@@ -23,6 +23,9 @@ export class UnterminatedError extends Error {
 const WORD_START = /[A-Za-z_\u0080-\uffff]/;
 const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
+const LINE_END = /[\r\n]/g;
+// A literal goes on behind a line end and another quote, and an E'…' keeps the meaning of its backslashes there.
+const CONTINUED = /[ \t\f\v]*(?:--[^\r\n]*)?[\r\n](?:[ \t\f\v\r\n]|--[^\r\n]*[\r\n])*'/y;
 // U+0085 is blank to PostgreSQL's clients written in Go, and not to JavaScript.
 const SPACE = /[\s\u0085]/;
 
@@ -65,7 +68,7 @@ function wordAt(text: string, at: number): Token {
   const end = at + word.length;
   // Only E'…' gives the backslash a meaning; U&'…' and N'…' are quoted like a plain literal.
   const isEscapeString = word.toLowerCase() === 'e' && text[end] === "'";
-  if (isEscapeString) return { kind: 'literal', start: at, end: endOfQuoted(text, end, "'", true) };
+  if (isEscapeString) return { kind: 'literal', start: at, end: endOfEscapeString(text, end) };
   return { kind: 'word', start: at, end };
 }
 
@@ -78,9 +81,10 @@ function dollarAt(text: string, at: number): Token {
   return { kind: 'literal', start: at, end: close + tag.length };
 }
 
+/** A line comment ends at a carriage return too: taking what follows for prose would lose a statement. */
 function endOfLine(text: string, at: number): number {
-  const end = text.indexOf('\n', at);
-  return end < 0 ? text.length : end;
+  LINE_END.lastIndex = at;
+  return LINE_END.exec(text)?.index ?? text.length;
 }
 
 function endOfBlockComment(text: string, at: number): number {
@@ -96,6 +100,16 @@ function endOfBlockComment(text: string, at: number): number {
     }
   }
   throw new UnterminatedError(at, 'block comment');
+}
+
+function endOfEscapeString(text: string, at: number): number {
+  let end = endOfQuoted(text, at, "'", true);
+  for (;;) {
+    CONTINUED.lastIndex = end;
+    const next = CONTINUED.exec(text);
+    if (!next) return end;
+    end = endOfQuoted(text, CONTINUED.lastIndex - 1, "'", true);
+  }
 }
 
 function endOfQuoted(text: string, at: number, quote: string, backslash: boolean): number {

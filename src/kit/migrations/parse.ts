@@ -1,9 +1,10 @@
 import { annotationOf, type Keyword } from './annotation.ts';
+import { copiesFromClient } from './client-commands.ts';
 import { MigrationSyntaxError } from './errors.ts';
 import { type Token, tokens, UnterminatedError } from './lexer.ts';
 import { type Position, positionsOf } from './position.ts';
 import { StatementEnd } from './statement-end.ts';
-import { controlsTransaction } from './transaction-control.ts';
+import { transactionControl } from './transaction-control.ts';
 
 /** One statement as it is sent to the server. */
 export interface Statement {
@@ -31,11 +32,16 @@ export function parseMigration(file: string, text: string): ParsedMigration {
   return new Parser(file, text.startsWith('\uFEFF') ? text.slice(1) : text).parse();
 }
 
+const CONTROL_IN_TRANSACTION =
+  'The file runs in a transaction of its own. Remove this statement, or write "-- +goose NO TRANSACTION" at the top.';
+
 class Parser {
   readonly #file: string;
   readonly #text: string;
   readonly #position: (offset: number) => Position;
   readonly #end = new StatementEnd();
+  /** Where the statements of each section begin, for messages about them. */
+  readonly #starts = { up: [] as number[], down: [] as number[] };
   readonly #up: Statement[] = [];
   #down: Statement[] | undefined;
   #section: 'none' | 'up' | 'down' = 'none';
@@ -61,7 +67,10 @@ class Parser {
     }
     if (this.#block !== undefined) throw this.#error(this.#block, 'StatementBegin has no StatementEnd.');
     this.#finishOpenStatement();
-    if (this.#transactional) this.#refuseTransactionControl();
+    if (this.#annotated && this.#section === 'none')
+      throw this.#error(0, 'No "-- +goose Up". Write it above the statements.');
+    this.#checkTransactions('up', this.#up);
+    this.#checkTransactions('down', this.#down ?? []);
     return { up: this.#up, down: this.#down, transactional: this.#transactional };
   }
 
@@ -70,6 +79,8 @@ class Parser {
     if (this.#annotated && this.#section === 'none') {
       throw this.#error(token.start, 'SQL before "-- +goose Up". Move it below the annotation.');
     }
+    if (this.#text[token.start] === '\\')
+      throw this.#error(token.start, 'A command of psql is not SQL. Remove it, or write it as SQL.');
     this.#start ??= token.start;
     this.#last = token.end;
     const ends = this.#end.after(token, this.#text);
@@ -137,8 +148,12 @@ class Parser {
     this.#end.reset();
     const text = this.#text.slice(start, end);
     if (isEmptyWhenAlone && text === ';') return;
-    const statements = this.#section === 'down' ? (this.#down as Statement[]) : this.#up;
+    if (copiesFromClient(text))
+      throw this.#error(start, 'COPY ... FROM stdin has no rows here. Write INSERT statements instead.');
+    const isDown = this.#section === 'down';
+    const statements = isDown ? (this.#down as Statement[]) : this.#up;
     statements.push({ text, line: this.#position(start).line });
+    this.#starts[isDown ? 'down' : 'up'].push(start);
   }
 
   #finishOpenStatement(): void {
@@ -151,13 +166,18 @@ class Parser {
     this.#close(this.#last, false);
   }
 
-  #refuseTransactionControl(): void {
-    for (const { text, line } of [...this.#up, ...(this.#down ?? [])]) {
-      if (!controlsTransaction(text)) continue;
-      const problem =
-        'The file runs in a transaction of its own. Remove this statement, or write "-- +goose NO TRANSACTION" at the top.';
-      throw new MigrationSyntaxError(this.#file, line, 1, problem);
+  #checkTransactions(section: 'up' | 'down', statements: readonly Statement[]): void {
+    let open: number | undefined;
+    for (const [index, { text }] of statements.entries()) {
+      for (const { start, effect } of transactionControl(text)) {
+        const offset = (this.#starts[section][index] ?? 0) + start;
+        if (this.#transactional) throw this.#error(offset, CONTROL_IN_TRANSACTION);
+        if (effect === 'opens') open = offset;
+        if (effect === 'closes') open = undefined;
+      }
     }
+    if (open !== undefined)
+      throw this.#error(open, 'This transaction is never committed. Write COMMIT behind it.');
   }
 
   #isBehindCode(offset: number): boolean {
