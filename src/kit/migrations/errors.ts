@@ -10,6 +10,7 @@ export type MigrationErrorCode =
   | 'MIGRATION.LOCK_TIMEOUT'
   | 'MIGRATION.FAILED'
   | 'MIGRATION.NO_SUCH_FILE'
+  | 'MIGRATION.LEDGER'
   | 'MIGRATION.UNSUPPORTED'
   | 'MIGRATION.BAD_URL'
   | 'MIGRATION.UNREACHABLE'
@@ -63,6 +64,15 @@ export class ChecksumMismatchError extends MigrationError {
   }
 }
 
+/** What a failed run has done before and left behind. */
+export interface Outcome {
+  readonly direction: 'up' | 'down';
+  /** Files that this run had applied or reverted before. */
+  readonly done: readonly string[];
+  /** A sentence about the file that failed. */
+  readonly left: string;
+}
+
 /** A statement failed. What the failing file had done is rolled back, unless it is a NO TRANSACTION file. */
 export class MigrationFailedError extends MigrationError {
   override readonly name = 'MigrationFailedError';
@@ -74,12 +84,15 @@ export class MigrationFailedError extends MigrationError {
   constructor(
     file: string,
     line: number,
-    reason: { sqlState?: string; sentence: string },
-    done: readonly string[],
+    reason: { sqlState?: string | undefined; sentence: string },
+    { direction, done, left }: Outcome,
   ) {
+    const verb = direction === 'up' ? 'Applied' : 'Reverted';
     const before =
-      done.length === 0 ? 'No file was applied before it.' : `Applied before it: ${done.join(', ')}.`;
-    super('MIGRATION.FAILED', `${file}:${line}: ${reason.sentence}\n${before}`, file);
+      done.length === 0
+        ? `No file was ${verb.toLowerCase()} before it.`
+        : `${verb} before it: ${done.join(', ')}.`;
+    super('MIGRATION.FAILED', `${file}:${line}: ${reason.sentence}\n${left} ${before}`, file);
     this.line = line;
     this.sqlState = reason.sqlState;
     this.done = done;

@@ -1,10 +1,13 @@
+import type { Outcome } from './errors.ts';
 import { failure } from './failure.ts';
 import type { MigrationFile } from './files.ts';
 import { forget, record } from './ledger.ts';
 import type { Statement } from './parse.ts';
 import type { Session } from './session.ts';
 
-export type Direction = 'up' | 'down';
+export type Direction = Outcome['direction'];
+
+type Before = Omit<Outcome, 'left'>;
 
 /**
  * Runs one direction of one file and changes its ledger row: in one transaction, or, for a NO TRANSACTION file, statement
@@ -18,15 +21,16 @@ export async function executeFile(
   direction: Direction,
   done: readonly string[],
 ): Promise<void> {
+  const before = { direction, done };
   const statements = direction === 'up' ? file.up : (file.down ?? []);
   if (file.transactional) await session.run('begin');
-  for (const statement of statements) await runStatement(session, file, statement, done);
+  for (const statement of statements) await runStatement(session, file, statement, before);
   // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
-  if (file.transactional) await session.run('reset role');
+  if (file.transactional) await session.run('reset session authorization; reset role');
   else await session.reset();
   if (direction === 'up') await record(session, file.name, file.checksum);
   else await forget(session, file.name);
-  if (file.transactional) await commit(session, file, statements, done);
+  if (file.transactional) await commit(session, file, statements, before);
   await session.reset();
 }
 
@@ -34,13 +38,13 @@ async function runStatement(
   session: Session,
   file: MigrationFile,
   statement: Statement,
-  done: readonly string[],
+  before: Before,
 ): Promise<void> {
   try {
     await session.run(statement.text);
   } catch (error) {
     await session.reset().catch(() => undefined);
-    throw failure(file, statement, error, done);
+    throw failure(file, statement, error, before);
   }
 }
 
@@ -49,8 +53,8 @@ async function commit(
   session: Session,
   file: MigrationFile,
   statements: readonly Statement[],
-  done: readonly string[],
+  before: Before,
 ): Promise<void> {
   const last = statements.at(-1) ?? { text: 'commit', line: 1 };
-  await runStatement(session, file, { text: 'commit', line: last.line }, done);
+  await runStatement(session, file, { text: 'commit', line: last.line }, before);
 }

@@ -1,9 +1,11 @@
+import { DatabaseError } from 'pg';
+import { MigrationFailedError, type Outcome } from './errors.ts';
 import type { MigrationFile } from './files.ts';
-import { MigrationFailedError } from './errors.ts';
+import { tokens } from './lexer.ts';
 import type { Statement } from './parse.ts';
 
 /** Conditions whose primary message names objects and words of the statement, which stand in the file anyway. */
-const ABOUT_THE_TEXT = /^(42|0A|25|3F|2B)/;
+const ABOUT_THE_TEXT = /^(42|0A|25|2B|2D|3F|55)/;
 
 const SENTENCES: Readonly<Record<string, string>> = {
   '23505': 'The data violates a unique constraint',
@@ -16,44 +18,66 @@ const SENTENCES: Readonly<Record<string, string>> = {
   '40001': 'A serialisation failure; run again',
   '53100': 'The disk is full',
   '57P01': 'The server ended the connection',
-  P0001: 'The file itself raised an exception',
 };
-
-interface ServerError {
-  readonly code?: string;
-  readonly message?: string;
-  readonly constraint?: string;
-  /** Where in the statement, counted from 1; only for errors about its text. */
-  readonly position?: string;
-}
 
 /** Turns the server's error into one that names file, line and SQLSTATE, and holds no value of a row. */
 export function failure(
   file: MigrationFile,
   statement: Statement,
   error: unknown,
-  done: readonly string[],
+  outcome: Omit<Outcome, 'left'>,
 ): MigrationFailedError {
-  const { code, message, constraint, position } = error as ServerError;
-  const line = statement.line + linesBefore(statement.text, Number(position ?? 1) - 1);
-  const sqlState = code && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
-  const text = sentenceFor(sqlState, message, constraint);
+  // A broken socket has a code too, such as EPIPE, which looks like a SQLSTATE and is none.
+  const refusal = error instanceof DatabaseError ? error : undefined;
+  const sqlState = refusal?.code;
+  const sentence = refusal ? sentenceFor(refusal) : 'The connection to the server was lost';
   return new MigrationFailedError(
     file.name,
-    line,
-    { sqlState, sentence: `${text} [${sqlState ?? 'no answer'}].` },
-    done,
+    statement.line + lineInside(statement.text, refusal),
+    { sqlState, sentence: `${sentence} [${sqlState ?? 'no answer'}].` },
+    { ...outcome, left: leftBy(file, statement, refusal !== undefined) },
   );
 }
 
-function sentenceFor(sqlState: string | undefined, message = '', constraint?: string): string {
-  if (!sqlState) return 'The connection to the server was lost; what had run of this file is rolled back';
+function sentenceFor({ code = '', message, constraint }: DatabaseError): string {
+  const known = SENTENCES[code];
+  if (known) return constraint ? `${known} (${constraint})` : known;
   // A file's own RAISE is its author's sentence to the operator.
-  if (ABOUT_THE_TEXT.test(sqlState) || sqlState === 'P0001') return message.split('\n')[0] ?? '';
-  const known = SENTENCES[sqlState] ?? 'The server refused the statement';
-  return constraint ? `${known} (${constraint})` : known;
+  if (ABOUT_THE_TEXT.test(code) || code === 'P0001') return message.split('\n')[0] ?? '';
+  return constraint ? `The server refused the statement (${constraint})` : 'The server refused the statement';
 }
 
-function linesBefore(text: string, offset: number): number {
-  return text.slice(0, Math.max(0, offset)).split('\n').length - 1;
+/** What the failed file has left behind. */
+function leftBy(file: MigrationFile, statement: Statement, wasAnswered: boolean): string {
+  if (!file.transactional) {
+    return `This NO TRANSACTION file has no transaction: what stands above line ${statement.line} stays done.`;
+  }
+  if (!wasAnswered && statement.text === 'commit')
+    return 'The connection was lost during the commit: "migrate status" tells whether it took place.';
+  return 'Nothing of this file is left.';
+}
+
+function lineInside(text: string, error: DatabaseError | undefined): number {
+  if (!error) return 0;
+  if (error.position) return linesBefore(text, Number(error.position) - 1);
+  // An error inside a DO block has no position in the file's text, but a line of the block's own.
+  const block = /^PL\/pgSQL function inline_code_block line (\d+)/m.exec(error.where ?? '')?.[1];
+  return block ? linesBefore(text, bodyStart(text)) + Number(block) - 1 : 0;
+}
+
+function bodyStart(text: string): number {
+  for (const token of tokens(text)) if (token.kind === 'literal') return token.start;
+  return 0;
+}
+
+/** The server counts characters, not the two units of which JavaScript makes some of them. */
+function linesBefore(text: string, characters: number): number {
+  let lines = 0;
+  let left = characters;
+  for (const character of text) {
+    if (left <= 0) break;
+    if (character === '\n') lines += 1;
+    left -= 1;
+  }
+  return lines;
 }

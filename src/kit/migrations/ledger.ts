@@ -1,4 +1,6 @@
-import type { Session } from './session.ts';
+import { DatabaseError, type QueryResultRow } from 'pg';
+import { MigrationError } from './errors.ts';
+import { isConnectionLoss, type Session } from './session.ts';
 
 /** One row of the ledger. */
 export interface LedgerRow {
@@ -17,24 +19,60 @@ const READ = `select filename, checksum, applied_at as "appliedAt" from public.s
 
 /** Creates the ledger. Call it under the lock: eight at once and seven fail on `pg_type`, IF NOT EXISTS or not. */
 export async function createLedger(session: Session): Promise<void> {
-  await session.query(CREATE);
+  // IF NOT EXISTS would ask for the right to create tables even where there is nothing to create.
+  if (!(await hasLedger(session))) await ask(session, CREATE);
 }
 
 /** All rows, those of other tools included; none when there is no ledger yet. */
 export async function readLedger(session: Session): Promise<LedgerRow[]> {
-  const [ledger] = await session.query<{ found: boolean }>(EXISTS);
-  return ledger?.found ? session.query<LedgerRow>(READ) : [];
+  return (await hasLedger(session)) ? ask<LedgerRow>(session, READ) : [];
 }
 
 /** Records a file as applied. */
 export async function record(session: Session, filename: string, checksum: string): Promise<void> {
-  await session.query('insert into public.schema_migrations (filename, checksum) values ($1, $2)', [
-    filename,
-    checksum,
-  ]);
+  const insert = 'insert into public.schema_migrations (filename, checksum) values ($1, $2)';
+  await ask(session, insert, [filename, checksum], filename);
 }
 
 /** Takes a file out of the ledger. */
 export async function forget(session: Session, filename: string): Promise<void> {
-  await session.query('delete from public.schema_migrations where filename = $1', [filename]);
+  const remove = 'delete from public.schema_migrations where filename = $1';
+  await ask(session, remove, [filename], filename);
+}
+
+async function hasLedger(session: Session): Promise<boolean> {
+  const [ledger] = await ask<{ found: boolean }>(session, EXISTS);
+  return ledger?.found === true;
+}
+
+async function ask<Row extends QueryResultRow>(
+  session: Session,
+  sql: string,
+  values?: unknown[],
+  file?: string,
+): Promise<Row[]> {
+  try {
+    return await session.query<Row>(sql, values);
+  } catch (error) {
+    throw error instanceof DatabaseError && !isConnectionLoss(error) ? ledgerError(error.code, file) : error;
+  }
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  '42501': 'This role may not create, read or write it. Grant it the rights, or run as its owner.',
+  '42703':
+    'It has other columns than filename, checksum and applied_at: another tool has made it. Rename that table, or use another database.',
+  '42P01': 'A migration has dropped or renamed it. Take that statement out of the file.',
+  '3F000': 'There is no schema public. Create it.',
+  '25006': 'The server is read-only, perhaps a standby. Run against the primary.',
+  '23505': 'The file is recorded already, by a runner that does not take the lock. Run again.',
+};
+
+function ledgerError(sqlState = '', file?: string): MigrationError {
+  const reason = REASONS[sqlState] ?? 'The server refused. Look into its log.';
+  return new MigrationError(
+    'MIGRATION.LEDGER',
+    `The ledger public.schema_migrations cannot be used${file ? ` for ${file}` : ''} [${sqlState}]. ${reason}`,
+    file,
+  );
 }

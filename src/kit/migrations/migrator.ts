@@ -161,6 +161,8 @@ export class Migrator {
     const session = await Session.open(this.#options.connection);
     try {
       return await work(session, files);
+    } catch (error) {
+      throw session.explain(error);
     } finally {
       await session.close();
     }
