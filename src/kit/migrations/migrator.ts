@@ -1,9 +1,18 @@
 import type { ClientConfig } from 'pg';
+import { MigrationError } from './errors.ts';
 import { type Direction, executeFile } from './execute.ts';
 import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
-import { createLedger, forget, readLedger, record } from './ledger.ts';
+import { createLedger, forget, type LedgerRow, readLedger, record } from './ledger.ts';
 import { releaseLock, takeLock } from './lock.ts';
-import { type DownOptions, find, planDown, planUp, type UpOptions, verifyPlan } from './plan.ts';
+import {
+  type DownOptions,
+  find,
+  planDown,
+  planUp,
+  type UpOptions,
+  verifyFiles,
+  verifyOrder,
+} from './plan.ts';
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
 
@@ -64,17 +73,20 @@ export class Migrator {
 
   /** Applies pending files. Running it again does nothing. */
   async up(options: UpOptions = {}): Promise<MigrationResult> {
-    return this.#run('up', async (session, files) => planUp(files, await readLedger(session), options));
+    return this.#run('up', (files, rows) => {
+      verifyOrder(files, rows);
+      return planUp(files, rows, options);
+    });
   }
 
   /** Reverts applied files, newest first; by default the last one. */
   async down(options: DownOptions = {}): Promise<MigrationResult> {
-    return this.#run('down', async (session, files) => planDown(files, await readLedger(session), options));
+    return this.#run('down', (files, rows) => planDown(files, rows, options));
   }
 
   /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */
   async status(): Promise<MigrationStatus[]> {
-    return this.#read(async (session, files) => statusOf(files, await readLedger(session)));
+    return this.#read(async (session, files) => statusOf(files, await readLedger(session), this.#modules()));
   }
 
   /** The last applied file of each module that has one. */
@@ -86,30 +98,51 @@ export class Migrator {
 
   /** Compares files and ledger and throws what `up` would throw, without running anything. */
   async verify(): Promise<void> {
-    await this.#read(async (session, files) => verifyPlan(files, await readLedger(session)));
+    await this.#read(async (session, files) => {
+      const rows = await readLedger(session);
+      verifyFiles(files, rows, this.#modules());
+      verifyOrder(files, rows);
+    });
   }
 
-  /** Records a file as applied without running it. */
+  /**
+   * Records a file as applied without running it.
+   *
+   * @throws MigrationError `MIGRATION.NO_SUCH_FILE` when it is recorded already.
+   */
   async log(name: string): Promise<void> {
     await this.#locked(async (session, files) => {
       const file = find(files, name);
+      if ((await readLedger(session)).some((row) => row.filename === file.name))
+        throw notThere(`${file.name} is recorded as applied already.`, file.name);
       await record(session, file.name, file.checksum);
     });
   }
 
-  /** Takes a file out of the ledger without reverting it. */
+  /**
+   * Takes a file out of the ledger without reverting it. The full name of a file that is gone from the disk will do too.
+   *
+   * @throws MigrationError `MIGRATION.NO_SUCH_FILE` when it is not recorded.
+   */
   async unlog(name: string): Promise<void> {
-    await this.#locked(async (session, files) => forget(session, find(files, name).name));
+    await this.#locked(async (session, files) => {
+      const recorded = new Set((await readLedger(session)).map((row) => row.filename));
+      const isOwn = this.#modules().some((module) => name.startsWith(`${module}/`));
+      const file = isOwn && recorded.has(name) ? name : find(files, name).name;
+      if (!recorded.has(file)) throw notThere(`${file} is not recorded as applied.`, file);
+      await forget(session, file);
+    });
   }
 
   async #run(
     direction: Direction,
-    plan: (session: Session, files: MigrationFile[]) => Promise<MigrationFile[]>,
+    plan: (files: MigrationFile[], rows: LedgerRow[]) => MigrationFile[],
   ): Promise<MigrationResult> {
     const start = performance.now();
     const steps = await this.#locked(async (session, files) => {
-      verifyPlan(files, await readLedger(session));
-      return this.#execute(session, await plan(session, files), direction);
+      const rows = await readLedger(session);
+      verifyFiles(files, rows, this.#modules());
+      return this.#execute(session, plan(files, rows), direction);
     });
     return { direction, steps, ms: performance.now() - start };
   }
@@ -168,7 +201,15 @@ export class Migrator {
     }
   }
 
+  #modules(): string[] {
+    return this.#options.modules.map(({ name }) => name);
+  }
+
   #tell(event: MigrationEvent): void {
     this.#options.onProgress?.(event);
   }
+}
+
+function notThere(problem: string, file: string): MigrationError {
+  return new MigrationError('MIGRATION.NO_SUCH_FILE', `${problem} Look at the status.`, file);
 }

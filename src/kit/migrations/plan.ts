@@ -6,11 +6,13 @@ import type { LedgerRow } from './ledger.ts';
 export interface UpOptions {
   /** A file's name, in full, without the module, or only its number. */
   readonly to?: string;
+  /** At most this many, from 1 on. */
   readonly steps?: number;
+  /** Files that would leave a pending one of their module behind them are refused. */
   readonly only?: readonly string[];
 }
 
-/** Which applied files `down` takes: the last one, the last few, or all after `to`; `0` is all of them. */
+/** Which applied files `down` takes: the last one, the last few, or all after `to`, at most `steps` of them; `0` is all. */
 export interface DownOptions {
   readonly to?: string | 0;
   readonly steps?: number;
@@ -19,39 +21,40 @@ export interface DownOptions {
 /**
  * Compares files and ledger.
  *
+ * @param modules names of the modules; the ledger's rows of others are none of our business.
  * @throws ChecksumMismatchError for a file that was edited after it had been applied.
- * @throws MigrationError for a file that was applied and is gone, and for a pending file below an applied one of its module.
+ * @throws MigrationError for a file that was applied and is gone.
  */
-export function verifyPlan(files: readonly MigrationFile[], rows: readonly LedgerRow[]): void {
+export function verifyFiles(
+  files: readonly MigrationFile[],
+  rows: readonly LedgerRow[],
+  modules: readonly string[],
+): void {
   const byName = new Map(files.map((file) => [file.name, file]));
-  for (const row of ownRows(files, rows)) {
+  for (const row of rows) {
     const file = byName.get(row.filename);
-    if (!file) throw gone(row.filename);
-    if (file.checksum !== row.checksum)
+    if (!file && modules.some((module) => row.filename.startsWith(`${module}/`))) throw gone(row.filename);
+    if (file && file.checksum !== row.checksum)
       throw new ChecksumMismatchError(file.name, row.checksum, file.checksum);
   }
-  refuseOutOfOrder(files, rows);
 }
 
-/** Rows of the given modules; what other tools have recorded under other names is none of our business. */
-function ownRows(files: readonly MigrationFile[], rows: readonly LedgerRow[]): LedgerRow[] {
-  const modules = new Set(files.map((file) => file.module));
-  return rows.filter((row) => modules.has(row.filename.split('/')[0] ?? '') && row.filename.includes('/'));
-}
-
-function refuseOutOfOrder(files: readonly MigrationFile[], rows: readonly LedgerRow[]): void {
+/**
+ * Refuses a pending file below an applied one of its module: a fresh install would run them the other way round.
+ *
+ * @throws MigrationError `MIGRATION.OUT_OF_ORDER`.
+ */
+export function verifyOrder(files: readonly MigrationFile[], rows: readonly LedgerRow[]): void {
   const applied = new Set(rows.map((row) => row.filename));
   const highest = new Map<string, MigrationFile>();
   for (const file of files) if (applied.has(file.name)) highest.set(file.module, file);
   for (const file of files) {
     const last = highest.get(file.module);
-    if (last && !applied.has(file.name) && file.version < last.version) {
-      throw new MigrationError(
-        'MIGRATION.OUT_OF_ORDER',
-        `${file.name} is pending although ${last.name} is applied. Give it a number above ${last.version}.`,
-        file.name,
-      );
-    }
+    if (!last || applied.has(file.name) || file.version > last.version) continue;
+    throw outOfOrder(
+      file.name,
+      `${file.name} is pending although ${last.name} is applied. Give it a number above ${last.version}.`,
+    );
   }
 }
 
@@ -61,14 +64,32 @@ export function planUp(
   rows: readonly LedgerRow[],
   options: UpOptions,
 ): MigrationFile[] {
+  const steps = countOf(options.steps);
   const applied = new Set(rows.map((row) => row.filename));
   let pending = files.filter((file) => !applied.has(file.name));
-  if (options.only) {
-    const chosen = new Set(options.only.map((name) => find(files, name).name));
-    pending = pending.filter((file) => chosen.has(file.name));
-  }
+  if (options.only) pending = only(pending, new Set(options.only.map((name) => find(files, name).name)));
   if (options.to !== undefined) pending = pending.filter(upTo(files, find(files, options.to)));
-  return pending.slice(0, options.steps ?? pending.length);
+  return pending.slice(0, steps);
+}
+
+function only(pending: readonly MigrationFile[], chosen: ReadonlySet<string>): MigrationFile[] {
+  const taken = pending.filter((file) => chosen.has(file.name));
+  for (const file of taken) {
+    const skipped = pending.find(
+      (other) => other.module === file.module && other.version < file.version && !chosen.has(other.name),
+    );
+    if (skipped)
+      throw outOfOrder(
+        skipped.name,
+        `${skipped.name} is pending and comes before ${file.name}. Apply both, or neither.`,
+      );
+  }
+  return taken;
+}
+
+function countOf(steps: number | undefined): number | undefined {
+  if (steps === undefined || (Number.isSafeInteger(steps) && steps > 0)) return steps;
+  throw new RangeError(`steps must be a whole number from 1 on, not ${steps}.`);
 }
 
 function upTo(files: readonly MigrationFile[], last: MigrationFile): (file: MigrationFile) => boolean {
@@ -86,9 +107,9 @@ export function planDown(
   rows: readonly LedgerRow[],
   options: DownOptions,
 ): MigrationFile[] {
-  const recorded = new Set(rows.map((row) => row.filename));
-  const applied = files.filter((file) => recorded.has(file.name)).toReversed();
-  const chosen = applied.slice(0, howMany(files, applied, options));
+  const steps = countOf(options.steps);
+  const applied = newestFirst(files, rows);
+  const chosen = applied.slice(0, Math.min(above(files, applied, options), steps ?? Infinity));
   const stuck = chosen.find((file) => !file.down);
   if (stuck) {
     throw new MigrationError(
@@ -100,7 +121,27 @@ export function planDown(
   return chosen;
 }
 
-function howMany(
+/**
+ * Applied files as they came, the last one first. Inside a module the numbers decide, between modules the time: a file that
+ * a module got later is reverted before what other modules had earlier.
+ */
+function newestFirst(files: readonly MigrationFile[], rows: readonly LedgerRow[]): MigrationFile[] {
+  const times = new Map(rows.map((row) => [row.filename, row.appliedAt.getTime()]));
+  const timeOf = (file: MigrationFile): number => times.get(file.name) ?? 0;
+  const left = files.filter((file) => times.has(file.name));
+  const order: MigrationFile[] = [];
+  while (left.length > 0) {
+    const last = new Map(left.map((file) => [file.module, file]));
+    // Of several at the same time the one that a fresh install runs last, which stands last here.
+    const newest = [...last.values()].reduce((a, b) =>
+      timeOf(b) > timeOf(a) || (timeOf(b) === timeOf(a) && left.indexOf(b) > left.indexOf(a)) ? b : a,
+    );
+    order.push(...left.splice(left.indexOf(newest), 1));
+  }
+  return order;
+}
+
+function above(
   files: readonly MigrationFile[],
   applied: readonly MigrationFile[],
   { to, steps }: DownOptions,
@@ -131,6 +172,10 @@ export function find(files: readonly MigrationFile[], name: string): MigrationFi
     'MIGRATION.NO_SUCH_FILE',
     `"${name}" ${problem}. Use a name as "migrate status" prints it.`,
   );
+}
+
+function outOfOrder(file: string, message: string): MigrationError {
+  return new MigrationError('MIGRATION.OUT_OF_ORDER', message, file);
 }
 
 function gone(name: string): MigrationError {

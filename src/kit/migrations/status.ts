@@ -19,7 +19,11 @@ export interface MigrationStatus {
 }
 
 /** Files in the order in which they run, then rows without a file. */
-export function statusOf(files: readonly MigrationFile[], rows: readonly LedgerRow[]): MigrationStatus[] {
+export function statusOf(
+  files: readonly MigrationFile[],
+  rows: readonly LedgerRow[],
+  modules: readonly string[],
+): MigrationStatus[] {
   const byName = new Map(rows.map((row) => [row.filename, row]));
   const ofFiles = files.map((file) => {
     const row = byName.get(file.name);
@@ -28,12 +32,11 @@ export function statusOf(files: readonly MigrationFile[], rows: readonly LedgerR
     const state: MigrationState = !row ? 'pending' : row.checksum === file.checksum ? 'applied' : 'changed';
     return { name, module, version, state, appliedAt: row?.appliedAt, reversible: file.down !== undefined };
   });
-  const modules = new Set(files.map((file) => file.module));
   return [...ofFiles, ...[...byName.values()].map((row) => withoutFile(row, modules))];
 }
 
-function withoutFile({ filename, appliedAt }: LedgerRow, modules: ReadonlySet<string>): MigrationStatus {
+function withoutFile({ filename, appliedAt }: LedgerRow, modules: readonly string[]): MigrationStatus {
   const module = filename.includes('/') ? filename.split('/')[0] : undefined;
-  const state = module !== undefined && modules.has(module) ? 'missing' : 'foreign';
+  const state = module !== undefined && modules.includes(module) ? 'missing' : 'foreign';
   return { name: filename, module, version: undefined, state, appliedAt, reversible: false };
 }

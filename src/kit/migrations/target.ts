@@ -9,15 +9,29 @@ import { MigrationError } from './errors.ts';
 export function describeTarget(url: string): string {
   const parsed = parseUrl(url);
   const host = parsed.searchParams.get('host') ?? (parsed.hostname || 'localhost');
-  const user = parsed.username ? `${decodeURIComponent(parsed.username)}@` : '';
-  const database = decodeURIComponent(parsed.pathname.slice(1)) || 'postgres';
+  const user = parsed.username ? `${decode(parsed.username)}@` : '';
+  // The driver decodes the password; where it cannot, its error would repeat the text.
+  decode(parsed.password);
+  const database = decode(parsed.pathname.slice(1)) || decode(parsed.username) || 'postgres';
   return `${user}${host}:${parsed.port || '5432'}/${database}`;
 }
 
 function parseUrl(url: string): URL {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed && (parsed.protocol === 'postgres:' || parsed.protocol === 'postgresql:')) return parsed;
-  throw new MigrationError(
+  throw badUrl();
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw badUrl();
+  }
+}
+
+function badUrl(): MigrationError {
+  return new MigrationError(
     'MIGRATION.BAD_URL',
     'The database URL is not a PostgreSQL URL. Write postgresql://user:password@host:5432/database, with special characters of the password percent-encoded.',
   );
