@@ -35,6 +35,17 @@ describe('up', () => {
     expect((await refusal(migrator().up({ to: 'nothing' }))).code).toBe('MIGRATION.NO_SUCH_FILE');
   });
 
+  it('refuses to take a file and leave one below it, and steps that are no count', async () => {
+    const { migrator, tables } = await setup();
+    const error = await refusal(migrator().up({ only: ['003_rows'] }));
+    expect([error.code, error.file]).toEqual(['MIGRATION.OUT_OF_ORDER', 'shop/001_items.sql']);
+    for (const steps of [0, -1, 1.5, Number.NaN]) {
+      await expect(migrator().up({ steps })).rejects.toThrow(RangeError);
+      await expect(migrator().down({ steps })).rejects.toThrow(RangeError);
+    }
+    expect(await tables()).toEqual([]);
+  });
+
   it('runs modules in the order in which they are listed', async () => {
     const { url, folder } = await setup({ '005_late.sql': 'create table z (id int);' });
     const second = migrationFolder(
@@ -92,6 +103,43 @@ describe('up', () => {
   });
 });
 
+describe('a file that leaves something behind', () => {
+  it('in its session does not change what the next file sees', async () => {
+    const { migrator, folder, client } = await setup();
+    folder.write(
+      '004_leftovers.sql',
+      `-- +goose Up
+create temporary table items as select 1 as fake;
+prepare items as select 1;
+declare items cursor with hold for select 1;
+set standard_conforming_strings to off;
+set session_replication_role to replica;
+set lock_timeout to 1;
+`,
+    );
+    folder.write(
+      '005_after.sql',
+      `-- +goose Up
+create table seen as select (select count(*) from items) as rows, (select count(*) from pg_prepared_statements where name = 'items') as prepared,
+  current_setting('lock_timeout') as timeout, current_setting('session_replication_role') as role, length('\\n') as length;
+`,
+    );
+    await migrator().up();
+    expect((await client.query('select * from seen')).rows).toEqual([
+      { rows: '1', prepared: '0', timeout: '30s', role: 'origin', length: 2 },
+    ]);
+  });
+
+  it('on the ledger itself is refused, and nothing of it stays', async () => {
+    const { migrator, folder, names } = await setup();
+    folder.write('004_a.sql', '-- +goose Up\ncreate table x (id int);\ndrop table schema_migrations;\n');
+    const error = await refusal(migrator().up());
+    expect([error.code, error.file]).toEqual(['MIGRATION.LEDGER', 'shop/004_a.sql']);
+    expect(error.message).toContain('A migration has dropped or renamed it');
+    expect(await names()).toHaveLength(3);
+  });
+});
+
 describe('down', () => {
   it('reverts the last file, several, down to one, or all', async () => {
     const { migrator, names, tables } = await setup();
@@ -106,6 +154,46 @@ describe('down', () => {
     await migrator().down({ to: 0 });
     expect(await tables()).toEqual([]);
     expect((await migrator().down()).steps).toEqual([]);
+  });
+
+  it('goes no further than steps, whatever the target', async () => {
+    const { migrator, names } = await setup();
+    await migrator().up();
+    await migrator().down({ to: 0, steps: 1 });
+    expect(await names()).toHaveLength(2);
+    const error = await refusal(migrator().down({ to: '3' }));
+    expect([error.code, error.file]).toEqual(['MIGRATION.NO_SUCH_FILE', 'shop/003_rows.sql']);
+  });
+
+  it('reverts between modules by time, inside one by number', async () => {
+    const { url, folder } = await setup();
+    const second = migrationFolder(
+      { '001_y.sql': '-- +goose Up\ncreate table y (id int);\n-- +goose Down\ndrop table y;\n' },
+      'second',
+    );
+    folders.push(second);
+    const migrator = new Migrator({ connection: url, modules: [folder, second] });
+    await migrator.up();
+    folder.write('004_late.sql', '-- +goose Up\nselect 1;\n-- +goose Down\nselect 1;\n');
+    await migrator.up();
+    const { steps } = await migrator.down({ steps: 3 });
+    expect(steps.map((step) => step.name)).toEqual([
+      'shop/004_late.sql',
+      'second/001_y.sql',
+      'shop/003_rows.sql',
+    ]);
+  });
+
+  it('is open while a file is out of order, because it may be the way out', async () => {
+    const { migrator, folder, names } = await setup({
+      '002_b.sql': '-- +goose Up\nselect 1;\n-- +goose Down\nselect 1;\n',
+    });
+    await migrator().up();
+    folder.write('001_a.sql', 'select 1;');
+    expect((await refusal(migrator().up())).code).toBe('MIGRATION.OUT_OF_ORDER');
+    await migrator().down();
+    await migrator().up();
+    expect(await names()).toEqual(['shop/001_a.sql', 'shop/002_b.sql']);
   });
 
   it('refuses a file without Down before anything is reverted', async () => {
@@ -156,6 +244,34 @@ describe('files that do not agree with the ledger', () => {
     const late = await refusal(migrator().up());
     expect([late.code, late.file]).toEqual(['MIGRATION.OUT_OF_ORDER', 'shop/003_rows.sql']);
     expect(late.message).toContain('number above 4');
+  });
+
+  it('are missed even when no file of the module is left', async () => {
+    const { migrator, folder } = await setup();
+    await migrator().up({ to: '1' });
+    for (const name of Object.keys(THREE)) folder.remove(name);
+    expect((await refusal(migrator().up())).code).toBe('MIGRATION.UNKNOWN');
+    expect((await migrator().status()).map((row) => row.state)).toEqual(['missing']);
+  });
+
+  it('can be recorded and taken out by hand, but not twice', async () => {
+    const { migrator, folder, names, tables } = await setup();
+    await migrator().log('001_items');
+    expect([await names(), await tables()]).toEqual([['shop/001_items.sql'], []]);
+    expect((await refusal(migrator().log('1'))).message).toContain('is recorded as applied already');
+    folder.remove('001_items.sql');
+    await migrator().unlog('shop/001_items.sql');
+    expect((await refusal(migrator().unlog('2'))).message).toContain('is not recorded as applied');
+    expect(await names()).toEqual([]);
+  });
+
+  it('do not count as out of order across modules', async () => {
+    const { url, folder, migrator } = await setup();
+    const second = migrationFolder({ '900_y.sql': 'select 1;' }, 'second');
+    folders.push(second);
+    await new Migrator({ connection: url, modules: [second] }).up();
+    expect((await new Migrator({ connection: url, modules: [folder, second] }).up()).steps).toHaveLength(3);
+    expect((await migrator().status()).at(-1)).toMatchObject({ name: 'second/900_y.sql', state: 'foreign' });
   });
 
   it('are told by status and version, which run nothing', async () => {
