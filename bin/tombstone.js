@@ -27,9 +27,10 @@ if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) {
 } else {
   const node = newerNode();
   if (node) {
-    const { status } = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    const { status, error } = spawnSync(node, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
       stdio: 'inherit',
     });
+    if (error) process.stderr.write(`The newer Node ${node} cannot be started (${error.code}).\n`);
     process.exitCode = status ?? 1;
   } else {
     process.stderr.write(

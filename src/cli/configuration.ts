@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { MigrationSource } from '../kit/migrations/index.ts';
 import { UsageError } from './exit-codes.ts';
+import { withoutSecrets } from './secrets.ts';
 
 const DEFAULT_FILES = ['mikro-orm.config.ts', 'mikro-orm.config.js', 'mikro-orm.config.mjs'];
 
@@ -14,14 +15,25 @@ const DEFAULT_FILES = ['mikro-orm.config.ts', 'mikro-orm.config.js', 'mikro-orm.
 export async function readModules(file: string | undefined): Promise<MigrationSource[]> {
   const path = file === undefined ? findDefault() : resolve(file);
   if (!existsSync(path)) throw new UsageError(`There is no configuration file ${path}. Correct --config.`);
-  const { default: exported } = (await import(pathToFileURL(path).href)) as { default?: unknown };
-  const config: unknown = typeof exported === 'function' ? await exported() : await exported;
+  const config = await load(path);
   const modules = (config as { migrations?: { modules?: MigrationSource[] } } | undefined)?.migrations
     ?.modules;
   if (modules && modules.length > 0) return modules;
   throw new UsageError(
     `${path} has no modules. Export defineDataConfig({ modules: [...] }) from it as default.`,
   );
+}
+
+async function load(path: string): Promise<unknown> {
+  try {
+    const { default: exported } = (await import(pathToFileURL(path).href)) as { default?: unknown };
+    return typeof exported === 'function' ? await exported() : await exported;
+  } catch (error) {
+    const reason = withoutSecrets(String(error).split('\n')[0] ?? '', process.env);
+    throw new UsageError(`The configuration ${path} cannot be loaded: ${reason}. Correct it.`, {
+      cause: error,
+    });
+  }
 }
 
 function findDefault(): string {

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { MigrationError } from '../kit/migrations/index.ts';
 import { EXIT, UsageError } from './exit-codes.ts';
 import { addMigrate } from './migrate.ts';
+import { withoutSecrets } from './secrets.ts';
 import { refuseUrlArguments } from './target.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -17,12 +18,19 @@ function program(): Command {
     .showHelpAfterError('(--help lists what there is)')
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage (nothing was touched).');
   addMigrate(command);
-  for (const each of everyCommand(command)) each.exitOverride().allowExcessArguments(false);
+  for (const each of everyCommand(command)) {
+    each.exitOverride().allowExcessArguments(false).configureOutput({ outputError: withoutValues });
+  }
   return command;
 }
 
 function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+/** An unknown option is repeated without its value, which may be a password. */
+function withoutValues(text: string, write: (text: string) => void): void {
+  write(text.replace(/(unknown option '(?:-[^-']|[^'=]+=)).+'/s, "$1...'"));
 }
 
 /** The message of an error, and the exit code that goes with it. */
@@ -34,13 +42,15 @@ function verdict(error: unknown): { message: string; exitCode: number } {
   }
   const message = error instanceof Error ? error.message : String(error);
   return {
-    message: `Unexpected: ${message.split('\n')[0]}. Run it again with --verbose for the stack trace.`,
+    message: `Unexpected: ${withoutSecrets(message.split('\n')[0] ?? '', process.env)}. Run it again with --verbose for the stack trace.`,
     exitCode: EXIT.failed,
   };
 }
 
 /** Runs the command line; sets the exit code instead of exiting, so that output is flushed. */
 export async function main(argv: readonly string[]): Promise<void> {
+  // The reader of a pipe may leave early, as head does; the run goes on, and the exit code tells how it ended.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   try {
     refuseUrlArguments(argv);
     await program().parseAsync([...argv], { from: 'user' });
@@ -52,7 +62,13 @@ export async function main(argv: readonly string[]): Promise<void> {
     }
     const { message, exitCode } = verdict(error);
     process.stderr.write(`${message}\n`);
-    if (argv.includes('--verbose') && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+    if (argv.includes('--verbose')) process.stderr.write(withoutSecrets(traceOf(error), process.env));
     process.exitCode = exitCode;
   }
+}
+
+function traceOf(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const cause = traceOf(error.cause);
+  return `${error.stack}\n${cause && `caused by ${cause}`}`;
 }

@@ -108,15 +108,16 @@ async function status(options: CommonOptions): Promise<void> {
   say(`${rows.length - pending} recorded, ${pending} pending.`);
 }
 
-function lineOf({ state, name, appliedAt, reversible }: MigrationStatus): string {
-  const when = appliedAt?.toISOString() ?? ''.padEnd(24);
-  const note =
-    state === 'changed'
-      ? '  edited after it was applied'
-      : reversible || state === 'foreign'
-        ? ''
-        : '  no Down';
-  return `${state.padEnd(8)} ${when}  ${name}${note}`;
+function lineOf(row: MigrationStatus): string {
+  const when = row.appliedAt?.toISOString() ?? ''.padEnd(24);
+  return `${row.state.padEnd(8)} ${when}  ${row.name}${noteOn(row)}`;
+}
+
+function noteOn({ state, reversible }: MigrationStatus): string {
+  if (state === 'changed') return '  edited after it was applied';
+  if (state === 'missing') return '  its file is gone';
+  if (state === 'foreign') return '  recorded by another tool';
+  return reversible ? '' : '  no Down';
 }
 
 async function open(options: CommonOptions): Promise<{ target: Target; migrator: Migrator }> {

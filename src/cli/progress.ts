@@ -14,10 +14,10 @@ export function progressFor(stream: NodeJS.WriteStream, json: boolean): Progress
 }
 
 function lines(stream: NodeJS.WriteStream): Progress {
+  const wait = waitingLine(stream);
   return {
     tell: (event) => {
-      if (event.type === 'waiting-for-lock')
-        stream.write(`waiting for another run, ${Math.round(event.ms / 1000)} s\n`);
+      if (event.type === 'waiting-for-lock') wait(event.ms);
       if (event.type === 'applied' || event.type === 'reverted') {
         stream.write(
           `${event.type} ${event.index + 1}/${event.total} ${event.name} in ${event.ms.toFixed(0)} ms\n`,
@@ -35,14 +35,28 @@ function bar(stream: NodeJS.WriteStream): Progress {
     clearOnComplete: false,
     noTTYOutput: false,
   });
+  const wait = waitingLine(stream);
   let started = false;
   return {
     tell: (event) => {
-      if (event.type === 'waiting-for-lock') return;
+      if (event.type === 'waiting-for-lock') return wait(event.ms);
       if (!started) view.start(event.total, 0, { file: event.name });
       started = true;
       view.update(event.type === 'start' ? event.index : event.index + 1, { file: event.name });
     },
-    end: () => started && view.stop(),
+    end: () => {
+      if (started) view.stop();
+      started = false;
+    },
+  };
+}
+
+/** Says at once that the run waits, and then every ten seconds, however often the engine asks for the lock. */
+function waitingLine(stream: NodeJS.WriteStream): (ms: number) => void {
+  let next = 0;
+  return (ms) => {
+    if (ms < next) return;
+    next = ms + 10_000;
+    stream.write(`waiting for another run to end, ${Math.round(ms / 1000)} s so far\n`);
   };
 }

@@ -115,20 +115,53 @@ describe('tombstone migrate', () => {
 
   it('killed in the middle leaves a ledger that agrees with the schema, and the next run completes', async () => {
     const { tombstone, folder, query } = await project();
-    folder.write('002_more.sql', '-- +goose Up\ncreate table more (id int);\nselect pg_sleep(2);\n');
+    folder.write('002_more.sql', '-- +goose Up\ncreate table more (id int);\nselect pg_sleep(60);\n');
     const killed = tombstone('migrate', 'up');
-    const sleeping = `select from pg_stat_activity where datname = current_database() and query like '%pg_sleep(2)%' and pid <> pg_backend_pid()`;
+    const sleeping = `select from pg_stat_activity where datname = current_database() and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`;
     while ((await query(sleeping)).length === 0) await sleep(30);
     killed.kill('SIGKILL');
     await killed;
     expect(await query(`select filename from schema_migrations`)).toEqual([
       { filename: 'shop/001_items.sql' },
     ]);
-    // The server may still run the dead client's statement and hold its lock: the next run waits for it.
+    // The server still runs the dead client's statement and holds its lock; it looks after the client every second.
+    folder.write('002_more.sql', FILES['002_more.sql']);
+    const start = performance.now();
     const next = await tombstone('migrate', 'up');
+    expect(performance.now() - start).toBeLessThan(20_000);
     expect(next).toMatchObject({ code: 0, err: '' });
+    expect(next.out).toContain('waiting for another run to end, 0 s so far');
     expect(await query('select from schema_migrations')).toHaveLength(2);
     expect(await query(`select from pg_tables where tablename = 'more'`)).toHaveLength(1);
+  });
+
+  it('goes on when the reader of its output has left', async () => {
+    const { url, folder, query } = await project();
+    const command = `( sleep 0.3; ${process.execPath} ${join(ROOT, 'bin/tombstone.js')} migrate up; echo "ended with $?" >&2 ) | true`;
+    const { stderr } = spawnSync('sh', ['-c', command], {
+      cwd: folder.root,
+      env: { ...process.env, NODE_OPTIONS: '', DATABASE_URL: url },
+      encoding: 'utf8',
+    });
+    expect(stderr).toContain('ended with 0');
+    expect(stderr).not.toContain('EPIPE');
+    expect(await query('select from schema_migrations')).toHaveLength(2);
+  });
+
+  it('tells by status what is wrong with a file or a row', async () => {
+    const { tombstone, folder, query } = await project();
+    await tombstone('migrate', 'up');
+    folder.write('001_items.sql', 'select 1;');
+    folder.remove('002_more.sql');
+    folder.write('003_next.sql', 'select 1;');
+    await query(`insert into schema_migrations values ('init.sql', 'x')`);
+    const { out, code } = await tombstone('migrate', 'status');
+    expect(code).toBe(0);
+    expect(out).toMatch(/changed .* shop\/001_items\.sql  edited after it was applied\n/);
+    expect(out).toMatch(/pending  +shop\/003_next\.sql  no Down\n/);
+    expect(out).toMatch(/missing .* shop\/002_more\.sql  its file is gone\n/);
+    expect(out).toMatch(/foreign .* init\.sql  recorded by another tool\n/);
+    expect(out).toContain('3 recorded, 1 pending.');
   });
 });
 
@@ -139,6 +172,11 @@ describe('wrong usage ends with 2 and one sentence', () => {
     ['an unknown option', ['migrate', 'up', '--force'], '--force'],
     ['an argument too many', ['migrate', 'up', 'now'], 'too many arguments'],
     ['a number of steps that is none', ['migrate', 'up', '--steps', 'two'], '--steps'],
+    ['an unknown option with a value', ['migrate', 'up', '--password=s3cret'], "'--password=...'"],
+    ['an unknown option with a value of its own', ['migrate', 'up', '-ps3cret'], "'-p...'"],
+    ['a command without a verb', ['migrate'], 'Usage: tombstone migrate'],
+    ['a number of steps below one', ['migrate', 'down', '--steps=0'], '--steps'],
+    ['a URL as the value of an option', ['migrate', 'up', '--to=postgres://ada:s3cret@h/d'], 'DATABASE_URL'],
     ['a URL as an argument', ['migrate', 'up', 'postgresql://ada:s3cret@h/d'], 'DATABASE_URL'],
     ['a configuration that is not there', ['migrate', 'up', '--config', 'nowhere.ts'], 'nowhere.ts'],
   ])('%s', async (_name, args, part) => {
@@ -155,7 +193,15 @@ describe('wrong usage ends with 2 and one sentence', () => {
     const missing = await run([tombstone, 'migrate', 'up'], {}, folder.root);
     expect(missing.code).toBe(2);
     expectSentence(missing, 'DATABASE_URL is not set');
-    for (const url of ['mysql://ada:s3cret@h/d', 'not a url s3cret', 'http://x']) {
+    for (const url of [
+      'mysql://ada:s3cret@h/d',
+      'not a url s3cret',
+      'http://x',
+      'postgresql://ada:s3cret@h:99999/d',
+      'postgresql://ada:s3cret%ZZ@h/d',
+      'postgresql://ada:s3cret@h/d%ZZ',
+      'host=h password=s3cret',
+    ]) {
       const ended = await run([tombstone, 'migrate', 'up'], { DATABASE_URL: url }, folder.root);
       expect(ended.code).toBe(2);
       expectSentence(ended, 'not a PostgreSQL URL');
@@ -174,6 +220,24 @@ describe('wrong usage ends with 2 and one sentence', () => {
     expect(without.code).toBe(2);
     expectSentence(without, 'defineDataConfig');
     rmSync(empty, { recursive: true });
+  });
+
+  it('a configuration that fails, with its own words but without the password', async () => {
+    const { folder, query, tombstone } = await project();
+    const config = join(folder.root, 'mikro-orm.config.mjs');
+    writeFileSync(config, "import './nowhere.mjs';");
+    const missing = await tombstone('migrate', 'up');
+    expect(missing.code).toBe(2);
+    expectSentence(missing, 'mikro-orm.config.mjs cannot be loaded', 'nowhere.mjs');
+    writeFileSync(config, `throw new Error('no ' + process.env.DATABASE_URL + ' and no s3cret');`);
+    const env = { DATABASE_URL: 'postgresql://ada:s3cret@127.0.0.1:1/x' };
+    const bin = join(ROOT, 'bin/tombstone.js');
+    const throwing = await run([bin, 'migrate', 'up', '--verbose'], env, folder.root);
+    expect(throwing.code).toBe(2);
+    expect(throwing.err).toContain('no *** and no ***');
+    expect(throwing.err).toMatch(/^\s+at /m);
+    expect(throwing.err + throwing.out).not.toContain('s3cret');
+    expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
   });
 });
 
@@ -202,6 +266,20 @@ describe('a database that refuses ends with 1 and one sentence', () => {
     expect(ended.code).toBe(1);
     expectSentence(ended, 'refused the password');
     expect(ended.out).not.toContain('s3cret');
+  });
+
+  it('no password where one is asked for', async () => {
+    const url = new URL(server.url());
+    url.password = '';
+    const ended = await attempt(url.href);
+    expect(ended.code).toBe(1);
+    expectSentence(ended, 'asks for a password');
+  });
+
+  it('a certificate that is not there', async () => {
+    const ended = await attempt('postgresql://ada:s3cret@127.0.0.1:1/x?sslrootcert=/nowhere/ca.pem');
+    expect(ended.code).toBe(1);
+    expectSentence(ended, 'ENOENT');
   });
 
   it('a missing database', async () => {

@@ -81,8 +81,9 @@ export class Session {
 }
 
 async function connect(config: ClientConfig, target: string): Promise<Client> {
+  let client: Client | undefined;
   try {
-    const client = new Client({
+    client = new Client({
       application_name: 'tombstone migrate',
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
@@ -91,6 +92,8 @@ async function connect(config: ClientConfig, target: string): Promise<Client> {
     await client.connect();
     return client;
   } catch (error) {
+    // The driver leaves the socket open when it is itself that refuses, and the process would not end.
+    void client?.end().catch(() => undefined);
     throw connectionError(error, target);
   }
 }
