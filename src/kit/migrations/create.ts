@@ -1,7 +1,7 @@
-import { readdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MigrationError } from './errors.ts';
-import type { MigrationSource } from './files.ts';
+import { type MigrationSource, namesIn } from './files.ts';
 
 /** What goes into a new migration file. */
 export interface NewMigration {
@@ -30,15 +30,23 @@ export async function createMigration(source: MigrationSource, migration: NewMig
     );
   }
   const path = join(source.migrations, `${await nextVersion(source)}_${slug}.sql`);
-  // "wx": a file that another hand has written meanwhile is not overwritten.
-  await writeFile(path, textOf(migration), { flag: 'wx' });
+  try {
+    // "wx": a file that another hand has written meanwhile is not overwritten.
+    await writeFile(path, textOf(migration), { flag: 'wx' });
+  } catch {
+    throw new MigrationError(
+      'MIGRATION.NO_SUCH_FILE',
+      `${path} cannot be written. Correct the rights of the folder, or run again.`,
+    );
+  }
   return path;
 }
 
-async function nextVersion({ migrations }: MigrationSource): Promise<string> {
-  const names = await readdir(migrations);
-  const versions = names.map((name) => Number(/^(\d+)_.*\.sql$/.exec(name)?.[1] ?? 0));
-  return String(Math.max(0, ...versions) + 1).padStart(3, '0');
+/** As many digits as the names before it have, three at least. */
+async function nextVersion(source: MigrationSource): Promise<string> {
+  const numbers = (await namesIn(source)).flatMap((name) => /^(\d+)_.*\.sql$/i.exec(name)?.[1] ?? []);
+  const next = Math.max(0, ...numbers.map(Number)) + 1;
+  return String(next).padStart(Math.max(3, ...numbers.map((number) => number.length)), '0');
 }
 
 function textOf({ up = [], down }: NewMigration): string {

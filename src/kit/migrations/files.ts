@@ -46,7 +46,7 @@ function refuseModuleTwice(sources: readonly MigrationSource[]): void {
 }
 
 async function loadModule(source: MigrationSource): Promise<MigrationFile[]> {
-  const names = (await listFolder(source)).filter((name) => /\.sql$/i.test(name));
+  const names = (await namesIn(source)).filter((name) => /\.sql$/i.test(name));
   const files = await Promise.all(names.map((name) => loadFile(source, name)));
   files.sort((a, b) => a.version - b.version);
   for (const [index, file] of files.entries()) {
@@ -62,7 +62,12 @@ async function loadModule(source: MigrationSource): Promise<MigrationFile[]> {
   return files;
 }
 
-async function listFolder({ name, migrations }: MigrationSource): Promise<string[]> {
+/**
+ * Names of everything in a module's folder.
+ *
+ * @throws MigrationError `MIGRATION.NO_SUCH_FILE` when there is no such folder.
+ */
+export async function namesIn({ name, migrations }: MigrationSource): Promise<string[]> {
   try {
     return await readdir(migrations);
   } catch {

@@ -106,8 +106,8 @@ export function isConnectionLoss(error: unknown): boolean {
 function describeConnection(connection: string | ClientConfig): string {
   if (typeof connection === 'string') return describeTarget(connection);
   if (connection.connectionString) return describeTarget(connection.connectionString);
-  const { user = '', host = 'localhost', port = 5432, database = user } = connection;
-  return `${user ? `${user}@` : ''}${host}:${port}/${database}`;
+  const { user, host, port, database } = connection;
+  return `${user ? `${user}@` : ''}${host || 'localhost'}:${port || 5432}/${database || user || ''}`;
 }
 
 async function refuseOldServer(session: Session): Promise<void> {

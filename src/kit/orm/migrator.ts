@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import { type Dictionary, Utils } from '@mikro-orm/core';
 import type {
-  Dictionary,
   EntityManager,
   IMigrator,
   IMigratorStorage,
@@ -18,6 +18,8 @@ import {
   type MigrationSource,
   type MigrationStep,
   Migrator as Engine,
+  type MigratorOptions as EngineOptions,
+  parseMigration,
 } from '../migrations/index.ts';
 
 type Listener = Parameters<IMigrator['on']>[1];
@@ -186,6 +188,10 @@ function targetOf(options?: string | string[] | MigrateOptions): {
 } {
   if (typeof options === 'string') return { migrations: [options] };
   if (Array.isArray(options)) return { migrations: options };
+  if (options?.transaction)
+    throw unsupported('a transaction of the caller', 'Each file has a transaction of its own.');
+  if (options?.schema !== undefined)
+    throw unsupported('--schema', 'Name the schema in the statements of the files.');
   if (options?.from !== undefined) throw unsupported('--from', 'Runs start at the first pending file.');
   return {
     to: options?.to,
@@ -197,27 +203,39 @@ function infoOf({ name, path }: MigrationStep): MigrationInfo {
   return { name, path };
 }
 
-/** The schema generator separates its statements by line ends, none of which stands inside one, and sets up its session. */
+/** The statements of the schema generator, without those that set up its session. */
 function statementsOf(sql: string): string[] {
-  return sql
-    .split(/;\s*(?:\n|$)/)
-    .map((part) => part.trim())
-    .filter((part) => part !== '' && !/^set\s/i.test(part));
+  return parseMigration('schema difference', sql)
+    .up.map(({ text }) => text)
+    .filter((text) => !/^set\s/i.test(text));
 }
 
-/** The engine opens a connection of its own: the lock, the statements and the ledger must share one. */
-function connectionOf(em: EntityManager): string | Dictionary {
-  const { config } = em;
-  const url = config.get('clientUrl');
-  if (url) return url;
-  const [host, port, user, database] = [
-    config.get('host'),
-    config.get('port'),
-    config.get('user'),
-    config.get('dbName'),
-  ];
-  const password = config.get('password');
-  return { host, port, user, database, password: typeof password === 'string' ? password : undefined };
+/**
+ * Where the ORM itself connects. The engine opens a connection of its own: the lock, the statements and the ledger must share
+ * one.
+ */
+function connectionOf(em: EntityManager): EngineOptions['connection'] {
+  const connection = em.getDriver().getConnection('write');
+  const own = connection.getConnectionOptions() as ConnectionFields;
+  const url = em.config.get('clientUrl');
+  // Only the URL holds what the ORM does not read of it, such as sslmode; but options beside it win over its parts.
+  const target = url && isWholly(new URL(url), own) ? { connectionString: url } : own;
+  return { ...driverOptionsOf(em), ...target };
+}
+
+type ConnectionFields = Extract<EngineOptions['connection'], object>;
+
+function isWholly(url: URL, { host, port, user, password, database }: ConnectionFields): boolean {
+  const parts = [url.hostname, url.username, url.password, url.pathname.slice(1)].map(decodeURIComponent);
+  const fields = [host, user, password, database];
+  return parts.every((part, index) => part === fields[index]) && Number(url.port) === Number(port);
+}
+
+/** Options for the driver, such as `ssl`; a ready-made client or dialect holds none that another connection could use. */
+function driverOptionsOf(em: EntityManager): Dictionary {
+  const given: unknown = em.config.get('driverOptions');
+  const options: unknown = typeof given === 'function' ? given() : given;
+  return Utils.isPlainObject<Dictionary>(options) ? options : {};
 }
 
 function unsupported(what: string, remedy: string): MigrationError {
