@@ -22,7 +22,7 @@ console.log(await em.skipSoftDelete((all) => all.count(User, { email: ada.email 
 
 await users.create(newUser); // a deleted row does not keep its e-mail
 try {
-  await em.getRepository(User).restore(ada.id);
+  await em.getRepository(User).restoreByKey(ada.id);
 } catch (error) {
   if (!isDataError(error, 'EMAIL_EXISTS')) throw error;
   console.log(error.message);

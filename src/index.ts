@@ -19,7 +19,7 @@ export {
   UnavailableError,
 } from './kit/errors/index.ts';
 export { type Amount, bigintId, type Id, money, timestamps } from './kit/columns/index.ts';
-export { softDelete } from './kit/soft-delete/index.ts';
+export { isLive, isTrashed, type Live, softDelete, type Trashed } from './kit/soft-delete/index.ts';
 export {
   DataDriver,
   DataEntityManager,
@@ -27,6 +27,7 @@ export {
   type PreparedStatement,
   runPrepared,
   SoftDeleteError,
+  type TrashReads,
   unitOfWork,
 } from './kit/orm/index.ts';
 export {

@@ -57,10 +57,10 @@ export async function showSoftDelete(root: DataEntityManager): Promise<Step[]> {
     twin = (await gatewayRepositories(em).users.create(newUser)).id;
     return 'a new user, beside the deleted one';
   });
-  await step('restore while the twin lives', (em) => refusal(em.getRepository(User).restore(ada.id)));
+  await step('restore while the twin lives', (em) => refusal(em.getRepository(User).restoreByKey(ada.id)));
   await gatewayRepositories(root.fork()).users.delete(twin);
   await step('restore after the twin is deleted', async (em) => {
-    const restored = await em.getRepository(User).restore(ada.id);
+    const restored = await em.getRepository(User).restoreByKey(ada.id);
     return restored ? describe(await em.findOne(User, { email: EMAIL })) : 'not restored';
   });
   await step('hard-delete', async (em) => {

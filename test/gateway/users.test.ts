@@ -258,7 +258,7 @@ describe('a user that is restored', () => {
     const user = await mustCreateUser(gateway.em());
     await users().delete(user.id);
     const twin = await mustCreateUser(gateway.em(), { email: user.email });
-    const restore = () => gateway.em().getRepository(User).restore(user.id);
+    const restore = () => gateway.em().getRepository(User).restoreByKey(user.id);
     expect(await codeOf(restore())).toBe('EMAIL_EXISTS');
     expect((await users().getByEmail(user.email)).id).toBe(twin.id);
     await users().delete(twin.id);

@@ -164,7 +164,7 @@ const VERBS = {
     if (!row) return [true, true];
     const twin = model.live().some((other) => other !== row && other.code === row.code);
     const expected = !row.dead ? false : twin ? 'DATA.CONFLICT' : true;
-    const actual = await answerOf(em.getRepository(Note).restore(row.id));
+    const actual = await answerOf(em.getRepository(Note).restoreByKey(row.id));
     if (expected === true) row.dead = false;
     return [expected, actual];
   },

@@ -277,10 +277,10 @@ describe('a repository', () => {
     const steps = [
       await repository.softDelete('1'),
       await repository.softDelete('1'),
-      await repository.restore('1'),
-      await repository.restore('1'),
+      await repository.restoreByKey('1'),
+      await repository.restoreByKey('1'),
       await repository.softDelete('77'),
-      await repository.restore('77'),
+      await repository.restoreByKey('77'),
     ];
     expect(steps).toEqual([true, false, true, false, false, false]);
     await library.rows('update book set publisher_id = null');
@@ -294,7 +294,9 @@ describe('a repository', () => {
     const em = library.em();
     em.create(Publisher, { name: 'Rook' });
     await em.flush();
-    await expect(em.getRepository(Publisher).restore('2')).rejects.toMatchObject({ code: 'DATA.CONFLICT' });
+    await expect(em.getRepository(Publisher).restoreByKey('2')).rejects.toMatchObject({
+      code: 'DATA.CONFLICT',
+    });
     expect(await library.stateOf('publisher', 2)).toBe('dead');
   });
 });

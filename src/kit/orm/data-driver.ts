@@ -23,7 +23,7 @@ import {
 } from '@mikro-orm/core';
 import { type AnyQueryBuilder, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type DomainErrors, SoftDeletedRowError, translateDriverError } from '../errors/index.ts';
-import { currentScope, isSoftDeletable } from '../soft-delete/index.ts';
+import { currentScope, guardsWrites, isSoftDeletable } from '../soft-delete/index.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
@@ -188,7 +188,7 @@ export class DataDriver extends PostgreSqlDriver {
   }
 
   #guards(meta: { class: never } | object): boolean {
-    return !currentScope() && isSoftDeletable(meta as never);
+    return guardsWrites(currentScope()) && isSoftDeletable(meta as never);
   }
 }
 

@@ -13,12 +13,13 @@ import {
 } from '@mikro-orm/core';
 import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { rolledBack, withoutEntity } from '../errors/index.ts';
-import { currentScope, keepReferences, runInScope } from '../soft-delete/index.ts';
+import { currentScope, keepReferences, runInScope, type ScopeMode } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { keepOwners } from './keep-owners.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
+import type { TrashReads } from './trash-reads.ts';
 
 type AnyFindOptions<T extends object> =
   FindOptions<T, never, never, never> | FindOneOptions<T, never, never, never> | CountOptions<T, never>;
@@ -28,7 +29,7 @@ type CacheOption = boolean | number | [string, number] | undefined;
 const failures = new WeakMap<object, unknown>();
 
 /**
- * MikroORM's entity manager with a `skipSoftDelete` scope of its own, and transactions that join.
+ * MikroORM's entity manager with the scopes `skipSoftDelete`, `withDeleted` and `onlyDeleted`, and transactions that join.
  *
  * An entity manager belongs to the scope that it was made in, and refuses every call outside it: a shared one would
  * carry dead rows from the scope into normal code by its identity map, its batches and its caches.
@@ -61,16 +62,23 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
    * the transaction that is open here, flushes at the end, and refuses every call after that.
    */
   async skipSoftDelete<T>(work: (em: this) => Promise<T>): Promise<T> {
-    // Forked on this side of the border, where the outer one may be asked for its filters, parameters and schema.
-    const em = this.fork({ keepTransactionContext: true });
-    return runInScope(async (scope) => {
-      em.#scope = scope;
-      return TransactionContext.create(em, async () => {
-        const result = await work(em);
-        await em.flush();
-        return result;
-      });
-    });
+    return this.#inScope('skipSoftDelete', work);
+  }
+
+  /**
+   * Runs `work` with an entity manager whose reads show live and deleted rows alike. Writes are those of normal code: a
+   * delete marks, and a change to a deleted row throws. In everything else it is as `skipSoftDelete`.
+   */
+  async withDeleted<T>(work: (em: this) => Promise<T>): Promise<T> {
+    return this.#inScope('withDeleted', work);
+  }
+
+  /**
+   * Runs `work` with an entity manager whose reads show deleted rows only, also through relations: the live author of a
+   * deleted book is not there. Writes are those of normal code. In everything else it is as `skipSoftDelete`.
+   */
+  async onlyDeleted<T>(work: (em: TrashReads & this) => Promise<T>): Promise<T> {
+    return this.#inScope('onlyDeleted', work as (em: this) => Promise<T>);
   }
 
   /**
@@ -144,12 +152,13 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     where: FilterQuery<T>,
   ): unknown[] {
     const key = super.cacheKey(entityName, options, method, where);
-    return currentScope() ? [...key, 'skipSoftDelete'] : key;
+    const scope = currentScope();
+    return scope ? [...key, scope.mode] : key;
   }
 
   override async clearCache(cacheKey: string): Promise<void> {
     await super.clearCache(cacheKey);
-    await super.clearCache(scopedKey(cacheKey));
+    for (const mode of CACHED_MODES) await super.clearCache(scopedKey(mode, cacheKey));
   }
 
   /** @internal */
@@ -160,9 +169,23 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     refresh?: boolean,
     merge?: boolean,
   ): Promise<{ data?: R | null; key: string } | undefined> {
+    const scope = currentScope();
     const scoped: CacheOption =
-      currentScope() && Array.isArray(config) ? [scopedKey(config[0]), config[1]] : config;
+      scope && Array.isArray(config) ? [scopedKey(scope.mode, config[0]), config[1]] : config;
     return super.tryCache<T, R>(entityName, scoped, key, refresh, merge);
+  }
+
+  #inScope<T>(mode: ScopeMode, work: (em: this) => Promise<T>): Promise<T> {
+    // Forked on this side of the border, where the outer one may be asked for its filters, parameters and schema.
+    const em = this.fork({ keepTransactionContext: true });
+    return runInScope(mode, async (scope) => {
+      em.#scope = scope;
+      return TransactionContext.create(em, async () => {
+        const result = await work(em);
+        await em.flush();
+        return result;
+      });
+    });
   }
 
   /** A failure is the end of the whole transaction, also when the work outside catches it: half of a unit is not stored. */
@@ -186,8 +209,10 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   }
 }
 
+const CACHED_MODES: readonly ScopeMode[] = ['skipSoftDelete', 'withDeleted', 'onlyDeleted'];
+
 /** The name under which a scope keeps the answer that normal code keeps under `cacheKey`. */
-const scopedKey = (cacheKey: string) => `skipSoftDelete|${cacheKey}`;
+const scopedKey = (mode: ScopeMode, cacheKey: string) => `${mode}|${cacheKey}`;
 
 /** The core looks for an empty condition only after the filter has been merged into it, and returns the first live row. */
 function refuseEmptyCondition(where: unknown): void {

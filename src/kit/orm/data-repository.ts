@@ -1,12 +1,12 @@
-import { type EntityMetadata, type FilterQuery, type Primary, raw } from '@mikro-orm/core';
+import { type EntityMetadata, type FilterQuery, helper, type Primary, raw } from '@mikro-orm/core';
 import { SqlEntityRepository } from '@mikro-orm/postgresql';
-import { DELETED_AT } from '../soft-delete/index.ts';
+import { DELETED_AT, type Trashed } from '../soft-delete/index.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { instantsSetOnUpdate } from './live-predicate.ts';
 
 /**
- * The repository of every entity that names none of its own: MikroORM's, with the three deletions by key. Each is one
- * statement, needs no loaded entity, and answers whether it changed a row.
+ * The repository of every entity that names none of its own: MikroORM's, with deletion and restoring by key. Each is one
+ * statement, needs no managed entity, and answers whether it changed a row.
  */
 export class DataRepository<Entity extends object> extends SqlEntityRepository<Entity> {
   /** Marks the row as deleted by the database's clock. A second call, or an unknown key, changes nothing and answers false. */
@@ -15,11 +15,17 @@ export class DataRepository<Entity extends object> extends SqlEntityRepository<E
   }
 
   /**
-   * Lifts the mark. Answers false when the row is live or unknown.
+   * Lifts the mark of a row that `onlyDeleted` or `withDeleted` has shown. Answers false when it is live or gone by now;
+   * the entity stays as it was read.
    *
    * @throws ConflictError when a live row has taken the same unique value since.
    */
-  async restore(key: Primary<Entity>): Promise<boolean> {
+  async restore(row: Trashed<Entity>): Promise<boolean> {
+    return this.restoreByKey(helper<object>(row).getPrimaryKey() as Primary<Entity>);
+  }
+
+  /** {@link restore} for a row of which only the key is at hand. Answers false when it is live or unknown. */
+  async restoreByKey(key: Primary<Entity>): Promise<boolean> {
     const now = raw('now()');
     const touched = instantsSetOnUpdate(this.#meta()).map((name) => [name, now]);
     const live = { [DELETED_AT]: null, ...Object.fromEntries(touched) };

@@ -7,8 +7,16 @@ import {
   QueryType,
   type TruncateQueryBuilder,
 } from '@mikro-orm/postgresql';
-import { currentScope, DELETED_AT, isSoftDeletable, type SkipScope } from '../soft-delete/index.ts';
-import { instantsSetOnUpdate, withLiveColumn, withLivePredicate } from './live-predicate.ts';
+import {
+  currentScope,
+  DELETED_AT,
+  type DeletedScope,
+  guardsWrites,
+  isSoftDeletable,
+  type VisibleRows,
+  visibleRows,
+} from '../soft-delete/index.ts';
+import { instantsSetOnUpdate, withLiveColumn, withPredicate } from './live-predicate.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 const READS_AND_UPDATES = new Set<QueryType>([
@@ -22,16 +30,17 @@ const READS_AND_UPDATES = new Set<QueryType>([
  * The query builder that the driver hands out, so that every statement of the ORM but one passes here: `find`, `count`,
  * populate, sub-queries, native verbs, flush deletes and updates, locks, and queries that users build by hand.
  *
- * Each soft-deletable alias gets `deleted_at IS NULL`, a delete becomes an update, and TRUNCATE is refused.
+ * Each soft-deletable alias gets `deleted_at IS NULL`, or what the scope shows instead; a delete becomes an update, and
+ * TRUNCATE is refused. Writes keep to live rows in every scope but `skipSoftDelete`.
  */
 export class GuardedQueryBuilder<Entity extends object = object> extends QueryBuilder<Entity> {
   // Ordinary properties: the core's `clone()` builds its own class and we re-class the result, so a #field would be absent.
-  protected bornIn: SkipScope | undefined = currentScope();
+  protected bornIn: DeletedScope | undefined = currentScope();
   protected guarded = false;
 
   override delete(cond?: QBFilterQuery<Entity>): DeleteQueryBuilder<Entity> {
     const meta = this.mainAlias.meta as EntityMetadata | undefined;
-    if (this.bornIn || !meta || !isSoftDeletable(meta)) return super.delete(cond);
+    if (!guardsWrites(this.bornIn) || !meta || !isSoftDeletable(meta)) return super.delete(cond);
     const now = raw('now()');
     const data = Object.fromEntries([DELETED_AT, ...instantsSetOnUpdate(meta)].map((name) => [name, now]));
     const update = super.update(data as never).returning(meta.primaryKeys as never);
@@ -48,7 +57,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
 
   override truncate(): TruncateQueryBuilder<Entity> {
     const { meta } = this.mainAlias;
-    if (!this.bornIn && isSoftDeletable(meta)) throw SoftDeleteError.truncate(meta.className);
+    if (guardsWrites(this.bornIn) && isSoftDeletable(meta)) throw SoftDeleteError.truncate(meta.className);
     return super.truncate();
   }
 
@@ -64,7 +73,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (this.bornIn !== currentScope() || this.bornIn?.closed) {
       throw SoftDeleteError.wrongScope('This query builder');
     }
-    if (!this.bornIn && !this.guarded && !this.state.unionQuery) {
+    if (guardsWrites(this.bornIn) && !this.guarded && !this.state.unionQuery) {
       this.guard();
       this.guardRewrittenUpdate();
     }
@@ -87,15 +96,17 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     // A sub-query or a CTE behind the main alias is guarded when it is compiled, and need not select `deleted_at`.
     if (mainAlias.subQuery || mainAlias.rawTableName || !isSoftDeletable(mainAlias.meta)) return;
     const isJoined = this.type !== QueryType.UPDATE || Object.keys(this.state.joins).length > 0;
-    this.state.cond = withLivePredicate(this.state.cond, isJoined ? mainAlias.aliasName : undefined);
+    const rows = this.writes() ? 'live' : this.visible();
+    this.state.cond = withPredicate(this.state.cond, rows, isJoined ? mainAlias.aliasName : undefined);
   }
 
   protected guardJoins(): void {
+    const rows = this.visible();
     for (const join of Object.values(this.state.joins)) {
       if (join.subquery || !isSoftDeletable(this.state.aliases[join.alias]?.meta)) continue;
-      join.cond = withLivePredicate(join.cond, join.alias);
+      join.cond = withPredicate(join.cond, rows, join.alias);
       // The core goes back to this copy in the inner query of a paginated populate.
-      if (join.cond_) join.cond_ = withLivePredicate(join.cond_, join.alias);
+      if (join.cond_) join.cond_ = withPredicate(join.cond_, rows, join.alias);
     }
   }
 
@@ -118,8 +129,18 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (this.state.finalized || !this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY)) return;
     this.finalizeNow();
     if (isSoftDeletable(this.mainAlias.meta)) {
-      this.state.cond = withLivePredicate(this.state.cond);
+      this.state.cond = withPredicate(this.state.cond, 'live');
     }
+  }
+
+  protected visible(): VisibleRows {
+    return visibleRows(this.bornIn);
+  }
+
+  /** Also an update by a condition on a relation, which looks like a SELECT until it is finalised. */
+  protected writes(): boolean {
+    const isSelect = this.type === QueryType.SELECT || this.type === QueryType.COUNT;
+    return !isSelect || this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY);
   }
 
   /** The core's own step, which it marks as private. */

@@ -1,5 +1,5 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
-import { currentScope, isSoftDeletable } from '../soft-delete/index.ts';
+import { currentScope, guardsWrites, isSoftDeletable, visibleRows } from '../soft-delete/index.ts';
 import { deletedAtColumn } from './live-predicate.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
@@ -16,7 +16,7 @@ interface Target {
 }
 
 /**
- * Guards the statements of `em.getKysely()`. A table that is read is replaced by the selection of its live rows, which is
+ * Guards the statements of `em.getKysely()`. A table that is read is replaced by the selection of its visible rows, which is
  * right for every kind of join and costs nothing, since PostgreSQL unfolds it. An update gets the predicate; a delete has
  * no update to become here and is refused. Raw fragments are left as they are.
  */
@@ -34,7 +34,7 @@ export class KyselyGuard {
   transformQuery({ node }: { readonly node: unknown }): never {
     if (this.#bornIn !== currentScope() || this.#bornIn?.closed)
       throw SoftDeleteError.wrongScope('This Kysely');
-    return (this.#bornIn ? node : this.#guard(node, [])) as never;
+    return (guardsWrites(this.#bornIn) ? this.#guard(node, []) : node) as never;
   }
 
   transformResult({ result }: { readonly result: unknown }): Promise<never> {
@@ -56,11 +56,11 @@ export class KyselyGuard {
   #guardStatement(node: Node, hidden: readonly string[]): Node {
     switch (node.kind) {
       case 'FromNode':
-        return { ...node, froms: (node['froms'] as Node[]).map((table) => this.#live(table, hidden)) };
+        return { ...node, froms: (node['froms'] as Node[]).map((table) => this.#visible(table, hidden)) };
       case 'UsingNode':
-        return { ...node, tables: (node['tables'] as Node[]).map((table) => this.#live(table, hidden)) };
+        return { ...node, tables: (node['tables'] as Node[]).map((table) => this.#visible(table, hidden)) };
       case 'JoinNode':
-        return { ...node, table: this.#live(node['table'] as Node, hidden) };
+        return { ...node, table: this.#visible(node['table'] as Node, hidden) };
       case 'UpdateQueryNode':
         return this.#withPredicate(node, 'where', this.#targetOf(node['table'], hidden));
       case 'InsertQueryNode':
@@ -73,15 +73,19 @@ export class KyselyGuard {
     }
   }
 
-  #live(table: Node, hidden: readonly string[]): Node {
+  #visible(table: Node, hidden: readonly string[]): Node {
     const target = this.#targetOf(table, hidden);
-    if (!target) return table;
+    const rows = visibleRows(this.#bornIn);
+    if (!target || rows === 'all') return table;
     const source = table.kind === 'AliasNode' ? table['node'] : table;
     const selection: Node = {
       kind: 'SelectQueryNode',
       from: { kind: 'FromNode', froms: [source] },
       selections: [{ kind: 'SelectionNode', selection: { kind: 'SelectAllNode' } }],
-      where: { kind: 'WhereNode', where: isLive({ ...target, name: identifier(target.meta.tableName) }) },
+      where: {
+        kind: 'WhereNode',
+        where: predicate(rows, { ...target, name: identifier(target.meta.tableName) }),
+      },
     };
     return { kind: 'AliasNode', node: selection, alias: target.name };
   }
@@ -107,8 +111,12 @@ export class KyselyGuard {
     if (!target) return node;
     const before = node[clause];
     const where = isNode(before)
-      ? { kind: 'AndNode', left: { kind: 'ParensNode', node: before['where'] }, right: isLive(target) }
-      : isLive(target);
+      ? {
+          kind: 'AndNode',
+          left: { kind: 'ParensNode', node: before['where'] },
+          right: predicate('live', target),
+        }
+      : predicate('live', target);
     return { ...node, [clause]: { kind: 'WhereNode', where } };
   }
 
@@ -143,7 +151,7 @@ function namesOfExpressions(node: Node): string[] {
   );
 }
 
-function isLive({ meta, name }: Target): Node {
+function predicate(rows: 'live' | 'dead', { meta, name }: Target): Node {
   const table = { kind: 'TableNode', table: { kind: 'SchemableIdentifierNode', identifier: name } };
   return {
     kind: 'BinaryOperationNode',
@@ -152,7 +160,7 @@ function isLive({ meta, name }: Target): Node {
       table,
       column: { kind: 'ColumnNode', column: identifier(deletedAtColumn(meta)) },
     },
-    operator: { kind: 'OperatorNode', operator: 'is' },
+    operator: { kind: 'OperatorNode', operator: rows === 'live' ? 'is' : 'is not' },
     rightOperand: { kind: 'ValueNode', value: null, immediate: true },
   };
 }

@@ -1,18 +1,19 @@
 import { type Dictionary, type EntityMetadata, type EntityProperty, Utils } from '@mikro-orm/core';
-import { DELETED_AT } from '../soft-delete/index.ts';
+import { DELETED_AT, type VisibleRows } from '../soft-delete/index.ts';
 
 /**
- * `cond`, in the form that the query builder keeps it, with `deleted_at IS NULL` of `alias` (of the only table, where a
- * statement has no aliases). It is added only where it is not already a conjunct of the condition: a predicate of
- * another alias, or one inside `$or` or `$not`, does not count.
+ * `cond`, in the form that the query builder keeps it, with `deleted_at IS NULL` (IS NOT NULL for `dead` rows) of `alias`,
+ * of the only table where a statement has no aliases. It is added only where it is not already a conjunct of the
+ * condition: a predicate of another alias, or one inside `$or` or `$not`, does not count.
  */
-export function withLivePredicate(cond: Dictionary, alias?: string): Dictionary {
-  return withNull(cond, alias === undefined ? DELETED_AT : `${alias}.${DELETED_AT}`);
+export function withPredicate(cond: Dictionary, rows: VisibleRows, alias?: string): Dictionary {
+  if (rows === 'all') return cond;
+  return withConjunct(cond, alias === undefined ? DELETED_AT : `${alias}.${DELETED_AT}`, rows);
 }
 
 /** The same for the condition of ON CONFLICT DO UPDATE, which names columns of the table, beside those of `excluded`. */
 export function withLiveColumn(cond: Dictionary, meta: EntityMetadata): Dictionary {
-  return withNull(cond, `${meta.tableName}.${deletedAtColumn(meta)}`);
+  return withConjunct(cond, `${meta.tableName}.${deletedAtColumn(meta)}`, 'live');
 }
 
 /** The column behind `deletedAt`. */
@@ -21,17 +22,22 @@ export function deletedAtColumn(meta: EntityMetadata): string {
   return prop.fieldNames[0] ?? 'deleted_at';
 }
 
-function withNull(cond: Dictionary, key: string): Dictionary {
-  if (carriesPredicate(cond, key)) return cond;
-  const predicate = { [key]: null };
+function withConjunct(cond: Dictionary, key: string, rows: 'live' | 'dead'): Dictionary {
+  if (carriesPredicate(cond, key, rows)) return cond;
+  const predicate = { [key]: rows === 'live' ? null : { $ne: null } };
   const isEmpty = !Utils.hasObjectKeys(cond) && Object.getOwnPropertySymbols(cond).length === 0;
   return isEmpty ? predicate : { $and: [cond, predicate] };
 }
 
-function carriesPredicate(cond: Dictionary, key: string): boolean {
-  if (key in cond && cond[key] === null) return true;
+function carriesPredicate(cond: Dictionary, key: string, rows: 'live' | 'dead'): boolean {
+  if (key in cond && isPredicate(cond[key], rows)) return true;
   const conjuncts: unknown = cond['$and'];
-  return Array.isArray(conjuncts) && conjuncts.some((part: Dictionary) => carriesPredicate(part, key));
+  return Array.isArray(conjuncts) && conjuncts.some((part: Dictionary) => carriesPredicate(part, key, rows));
+}
+
+function isPredicate(value: unknown, rows: 'live' | 'dead'): boolean {
+  if (rows === 'live') return value === null;
+  return Utils.isPlainObject<Dictionary>(value) && value['$ne'] === null && Object.keys(value).length === 1;
 }
 
 /** The properties that a write sets by itself (`updated_at`), which a soft delete therefore sets too. */

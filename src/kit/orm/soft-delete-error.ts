@@ -9,12 +9,12 @@ export class SoftDeleteError extends Error {
     this.code = code;
   }
 
-  /** `subject` was made inside a `skipSoftDelete` scope and used outside it, the other way round, or after its end. */
+  /** `subject` was made inside a scope and used outside it, the other way round, or after its end. */
   static wrongScope(subject: string): SoftDeleteError {
     return new SoftDeleteError(
       'SOFT_DELETE.WRONG_SCOPE',
-      `${subject} belongs to another skipSoftDelete scope. ` +
-        'Inside the scope, use only the entity manager that it hands to its callback; outside, use your own.',
+      `${subject} belongs to another scope of skipSoftDelete, withDeleted or onlyDeleted, or to code outside one. ` +
+        'Inside a scope, use only the entity manager that it hands to its callback; outside, use your own.',
     );
   }
 

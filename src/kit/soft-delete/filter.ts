@@ -1,9 +1,15 @@
 import type { Dictionary } from '@mikro-orm/core';
 import { DELETED_AT } from './mixin.ts';
-import { currentScope } from './scope.ts';
+import { currentScope, visibleRows } from './scope.ts';
 
 /** Name of the global filter; the same in every service, so that logs and reviews can look for it. */
 export const SOFT_DELETE_FILTER = 'softDelete';
+
+const CONDITIONS = {
+  live: () => ({ [DELETED_AT]: null }),
+  dead: () => ({ [DELETED_AT]: { $ne: null } }),
+  all: () => ({}),
+};
 
 /**
  * The definition of the global filter: the visible contract of the layer. It also covers the loads of a pivot table
@@ -13,5 +19,5 @@ export const softDeleteFilter = (entities: readonly string[]) => ({
   entity: [...entities],
   default: true,
   args: false,
-  cond: (): Dictionary => (currentScope() ? {} : { [DELETED_AT]: null }),
+  cond: (): Dictionary => CONDITIONS[visibleRows(currentScope())](),
 });

@@ -3,4 +3,13 @@ export { KeepForeignKeys } from './keep-foreign-keys.ts';
 export { keepReferences } from './keep-references.ts';
 export { isSoftDeletable } from './marker.ts';
 export { DELETED_AT, softDelete } from './mixin.ts';
-export { currentScope, runInScope, type SkipScope } from './scope.ts';
+export {
+  currentScope,
+  type DeletedScope,
+  guardsWrites,
+  runInScope,
+  type ScopeMode,
+  type VisibleRows,
+  visibleRows,
+} from './scope.ts';
+export { isLive, isTrashed, type Live, type Trashed } from './states.ts';

@@ -13,7 +13,7 @@ import {
 import { rememberReferrers } from './keep-references.ts';
 import { isSoftDeletable } from './marker.ts';
 import { loadedOf, type Referrer, referencingTo, serialiseKey } from './referrers.ts';
-import { currentScope } from './scope.ts';
+import { currentScope, guardsWrites } from './scope.ts';
 
 type Row = Record<string, unknown>;
 
@@ -34,11 +34,11 @@ export class KeepForeignKeys implements EventSubscriber {
   readonly #nulls = new WeakMap<UnitOfWork, Nulls>();
 
   beforeFlush({ uow, em }: FlushEventArgs): void {
-    if (!currentScope()) this.#nulls.set(uow, nullsSetByProgram(em, uow));
+    if (guardsWrites(currentScope())) this.#nulls.set(uow, nullsSetByProgram(em, uow));
   }
 
   onFlush({ uow, em }: FlushEventArgs): void {
-    if (currentScope()) return;
+    if (!guardsWrites(currentScope())) return;
     const removed = softRemoved(uow);
     if (removed.size === 0) return;
     const nulls = this.#nulls.get(uow) ?? new Map<object, Set<string>>();

@@ -1,7 +1,7 @@
 import { type EntityManager, type EntityMetadata, helper, type UnitOfWork } from '@mikro-orm/core';
 import { isSoftDeletable } from './marker.ts';
 import { pointAtRow, type Referrer, referrersTo } from './referrers.ts';
-import { currentScope } from './scope.ts';
+import { currentScope, guardsWrites } from './scope.ts';
 
 type Row = Record<string, unknown>;
 
@@ -25,7 +25,8 @@ export function keepReferences(em: EntityManager): void {
   const unset = uow.unsetIdentity.bind(uow);
   uow.unsetIdentity = (entity: object) => {
     const meta = helper(entity).__meta as EntityMetadata;
-    if (currentScope() || !isSoftDeletable(meta) || !helper(entity).hasPrimaryKey()) return unset(entity);
+    const isMarked = guardsWrites(currentScope()) && isSoftDeletable(meta);
+    if (!isMarked || !helper(entity).hasPrimaryKey()) return unset(entity);
     // A transaction's entity manager may have loaded the row as another entity than this one did.
     const own = uow.getIdentityMap().getByEntity<object>(entity) ?? entity;
     const referrers = (known.get(own) ?? referrersTo(em, uow, own)).map((one) => ({

@@ -40,6 +40,8 @@ const entityManager: Verbs = {
     getKysely: 'Kysely select',
     getReference: 'reference init',
     skipSoftDelete: 'find',
+    withDeleted: 'find',
+    onlyDeleted: 'find',
   },
   rowless: `addFilter applyDiscriminatorCondition applyFilters autoJoinRefsForFilters begin buildFields cacheKey callRoutine
     canPopulate checkLockRequirements clear clearCache clearSessionContext commit create createPopulateWhere execute
@@ -98,8 +100,8 @@ const queryBuilder: Verbs = {
     processPopulateHint processPopulateWhere processReturningStatement propagatePopulateHint pruneJoinsForPagination
     resolveInsertFromColumns resolveNestedPath resolveVirtualField returning rewriteVirtualFieldOrderBy
     scheduleFilterCheck setAbortOptions setFlag setFlushMode setLockMode setLoggerContext setPartitionLimit state
-    transferConditionsForOrderByJoins transferConditionsToJoin type unsetFlag where withSchema withSubQuery
-    wrapModifySubQuery wrapPaginateSubQuery wrapPartitionLimitSubQuery`,
+    transferConditionsForOrderByJoins transferConditionsToJoin type unsetFlag where visible withSchema withSubQuery
+    wrapModifySubQuery wrapPaginateSubQuery wrapPartitionLimitSubQuery writes`,
 };
 
 const collection: Verbs = {
