@@ -16,6 +16,7 @@ import { rolledBack, withoutEntity } from '../errors/index.ts';
 import { currentScope, keepReferences, runInScope, type ScopeMode } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
+import { flatCondition } from './flat-condition.ts';
 import { keepOwners } from './keep-owners.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
@@ -134,6 +135,14 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const populate = await super.preparePopulate<Entity>(entityName, options, validate);
     keepOwners(this.getMetadata(), this.getMetadata().get(entityName) as never, populate as never);
     return populate;
+  }
+
+  /** @internal */
+  override async applyFilters<Entity extends object>(
+    ...args: Parameters<typeof EntityManager.prototype.applyFilters<Entity>>
+  ): Promise<FilterQuery<Entity> | undefined> {
+    const [, where] = args;
+    return flatCondition(await super.applyFilters<Entity>(...args), where) as FilterQuery<Entity> | undefined;
   }
 
   /** @internal */
