@@ -12,7 +12,7 @@ import {
 } from '@mikro-orm/core';
 import { rememberReferrers } from './keep-references.ts';
 import { isSoftDeletable } from './marker.ts';
-import { loadedOf, type Referrer, referencingTo, serialiseKey } from './referrers.ts';
+import { loadedOf, type Referrer, referencingTo, serialiseKey, tableOf } from './referrers.ts';
 import { currentScope, guardsWrites } from './scope.ts';
 
 type Row = Record<string, unknown>;
@@ -39,7 +39,7 @@ export class KeepForeignKeys implements EventSubscriber {
 
   onFlush({ uow, em }: FlushEventArgs): void {
     if (!guardsWrites(currentScope())) return;
-    const removed = softRemoved(uow);
+    const removed = softRemoved(em, uow);
     if (removed.size === 0) return;
     const nulls = this.#nulls.get(uow) ?? new Map<object, Set<string>>();
     const emptied = new Map<object, Set<string>>();
@@ -61,7 +61,7 @@ function nullsSetByProgram(em: EntityManager, uow: UnitOfWork): Nulls {
   const classes = new Set<EntityMetadata>();
   for (const entity of [...uow.getRemoveStack(), ...uow.getOrphanRemoveStack()]) {
     const meta = helper(entity).__meta as EntityMetadata;
-    if (isSoftDeletable(meta)) classes.add(meta.root);
+    if (isSoftDeletable(meta)) classes.add(tableOf(em.getMetadata(), meta));
   }
   for (const { root, prop } of [...classes].flatMap((meta) => referencingTo(em.getMetadata(), meta))) {
     for (const entity of loadedOf(uow, root)) {
@@ -72,14 +72,15 @@ function nullsSetByProgram(em: EntityManager, uow: UnitOfWork): Nulls {
   return nulls;
 }
 
-function softRemoved(uow: UnitOfWork): Removed {
+function softRemoved(em: EntityManager, uow: UnitOfWork): Removed {
   const removed: Removed = new Map();
   for (const { type, entity, meta } of uow.getChangeSets()) {
     const isDelete = type === ChangeSetType.DELETE || type === ChangeSetType.DELETE_EARLY;
     if (!isDelete || !isSoftDeletable(meta)) continue;
-    const ofTable = removed.get(meta.root) ?? new Map<string, object>();
+    const table = tableOf(em.getMetadata(), meta);
+    const ofTable = removed.get(table) ?? new Map<string, object>();
     ofTable.set(helper(entity as object).getSerializedPrimaryKey(), entity as object);
-    removed.set(meta.root, ofTable);
+    removed.set(table, ofTable);
   }
   return removed;
 }
@@ -96,7 +97,9 @@ function referrersByTarget(
   for (const [table, targets] of removed) {
     for (const target of targets.values()) found.set(target, []);
     for (const { root, prop } of referencingTo(em.getMetadata(), table)) {
-      const created = inserted.filter(({ meta }) => meta.root === root).map(({ entity }) => entity as object);
+      const created = inserted
+        .filter(({ meta }) => meta.root.class === root.class)
+        .map(({ entity }) => entity as object);
       for (const entity of [...loadedOf(uow, root), ...created]) {
         const target = nulls.get(entity)?.has(prop.name) ? undefined : removedTarget(entity, prop, targets);
         if (target) found.get(target)?.push({ entity, prop, key: (entity as Row)[prop.name] });

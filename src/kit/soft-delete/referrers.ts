@@ -32,20 +32,29 @@ const indexes = new WeakMap<MetadataStorage, Map<EntityMetadata, readonly Refere
  * the name of the class, and so misses a relation to the root of an STI hierarchy when a child of it is removed.
  */
 export function referencingTo(metadata: MetadataStorage, target: EntityMetadata): readonly Referencing[] {
+  const table = tableOf(metadata, target);
   const index = indexes.get(metadata) ?? new Map<EntityMetadata, readonly Referencing[]>();
   indexes.set(metadata, index);
-  const known = index.get(target.root);
+  const known = index.get(table);
   if (known) return known;
   const found = new Map<string, Referencing>();
   for (const meta of metadata as unknown as Iterable<EntityMetadata>) {
     for (const prop of meta.relations) {
-      if (ownsKey(prop) && targetsOf(prop).some(({ root }) => root === target.root)) {
+      if (ownsKey(prop) && targetsOf(prop).some((one) => tableOf(metadata, one) === table)) {
         found.set(`${meta.root.className}.${prop.name}`, { root: meta.root, prop });
       }
     }
   }
-  index.set(target.root, [...found.values()]);
+  index.set(table, [...found.values()]);
   return [...found.values()];
+}
+
+/**
+ * The metadata that stands for the table of `meta`. An entity carries the metadata of whichever ORM was initialised last in
+ * the process, so that only the class tells that two of them mean the same.
+ */
+export function tableOf(metadata: MetadataStorage, meta: EntityMetadata): EntityMetadata {
+  return metadata.get(meta.root.class);
 }
 
 /** The loaded entities that refer to `target` at this moment. */
