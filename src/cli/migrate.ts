@@ -1,6 +1,7 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   type DownOptions,
+  type InDoubt,
   type MigrationResult,
   type MigrationStatus,
   Migrator,
@@ -19,6 +20,7 @@ interface CommonOptions {
 interface RunOptions extends CommonOptions {
   readonly to?: string;
   readonly steps?: number;
+  readonly inDoubt?: InDoubt;
 }
 
 const TO = 'up to (or down to) this file: its name or its number; 0 reverts all';
@@ -31,10 +33,12 @@ export function addMigrate(program: Command): void {
   common(migrate.command('up').description('apply pending files'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'at most this many files', positive)
+    .addOption(inDoubtOption())
     .action((options: RunOptions) => run(options, 'up'));
   common(migrate.command('down').description('revert the last file, or more'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'this many files; 1 when left out', positive)
+    .addOption(inDoubtOption())
     .action((options: RunOptions) => run(options, 'down'));
   common(migrate.command('version').description('the last applied file of each module')).action(version);
   common(migrate.command('status').description('every file, and whether it is applied')).action(status);
@@ -45,6 +49,11 @@ function common(command: Command): Command {
     .option('--config <file>', 'the configuration; mikro-orm.config.ts, .js or .mjs here when left out')
     .option('--json', 'one JSON object on standard output, nothing else')
     .option('--verbose', 'with a failure, print the stack trace too');
+}
+
+function inDoubtOption(): Option {
+  const about = 'a statement of which an interrupted run left unknown whether it was done';
+  return new Option('--in-doubt <answer>', about).choices(['done', 'again']);
 }
 
 function positive(text: string): number {
@@ -62,11 +71,11 @@ async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void>
     modules,
     onProgress: (event) => progress.tell(event),
   });
-  const { to, steps } = options;
+  const { to, steps, inDoubt } = options;
   try {
     const result = await (direction === 'up'
-      ? migrator.up(upOptions(to, steps))
-      : migrator.down(downOptions(to, steps)));
+      ? migrator.up({ ...upOptions(to, steps), inDoubt })
+      : migrator.down({ ...downOptions(to, steps), inDoubt }));
     progress.end();
     report(target, result, options.json === true);
   } finally {

@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import type { MigrationEvent } from '../kit/migrations/index.ts';
+import { describeHolder, type MigrationEvent } from '../kit/migrations/index.ts';
 
 /** Shows a run while it goes on. */
 export interface Progress {
@@ -14,10 +14,10 @@ export function progressFor(stream: NodeJS.WriteStream, json: boolean): Progress
 }
 
 function lines(stream: NodeJS.WriteStream): Progress {
-  const wait = waitingLine(stream);
+  const note = notes(stream);
   return {
     tell: (event) => {
-      if (event.type === 'waiting-for-lock') wait(event.ms);
+      note(event);
       if (event.type === 'applied' || event.type === 'reverted') {
         stream.write(
           `${event.type} ${event.index + 1}/${event.total} ${event.name} in ${event.ms.toFixed(0)} ms\n`,
@@ -35,11 +35,12 @@ function bar(stream: NodeJS.WriteStream): Progress {
     clearOnComplete: false,
     noTTYOutput: false,
   });
-  const wait = waitingLine(stream);
+  const note = notes(stream);
   let started = false;
   return {
     tell: (event) => {
-      if (event.type === 'waiting-for-lock') return wait(event.ms);
+      note(event);
+      if (!('total' in event)) return;
       if (!started) view.start(event.total, 0, { file: event.name });
       started = true;
       view.update(event.type === 'start' ? event.index : event.index + 1, { file: event.name });
@@ -51,12 +52,32 @@ function bar(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-/** Says at once that the run waits, and then every ten seconds, however often the engine asks for the lock. */
-function waitingLine(stream: NodeJS.WriteStream): (ms: number) => void {
+/** Says what a run waits for or goes on with; a wait at once, and then every ten seconds, however often the engine asks. */
+function notes(stream: NodeJS.WriteStream): (event: MigrationEvent) => void {
   let next = 0;
-  return (ms) => {
-    if (ms < next) return;
-    next = ms + 10_000;
-    stream.write(`waiting for another run to end, ${Math.round(ms / 1000)} s so far\n`);
+  return (event) => {
+    if (event.type === 'waiting-for-lock') {
+      if (event.ms < next) return;
+      next = event.ms + 10_000;
+    }
+    const note = noteOn(event);
+    if (note) stream.write(`${note}\n`);
   };
+}
+
+function noteOn(event: MigrationEvent): string | undefined {
+  switch (event.type) {
+    case 'waiting-for-lock': {
+      const who = event.holder ? `: ${describeHolder(event.holder)}` : '';
+      return `waiting for another run to end, ${Math.round(event.ms / 1000)} s so far${who}`;
+    }
+    case 'retrying':
+      return `no lock for ${event.name} [${event.sqlState}], attempt ${event.attempt} of ${event.of}; again in ${Math.round(event.pauseMs)} ms`;
+    case 'resuming':
+      return `${event.name} was begun by an earlier run; going on with statement ${event.statement} of ${event.of}`;
+    case 'removed-remains':
+      return `${event.name}: dropped the invalid index ${event.index} that a failed build had left; building it again`;
+    default:
+      return undefined;
+  }
 }

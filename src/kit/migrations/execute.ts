@@ -1,60 +1,53 @@
-import type { Outcome } from './errors.ts';
+import { executeStatements } from './execute-statements.ts';
+import { type Direction, type Execution, ledgerSql, withRetries } from './execution.ts';
 import { failure } from './failure.ts';
 import type { MigrationFile } from './files.ts';
-import { forget, record } from './ledger.ts';
-import type { Statement } from './parse.ts';
-import type { Session } from './session.ts';
-
-export type Direction = Outcome['direction'];
-
-type Before = Omit<Outcome, 'left'>;
+import { ledgerFailure } from './ledger.ts';
+import { timeoutSettings } from './timeouts.ts';
+import { type Part, PartError, sendParts } from './transaction-script.ts';
 
 /**
  * Runs one direction of one file and changes its ledger row: in one transaction, or, for a NO TRANSACTION file, statement
- * by statement with the row last.
+ * by statement with a journal.
  *
  * @throws MigrationFailedError; a transactional file has then left nothing.
  */
-export async function executeFile(
-  session: Session,
+export async function executeFile(file: MigrationFile, execution: Execution): Promise<void> {
+  if (!file.transactional) return executeStatements(file, execution);
+  await withRetries(file, execution, () => executeTransaction(file, execution));
+}
+
+async function executeTransaction(
   file: MigrationFile,
-  direction: Direction,
-  done: readonly string[],
+  { session, direction, done }: Execution,
 ): Promise<void> {
-  const before = { direction, done };
-  const statements = direction === 'up' ? file.up : (file.down ?? []);
-  if (file.transactional) await session.run('begin');
-  for (const statement of statements) await runStatement(session, file, statement, before);
-  // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
-  if (file.transactional) await session.run('reset session authorization; reset role');
-  else await session.reset();
-  if (direction === 'up') await record(session, file.name, file.checksum);
-  else await forget(session, file.name);
-  if (file.transactional) await commit(session, file, statements, before);
+  try {
+    await sendParts(session, partsOf(file, direction));
+  } catch (error) {
+    await session.reset().catch(() => undefined);
+    if (!(error instanceof PartError)) throw error;
+    const { part, cause } = error;
+    if (part.blame === 'ledger') throw ledgerFailure(cause, file.name);
+    throw failure(file, part.blame, cause, { direction, done });
+  }
   await session.reset();
 }
 
-async function runStatement(
-  session: Session,
-  file: MigrationFile,
-  statement: Statement,
-  before: Before,
-): Promise<void> {
-  try {
-    await session.run(statement.text);
-  } catch (error) {
-    await session.reset().catch(() => undefined);
-    throw failure(file, statement, error, before);
-  }
-}
-
-/** Deferred constraints are checked here, so a commit can fail like a statement. */
-async function commit(
-  session: Session,
-  file: MigrationFile,
-  statements: readonly Statement[],
-  before: Before,
-): Promise<void> {
-  const last = statements.at(-1) ?? { text: 'commit', line: 1 };
-  await runStatement(session, file, { text: 'commit', line: last.line }, before);
+function partsOf(file: MigrationFile, direction: Direction): Part[] {
+  const statements = direction === 'up' ? file.up : (file.down ?? []);
+  const frame = (sql: string): Part => ({
+    sql,
+    blame: { text: sql, line: statements.at(-1)?.line ?? 1 },
+  });
+  return [
+    frame('begin'),
+    ...timeoutSettings(file.timeouts).map((setting) => frame(`set local ${setting}`)),
+    ...statements.map((statement) => ({ sql: statement.text, blame: statement })),
+    // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
+    frame('reset session authorization'),
+    frame('reset role'),
+    { sql: ledgerSql(file, direction), blame: 'ledger' },
+    // Deferred constraints are checked here, so a commit can fail like a statement.
+    frame('commit'),
+  ];
 }

@@ -25,7 +25,7 @@ export function failure(
   file: MigrationFile,
   statement: Statement,
   error: unknown,
-  outcome: Omit<Outcome, 'left'>,
+  { direction, done, left }: Omit<Outcome, 'left'> & { readonly left?: string },
 ): MigrationFailedError {
   // A broken socket has a code too, such as EPIPE, which looks like a SQLSTATE and is none.
   const refusal = error instanceof DatabaseError ? error : undefined;
@@ -35,8 +35,20 @@ export function failure(
     file.name,
     statement.line + lineInside(statement.text, refusal),
     { sqlState, sentence: `${sentence} [${sqlState ?? 'no answer'}].` },
-    { ...outcome, left: leftBy(file, statement, refusal !== undefined) },
+    { direction, done, left: left ?? leftBy(file, statement, refusal !== undefined) },
   );
+}
+
+/** An index that the server said it had built, and that is not there, or not usable. */
+export function notUsable(
+  file: MigrationFile,
+  statement: Statement,
+  { direction, done }: Omit<Outcome, 'left'>,
+  left: string,
+): MigrationFailedError {
+  const sentence =
+    'The statement went through, but no valid index of that name is on that table. Another relation has the name: choose a different one.';
+  return new MigrationFailedError(file.name, statement.line, { sentence }, { direction, done, left });
 }
 
 function sentenceFor({ code = '', message, constraint }: DatabaseError): string {
@@ -49,9 +61,8 @@ function sentenceFor({ code = '', message, constraint }: DatabaseError): string 
 
 /** What the failed file has left behind. */
 function leftBy(file: MigrationFile, statement: Statement, wasAnswered: boolean): string {
-  if (!file.transactional) {
-    return `This NO TRANSACTION file has no transaction: what stands above line ${statement.line} stays done.`;
-  }
+  if (!file.transactional)
+    return 'The journal holds what this NO TRANSACTION file has done; the next run looks at the rest and goes on there.';
   if (!wasAnswered && statement.text === 'commit')
     return 'The connection was lost during the commit: "migrate status" tells whether it took place.';
   return 'Nothing of this file is left.';

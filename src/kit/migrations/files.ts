@@ -4,6 +4,7 @@ import { checksumOf } from './checksum.ts';
 import { decodeText } from './decode-text.ts';
 import { MigrationError } from './errors.ts';
 import { type ParsedMigration, parseMigration } from './parse.ts';
+import { type FileTimeouts, fileTimeouts } from './timeouts.ts';
 
 /** A module's part in the engine: its name, and the folder of its files. */
 export interface MigrationSource {
@@ -20,6 +21,8 @@ export interface MigrationFile extends ParsedMigration {
   readonly version: number;
   readonly checksum: string;
   readonly path: string;
+  /** What the file asks for itself; the run's own settings where it is silent. */
+  readonly timeouts: FileTimeouts;
 }
 
 const FILE_NAME = /^(\d{1,15})_[A-Za-z0-9_.-]+\.sql$/;
@@ -96,6 +99,7 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
     version,
     path,
     checksum: checksumOf(text),
+    timeouts: fileTimeouts(name, text),
     ...parseMigration(name, text),
   };
 }

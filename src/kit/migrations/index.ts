@@ -9,14 +9,13 @@ export {
 } from './errors.ts';
 export type { MigrationFile, MigrationSource } from './files.ts';
 export { LOCK_ID } from './lock.ts';
-export {
-  type MigrationEvent,
-  type MigrationResult,
-  type MigrationStep,
-  Migrator,
-  type MigratorOptions,
-} from './migrator.ts';
+export { describeHolder, type LockHolder } from './lock-holder.ts';
+export { LockTimeoutError } from './lock-timeout-error.ts';
+export type { ExecutionEvent, MigrationEvent } from './events.ts';
+export type { InDoubt } from './execution.ts';
+export { type MigrationResult, type MigrationStep, Migrator, type MigratorOptions } from './migrator.ts';
 export { type ParsedMigration, parseMigration, type Statement } from './parse.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
 export type { MigrationState, MigrationStatus } from './status.ts';
 export { describeTarget } from './target.ts';
+export type { TimeoutOptions } from './timeouts.ts';

@@ -1,4 +1,4 @@
-import { DatabaseError, type QueryResultRow } from 'pg';
+import { DatabaseError, escapeLiteral, type QueryResultRow } from 'pg';
 import { MigrationError } from './errors.ts';
 import { isConnectionLoss, type Session } from './session.ts';
 
@@ -30,14 +30,23 @@ export async function readLedger(session: Session): Promise<LedgerRow[]> {
 
 /** Records a file as applied. */
 export async function record(session: Session, filename: string, checksum: string): Promise<void> {
-  const insert = 'insert into public.schema_migrations (filename, checksum) values ($1, $2)';
-  await ask(session, insert, [filename, checksum], filename);
+  await ask(session, recordSql(filename, checksum), undefined, filename);
+}
+
+/** The statement that records a file, for a message that does more. */
+export function recordSql(filename: string, checksum: string): string {
+  const values = `${escapeLiteral(filename)}, ${escapeLiteral(checksum)}`;
+  return `insert into public.schema_migrations (filename, checksum) values (${values})`;
 }
 
 /** Takes a file out of the ledger. */
 export async function forget(session: Session, filename: string): Promise<void> {
-  const remove = 'delete from public.schema_migrations where filename = $1';
-  await ask(session, remove, [filename], filename);
+  await ask(session, forgetSql(filename), undefined, filename);
+}
+
+/** The statement that takes a file out of the ledger, for a message that does more. */
+export function forgetSql(filename: string): string {
+  return `delete from public.schema_migrations where filename = ${escapeLiteral(filename)}`;
 }
 
 async function hasLedger(session: Session): Promise<boolean> {
@@ -54,8 +63,13 @@ async function ask<Row extends QueryResultRow>(
   try {
     return await session.query<Row>(sql, values);
   } catch (error) {
-    throw error instanceof DatabaseError && !isConnectionLoss(error) ? ledgerError(error.code, file) : error;
+    throw ledgerFailure(error, file);
   }
+}
+
+/** What an error of a statement on the ledger means; a lost connection stays what it is. */
+export function ledgerFailure(error: unknown, file?: string): unknown {
+  return error instanceof DatabaseError && !isConnectionLoss(error) ? ledgerError(error.code, file) : error;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

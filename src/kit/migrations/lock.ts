@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MigrationError } from './errors.ts';
+import { type LockHolder, lockHolder } from './lock-holder.ts';
+import { LockTimeoutError } from './lock-timeout-error.ts';
 import type { Session } from './session.ts';
 
 /** Shared with the gateway's original runner, so that both exclude each other. */
@@ -11,23 +12,24 @@ export interface LockOptions {
   readonly timeoutMs: number;
   readonly pollMs: number;
   /** Called at every poll that found the lock taken. */
-  onWait(waitedMs: number): void;
+  onWait(waitedMs: number, holder: LockHolder | undefined): void;
 }
 
 /**
  * Takes the session lock, asking again and again: a session that waits inside `pg_advisory_lock` holds a snapshot, and a
  * concurrent index build of the holder would wait for that snapshot for ever.
  *
- * @throws MigrationError `MIGRATION.LOCK_TIMEOUT`.
+ * @throws LockTimeoutError
  */
 export async function takeLock(session: Session, { timeoutMs, pollMs, onWait }: LockOptions): Promise<void> {
   const start = performance.now();
   for (;;) {
     const [row] = await session.query<{ taken: boolean }>(`select pg_try_advisory_lock(${LOCK_ID}) as taken`);
     if (row?.taken) return;
+    const holder = await lockHolder(session, LOCK_ID);
     const waited = performance.now() - start;
-    if (waited >= timeoutMs) throw lockTimeout(waited);
-    onWait(waited);
+    if (waited >= timeoutMs) throw new LockTimeoutError(waited, holder);
+    onWait(waited, holder);
     await sleep(Math.min(pollMs, timeoutMs - waited));
   }
 }
@@ -38,12 +40,4 @@ export async function releaseLock(session: Session): Promise<boolean> {
     `select pg_advisory_unlock(${LOCK_ID}) as released`,
   );
   return row?.released === true;
-}
-
-function lockTimeout(waited: number): MigrationError {
-  return new MigrationError(
-    'MIGRATION.LOCK_TIMEOUT',
-    `Another migration run has held the lock for ${Math.round(waited / 1000)} s. Wait for it, or look for its session ` +
-      `in pg_locks (locktype advisory) and end it.`,
-  );
 }

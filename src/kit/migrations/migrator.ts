@@ -1,9 +1,13 @@
 import type { ClientConfig } from 'pg';
 import { MigrationError } from './errors.ts';
-import { type Direction, executeFile } from './execute.ts';
+import type { MigrationEvent } from './events.ts';
+import { executeFile } from './execute.ts';
+import type { Direction, InDoubt } from './execution.ts';
 import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
 import { createLedger, forget, type LedgerRow, readLedger, record } from './ledger.ts';
+import { clearJournal, readJournal } from './journal.ts';
 import { releaseLock, takeLock } from './lock.ts';
+import { refuseLockBreakers } from './lock-breakers.ts';
 import {
   type DownOptions,
   find,
@@ -13,20 +17,10 @@ import {
   verifyFiles,
   verifyOrder,
 } from './plan.ts';
+import { verifyJournal } from './resume.ts';
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
-
-/** What a run tells while it goes on. */
-export type MigrationEvent =
-  | { readonly type: 'waiting-for-lock'; readonly ms: number }
-  | { readonly type: 'start'; readonly name: string; readonly index: number; readonly total: number }
-  | {
-      readonly type: 'applied' | 'reverted';
-      readonly name: string;
-      readonly index: number;
-      readonly total: number;
-      readonly ms: number;
-    };
+import { type TimeoutOptions, type Timeouts, timeoutsWith } from './timeouts.ts';
 
 export interface MigratorOptions {
   /** A URL, or what `pg` takes; its password is never printed. */
@@ -37,6 +31,8 @@ export interface MigratorOptions {
   readonly lockTimeoutMs?: number;
   /** How often to ask for the lock, in milliseconds. Default 500. */
   readonly lockPollMs?: number;
+  /** How long statements wait for locks and run, and how often a file is tried again. */
+  readonly timeouts?: TimeoutOptions;
   onProgress?(event: MigrationEvent): void;
 }
 
@@ -66,22 +62,26 @@ export interface MigrationResult {
  */
 export class Migrator {
   readonly #options: MigratorOptions;
+  readonly #timeouts: Timeouts;
 
+  /** @throws RangeError for a timeout that is no number of milliseconds. */
   constructor(options: MigratorOptions) {
     this.#options = options;
+    this.#timeouts = timeoutsWith(options.timeouts);
   }
 
   /** Applies pending files. Running it again does nothing. */
   async up(options: UpOptions = {}): Promise<MigrationResult> {
-    return this.#run('up', (files, rows) => {
+    const plan = (files: MigrationFile[], rows: LedgerRow[]): MigrationFile[] => {
       verifyOrder(files, rows);
       return planUp(files, rows, options);
-    });
+    };
+    return this.#run('up', plan, options.inDoubt);
   }
 
   /** Reverts applied files, newest first; by default the last one. */
   async down(options: DownOptions = {}): Promise<MigrationResult> {
-    return this.#run('down', (files, rows) => planDown(files, rows, options));
+    return this.#run('down', (files, rows) => planDown(files, rows, options), options.inDoubt);
   }
 
   /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */
@@ -116,6 +116,7 @@ export class Migrator {
       if ((await readLedger(session)).some((row) => row.filename === file.name))
         throw notThere(`${file.name} is recorded as applied already.`, file.name);
       await record(session, file.name, file.checksum);
+      await forgetProgress(session, file.name);
     });
   }
 
@@ -131,18 +132,23 @@ export class Migrator {
       const file = isOwn && recorded.has(name) ? name : find(files, name).name;
       if (!recorded.has(file)) throw notThere(`${file} is not recorded as applied.`, file);
       await forget(session, file);
+      await forgetProgress(session, file);
     });
   }
 
   async #run(
     direction: Direction,
     plan: (files: MigrationFile[], rows: LedgerRow[]) => MigrationFile[],
+    inDoubt?: InDoubt,
   ): Promise<MigrationResult> {
     const start = performance.now();
     const steps = await this.#locked(async (session, files) => {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
-      return this.#execute(session, plan(files, rows), direction);
+      verifyJournal(files, await readJournal(session), this.#modules(), direction);
+      const planned = plan(files, rows);
+      refuseLockBreakers(planned);
+      return this.#execute(session, planned, direction, inDoubt);
     });
     return { direction, steps, ms: performance.now() - start };
   }
@@ -151,6 +157,7 @@ export class Migrator {
     session: Session,
     files: readonly MigrationFile[],
     direction: Direction,
+    inDoubt: InDoubt | undefined,
   ): Promise<MigrationStep[]> {
     const steps: MigrationStep[] = [];
     const total = files.length;
@@ -158,12 +165,14 @@ export class Migrator {
       const { name, module, path } = file;
       this.#tell({ type: 'start', name, index, total });
       const start = performance.now();
-      await executeFile(
+      await executeFile(file, {
         session,
-        file,
         direction,
-        steps.map((step) => step.name),
-      );
+        done: steps.map((step) => step.name),
+        timeouts: this.#timeouts,
+        inDoubt,
+        tell: (event) => this.#tell(event),
+      });
       const ms = performance.now() - start;
       steps.push({ name, module, path, ms });
       this.#tell({ type: direction === 'up' ? 'applied' : 'reverted', name, index, total, ms });
@@ -177,7 +186,7 @@ export class Migrator {
       await takeLock(session, {
         timeoutMs: lockTimeoutMs,
         pollMs: lockPollMs,
-        onWait: (ms) => this.#tell({ type: 'waiting-for-lock', ms }),
+        onWait: (ms, holder) => this.#tell({ type: 'waiting-for-lock', ms, holder }),
       });
       try {
         await createLedger(session);
@@ -191,7 +200,7 @@ export class Migrator {
 
   async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
     const files = await loadMigrations(this.#options.modules);
-    const session = await Session.open(this.#options.connection);
+    const session = await Session.open(this.#options.connection, this.#timeouts);
     try {
       return await work(session, files);
     } catch (error) {
@@ -208,6 +217,13 @@ export class Migrator {
   #tell(event: MigrationEvent): void {
     this.#options.onProgress?.(event);
   }
+}
+
+/** Whoever says by hand that a file is applied, or is not, has settled what a half-done run had left open. */
+async function forgetProgress(session: Session, file: string): Promise<void> {
+  const rows = (await readJournal(session)).filter((row) => row.filename === file);
+  for (const direction of new Set(rows.map((row) => row.direction)))
+    await session.run(clearJournal(file, direction));
 }
 
 function notThere(problem: string, file: string): MigrationError {

@@ -1,4 +1,5 @@
 import { ChecksumMismatchError, MigrationError } from './errors.ts';
+import type { InDoubt } from './execution.ts';
 import type { MigrationFile } from './files.ts';
 import type { LedgerRow } from './ledger.ts';
 
@@ -10,12 +11,15 @@ export interface UpOptions {
   readonly steps?: number;
   /** Files that would leave a pending one of their module behind them are refused. */
   readonly only?: readonly string[];
+  /** For a statement of a NO TRANSACTION file of which nothing tells whether an interrupted run did it. */
+  readonly inDoubt?: InDoubt;
 }
 
 /** Which applied files `down` takes: the last one, the last few, or all after `to`, at most `steps` of them; `0` is all. */
 export interface DownOptions {
   readonly to?: string | 0;
   readonly steps?: number;
+  readonly inDoubt?: InDoubt;
 }
 
 /**

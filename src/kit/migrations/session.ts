@@ -1,19 +1,25 @@
 import { Client, DatabaseError, type ClientConfig, type QueryResultRow } from 'pg';
 import { MigrationError, type MigrationErrorCode } from './errors.ts';
+import { Script } from './script.ts';
 import { describeTarget } from './target.ts';
+import { type FileTimeouts, timeoutSettings } from './timeouts.ts';
 
 const OLDEST = 140_000;
+
+const SETTINGS = [`timezone to 'UTC'`, 'search_path to public', 'standard_conforming_strings to on'];
 
 /** The one connection of a run: lock, statements and ledger all go through it. */
 export class Session {
   readonly #client: Client;
   readonly #target: string;
-  #settings = `set timezone to 'UTC'; set search_path to public; set lock_timeout to '30s'; set standard_conforming_strings to on`;
+  #settings: string;
   #lost = false;
 
-  private constructor(client: Client, target: string) {
+  private constructor(client: Client, target: string, timeouts: FileTimeouts) {
     this.#client = client;
     this.#target = target;
+    const settings = [...SETTINGS, ...timeoutSettings(timeouts)];
+    this.#settings = settings.map((setting) => `set ${setting}`).join('; ');
     // Without a listener, a connection cut by the server ends the process; the running query reports it anyway.
     client.on('error', () => (this.#lost = true));
   }
@@ -23,10 +29,10 @@ export class Session {
    *
    * @throws MigrationError with one of the connection codes.
    */
-  static async open(connection: string | ClientConfig): Promise<Session> {
+  static async open(connection: string | ClientConfig, timeouts: FileTimeouts = {}): Promise<Session> {
     const config = typeof connection === 'string' ? { connectionString: connection } : connection;
     const target = describeConnection(connection);
-    const session = new Session(await connect(config, target), target);
+    const session = new Session(await connect(config, target), target, timeouts);
     try {
       await refuseOldServer(session);
       await session.#watchClient();
@@ -46,6 +52,27 @@ export class Session {
   /** Sends text that may hold anything, such as a file's statement, in the simple protocol. */
   async run(text: string): Promise<void> {
     await this.#client.query(text);
+  }
+
+  /**
+   * Sends several statements in one message.
+   *
+   * @throws ScriptError
+   */
+  async script(text: string): Promise<void> {
+    const script = new Script(text);
+    this.#client.query(script);
+    await script.ended;
+  }
+
+  /** Sets what `SET` would, for the rest of the file. */
+  async set(settings: readonly string[]): Promise<void> {
+    if (settings.length > 0) await this.run(settings.map((setting) => `set ${setting}`).join('; '));
+  }
+
+  /** Whether a transaction is open, as the server said with its last answer. */
+  isInTransaction(): boolean {
+    return this.#client.getTransactionStatus() !== 'I';
   }
 
   /** Undoes what a file left in the session: an open transaction, a role, a search_path, a temporary table, any setting. */
