@@ -2,7 +2,10 @@ import { executeStatements } from './execute-statements.ts';
 import { type Direction, type Execution, ledgerSql, withRetries } from './execution.ts';
 import { failure } from './failure.ts';
 import type { MigrationFile } from './files.ts';
-import { ledgerFailure } from './ledger.ts';
+import { isRecorded, ledgerFailure } from './ledger.ts';
+import { beginLocked, type LockOptions } from './lock.ts';
+import type { Statement } from './parse.ts';
+import { RESET } from './session.ts';
 import { timeoutSettings } from './timeouts.ts';
 import { type Part, PartError, sendParts } from './transaction-script.ts';
 
@@ -14,15 +17,49 @@ import { type Part, PartError, sendParts } from './transaction-script.ts';
  */
 export async function executeFile(file: MigrationFile, execution: Execution): Promise<void> {
   if (!file.transactional) return executeStatements(file, execution);
-  await withRetries(file, execution, () => executeTransaction(file, execution));
+  await withRetries(file, execution, () => executeTransaction(file, execution, [frame('begin')]));
+}
+
+/**
+ * Runs a file through a pooler: the transaction holds the lock, and gives the server session back as it found it.
+ *
+ * @returns false when another run was faster.
+ * @throws MigrationFailedError; the file has then left nothing.
+ */
+export async function executePooled(
+  file: MigrationFile,
+  execution: Execution,
+  lock: LockOptions,
+): Promise<boolean> {
+  let isOurs = false;
+  await withRetries(file, execution, async () => {
+    const { session, direction } = execution;
+    await beginLocked(session, lock);
+    isOurs = (await isRecorded(session, file.name)) === (direction === 'down');
+    if (isOurs) await executeTransaction(file, execution, []);
+    else await session.run('rollback');
+  });
+  return isOurs;
 }
 
 async function executeTransaction(
   file: MigrationFile,
   { session, direction, done }: Execution,
+  beginning: readonly Part[],
 ): Promise<void> {
+  const statements = statementsOf(file, direction);
+  const parts: Part[] = [
+    ...beginning,
+    ...timeoutSettings(file.timeouts).map((setting) => frame(`set local ${setting}`)),
+    ...statements.map((statement) => ({ sql: statement.text, blame: statement })),
+    // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
+    ...(session.isPooled ? LEAVE_CLEAN : BACK_TO_OWNER).map((sql) => frame(sql, statements)),
+    { sql: ledgerSql(file, direction), blame: 'ledger' },
+    // Deferred constraints are checked here, so a commit can fail like a statement.
+    frame('commit', statements),
+  ];
   try {
-    await sendParts(session, partsOf(file, direction));
+    await sendParts(session, parts);
   } catch (error) {
     await session.reset().catch(() => undefined);
     if (!(error instanceof PartError)) throw error;
@@ -30,24 +67,18 @@ async function executeTransaction(
     if (part.blame === 'ledger') throw ledgerFailure(cause, file.name);
     throw failure(file, part.blame, cause, { direction, done });
   }
-  await session.reset();
+  if (!session.isPooled) await session.reset();
 }
 
-function partsOf(file: MigrationFile, direction: Direction): Part[] {
-  const statements = direction === 'up' ? file.up : (file.down ?? []);
-  const frame = (sql: string): Part => ({
-    sql,
-    blame: { text: sql, line: statements.at(-1)?.line ?? 1 },
-  });
-  return [
-    frame('begin'),
-    ...timeoutSettings(file.timeouts).map((setting) => frame(`set local ${setting}`)),
-    ...statements.map((statement) => ({ sql: statement.text, blame: statement })),
-    // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
-    frame('reset session authorization'),
-    frame('reset role'),
-    { sql: ledgerSql(file, direction), blame: 'ledger' },
-    // Deferred constraints are checked here, so a commit can fail like a statement.
-    frame('commit'),
-  ];
+const BACK_TO_OWNER = ['reset session authorization', 'reset role'];
+
+/** Our own lock ends with the transaction; session locks are those of the file. */
+const LEAVE_CLEAN = [...RESET, 'select pg_advisory_unlock_all()'];
+
+const statementsOf = (file: MigrationFile, direction: Direction): readonly Statement[] =>
+  direction === 'up' ? file.up : (file.down ?? []);
+
+/** What the engine itself sends; when it fails, the last statement before it is named. */
+function frame(sql: string, statements: readonly Statement[] = []): Part {
+  return { sql, blame: { text: sql, line: statements.at(-1)?.line ?? 1 } };
 }

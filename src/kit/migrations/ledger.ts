@@ -28,6 +28,12 @@ export async function readLedger(session: Session): Promise<LedgerRow[]> {
   return (await hasLedger(session)) ? ask<LedgerRow>(session, READ) : [];
 }
 
+/** Whether the file is in the ledger. */
+export async function isRecorded(session: Session, filename: string): Promise<boolean> {
+  const sql = 'select filename from public.schema_migrations where filename = $1';
+  return (await ask(session, sql, [filename], filename)).length > 0;
+}
+
 /** Records a file as applied. */
 export async function record(session: Session, filename: string, checksum: string): Promise<void> {
   await ask(session, recordSql(filename, checksum), undefined, filename);
@@ -49,7 +55,8 @@ export function forgetSql(filename: string): string {
   return `delete from public.schema_migrations where filename = ${escapeLiteral(filename)}`;
 }
 
-async function hasLedger(session: Session): Promise<boolean> {
+/** Whether the ledger was made already. */
+export async function hasLedger(session: Session): Promise<boolean> {
   const [ledger] = await ask<{ found: boolean }>(session, EXISTS);
   return ledger?.found === true;
 }

@@ -1,12 +1,12 @@
 import type { ClientConfig } from 'pg';
 import { MigrationError } from './errors.ts';
 import type { MigrationEvent } from './events.ts';
-import { executeFile } from './execute.ts';
-import type { Direction, InDoubt } from './execution.ts';
+import { executeFile, executePooled } from './execute.ts';
+import type { Direction, Execution, InDoubt } from './execution.ts';
 import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
-import { createLedger, forget, type LedgerRow, readLedger, record } from './ledger.ts';
+import { createLedger, forget, hasLedger, type LedgerRow, readLedger, record } from './ledger.ts';
 import { clearJournal, readJournal } from './journal.ts';
-import { releaseLock, takeLock } from './lock.ts';
+import { inLockedTransaction, type LockOptions, underLock } from './lock.ts';
 import { refuseLockBreakers } from './lock-breakers.ts';
 import {
   type DownOptions,
@@ -17,6 +17,7 @@ import {
   verifyFiles,
   verifyOrder,
 } from './plan.ts';
+import { refuseSessionFiles } from './pooler.ts';
 import { verifyJournal } from './resume.ts';
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
@@ -142,12 +143,13 @@ export class Migrator {
     inDoubt?: InDoubt,
   ): Promise<MigrationResult> {
     const start = performance.now();
-    const steps = await this.#locked(async (session, files) => {
+    const steps = await this.#exclusively(async (session, files) => {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
       verifyJournal(files, await readJournal(session), this.#modules(), direction);
       const planned = plan(files, rows);
       refuseLockBreakers(planned);
+      if (session.isPooled) refuseSessionFiles(planned);
       return this.#execute(session, planned, direction, inDoubt);
     });
     return { direction, steps, ms: performance.now() - start };
@@ -165,7 +167,7 @@ export class Migrator {
       const { name, module, path } = file;
       this.#tell({ type: 'start', name, index, total });
       const start = performance.now();
-      await executeFile(file, {
+      const isOurs = await this.#executeFile(file, {
         session,
         direction,
         done: steps.map((step) => step.name),
@@ -173,6 +175,7 @@ export class Migrator {
         inDoubt,
         tell: (event) => this.#tell(event),
       });
+      if (!isOurs) continue;
       const ms = performance.now() - start;
       steps.push({ name, module, path, ms });
       this.#tell({ type: direction === 'up' ? 'applied' : 'reverted', name, index, total, ms });
@@ -180,22 +183,44 @@ export class Migrator {
     return steps;
   }
 
+  /** False when another run has done the file in the meantime, which can only be where each file has a lock of its own. */
+  async #executeFile(file: MigrationFile, execution: Execution): Promise<boolean> {
+    const { session } = execution;
+    if (session.isPooled) return executePooled(file, execution, this.#lock());
+    await session.refuseChange();
+    await executeFile(file, execution);
+    return true;
+  }
+
+  /** Works under the lock, which through a pooler only a transaction can hold. */
   async #locked<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    const { lockTimeoutMs = 600_000, lockPollMs = 500 } = this.#options;
-    return this.#read(async (session, files) => {
-      await takeLock(session, {
-        timeoutMs: lockTimeoutMs,
-        pollMs: lockPollMs,
-        onWait: (ms, holder) => this.#tell({ type: 'waiting-for-lock', ms, holder }),
-      });
-      try {
+    return this.#read((session, files) => {
+      const locked = session.isPooled ? inLockedTransaction : underLock;
+      return locked(session, this.#lock(), async () => {
         await createLedger(session);
-        return await work(session, files);
-      } finally {
-        // Closing the connection frees the lock too; the answer only matters to a connection that would be used again.
-        await releaseLock(session).catch(() => false);
-      }
+        return work(session, files);
+      });
     });
+  }
+
+  /** Works under the lock; through a pooler each file takes it for itself, after the ledger was made under it. */
+  async #exclusively<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
+    return this.#read(async (session, files) => {
+      const prepare = (): Promise<void> => createLedger(session);
+      if (!session.isPooled)
+        return underLock(session, this.#lock(), () => prepare().then(() => work(session, files)));
+      if (!(await hasLedger(session))) await inLockedTransaction(session, this.#lock(), prepare);
+      return work(session, files);
+    });
+  }
+
+  #lock(): LockOptions {
+    const { lockTimeoutMs = 600_000, lockPollMs = 500 } = this.#options;
+    return {
+      timeoutMs: lockTimeoutMs,
+      pollMs: lockPollMs,
+      onWait: (ms, holder) => this.#tell({ type: 'waiting-for-lock', ms, holder }),
+    };
   }
 
   async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {

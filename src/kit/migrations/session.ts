@@ -1,5 +1,6 @@
 import { Client, DatabaseError, type ClientConfig, type QueryResultRow } from 'pg';
 import { MigrationError, type MigrationErrorCode } from './errors.ts';
+import { type Route, routeOf, type ServerSide, sessionChanged } from './pooler.ts';
 import { Script } from './script.ts';
 import { describeTarget } from './target.ts';
 import { type FileTimeouts, timeoutSettings } from './timeouts.ts';
@@ -8,18 +9,32 @@ const OLDEST = 140_000;
 
 const SETTINGS = [`timezone to 'UTC'`, 'search_path to public', 'standard_conforming_strings to on'];
 
+/** DISCARD ALL by parts: it would give the advisory lock away. */
+export const RESET = [
+  'reset session authorization',
+  'reset role',
+  'reset all',
+  'close all',
+  'deallocate all',
+  'unlisten *',
+  'discard temp',
+  'discard sequences',
+] as const;
+
 /** The one connection of a run: lock, statements and ledger all go through it. */
 export class Session {
   readonly #client: Client;
   readonly #target: string;
-  #settings: string;
+  /** Assignments behind SET or SET LOCAL. */
+  readonly #settings: string[];
   #lost = false;
+  #pid = 0;
+  #route: Route = 'direct';
 
   private constructor(client: Client, target: string, timeouts: FileTimeouts) {
     this.#client = client;
     this.#target = target;
-    const settings = [...SETTINGS, ...timeoutSettings(timeouts)];
-    this.#settings = settings.map((setting) => `set ${setting}`).join('; ');
+    this.#settings = [...SETTINGS, ...timeoutSettings(timeouts)];
     // Without a listener, a connection cut by the server ends the process; the running query reports it anyway.
     client.on('error', () => (this.#lost = true));
   }
@@ -34,7 +49,9 @@ export class Session {
     const target = describeConnection(connection);
     const session = new Session(await connect(config, target), target, timeouts);
     try {
-      await refuseOldServer(session);
+      await session.#learn();
+      // What is set through a pooler stays with a server session that the next one gets.
+      if (session.isPooled) return session;
       await session.#watchClient();
       await session.reset();
       return session;
@@ -42,6 +59,23 @@ export class Session {
       await session.close();
       throw session.explain(error);
     }
+  }
+
+  /** Whether statements may run in different server sessions: nothing may be kept in one then, locks included. */
+  get isPooled(): boolean {
+    return this.#route === 'pooled';
+  }
+
+  /** Begins a transaction with the settings of a run in it, for a session that has none. */
+  async begin(): Promise<void> {
+    await this.run(['begin', ...this.#settings.map((setting) => `set local ${setting}`)].join('; '));
+  }
+
+  /** @throws MigrationError `MIGRATION.POOLED` when the server session is another one than at the beginning. */
+  async refuseChange(): Promise<void> {
+    if (this.#route !== 'proxied') return;
+    const [row] = await this.query<{ pid: number }>('select pg_backend_pid() as pid');
+    if (row?.pid !== this.#pid) throw sessionChanged();
   }
 
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]> {
@@ -77,10 +111,19 @@ export class Session {
 
   /** Undoes what a file left in the session: an open transaction, a role, a search_path, a temporary table, any setting. */
   async reset(): Promise<void> {
-    await this.#client.query(
-      'rollback; reset role; reset session authorization; reset all; close all; deallocate all; unlisten *; discard temp; discard sequences',
+    if (this.isPooled) return this.run('rollback');
+    await this.run(['rollback', ...RESET].join('; '));
+    await this.set(this.#settings);
+  }
+
+  async #learn(): Promise<void> {
+    const [row] = await this.query<ServerSide & { version: number }>(
+      `select current_setting('server_version_num')::int as version, pg_backend_pid() as pid, inet_client_port() as port`,
     );
-    await this.#client.query(this.#settings);
+    if (!row) return;
+    refuseOldServer(row.version);
+    this.#pid = row.pid;
+    this.#route = routeOf(this.#client, row);
   }
 
   /** Turns the loss of the connection into an error for people; every other error stays as it is. */
@@ -94,12 +137,12 @@ export class Session {
 
   /** A server that looks after its client ends the statement, and frees the lock, soon after this process was killed. */
   async #watchClient(): Promise<void> {
-    const watch = `set client_connection_check_interval to '1s'`;
-    const isSupported = await this.#client.query(watch).then(
+    const watch = `client_connection_check_interval to '1s'`;
+    const isSupported = await this.set([watch]).then(
       () => true,
       () => false,
     );
-    if (isSupported) this.#settings += `; ${watch}`;
+    if (isSupported) this.#settings.push(watch);
   }
 
   async close(): Promise<void> {
@@ -137,9 +180,7 @@ function describeConnection(connection: string | ClientConfig): string {
   return `${user ? `${user}@` : ''}${host || 'localhost'}:${port || 5432}/${database || user || ''}`;
 }
 
-async function refuseOldServer(session: Session): Promise<void> {
-  const [row] = await session.query<{ server_version_num: string }>('show server_version_num');
-  const version = Number(row?.server_version_num ?? 0);
+function refuseOldServer(version: number): void {
   if (version >= OLDEST) return;
   throw new MigrationError(
     'MIGRATION.SERVER_TOO_OLD',
