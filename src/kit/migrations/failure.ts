@@ -35,7 +35,7 @@ export function failure(
     file.name,
     statement.line + lineInside(statement.text, refusal),
     { sqlState, sentence: `${sentence} [${sqlState ?? 'no answer'}].` },
-    { direction, done, left: left ?? leftBy(file, statement, refusal !== undefined) },
+    { direction, done, left: left ?? leftBy(file, refusal !== undefined) },
   );
 }
 
@@ -60,11 +60,11 @@ function sentenceFor({ code = '', message, constraint }: DatabaseError): string 
 }
 
 /** What the failed file has left behind. */
-function leftBy(file: MigrationFile, statement: Statement, wasAnswered: boolean): string {
+function leftBy(file: MigrationFile, wasAnswered: boolean): string {
   if (!file.transactional)
     return 'The journal holds what this NO TRANSACTION file has done; the next run looks at the rest and goes on there.';
-  if (!wasAnswered && statement.text === 'commit')
-    return 'The connection was lost during the commit: "migrate status" tells whether it took place.';
+  // The whole file goes in one message, so the commit may have taken place.
+  if (!wasAnswered) return '"migrate status" tells whether this file was still applied.';
   return 'Nothing of this file is left.';
 }
 

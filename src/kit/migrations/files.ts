@@ -11,6 +11,12 @@ export interface MigrationSource {
   readonly name: string;
   /** Absolute path. */
   readonly migrations: string;
+  /**
+   * `number` orders files by the number at the beginning of their names, which occurs once. `filename` is for a history
+   * that was begun without that rule: the whole name orders, byte by byte, numbers may occur twice or be missing, and
+   * a name that ends in `_notx` means NO TRANSACTION. Default `number`.
+   */
+  readonly naming?: 'number' | 'filename';
 }
 
 /** A migration file, read and parsed. */
@@ -18,6 +24,7 @@ export interface MigrationFile extends ParsedMigration {
   /** As in the ledger: `gateway/001_create_users.sql`. */
   readonly name: string;
   readonly module: string;
+  /** The number at the beginning of the name; 0 where a name that orders by itself has none. */
   readonly version: number;
   readonly checksum: string;
   readonly path: string;
@@ -26,6 +33,7 @@ export interface MigrationFile extends ParsedMigration {
 }
 
 const FILE_NAME = /^(\d{1,15})_[A-Za-z0-9_.-]+\.sql$/;
+const ANY_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*\.sql$/;
 
 /**
  * Reads all files of all modules, in the order in which they run: modules as listed, versions ascending.
@@ -51,6 +59,7 @@ function refuseModuleTwice(sources: readonly MigrationSource[]): void {
 async function loadModule(source: MigrationSource): Promise<MigrationFile[]> {
   const names = (await namesIn(source)).filter((name) => /\.sql$/i.test(name));
   const files = await Promise.all(names.map((name) => loadFile(source, name)));
+  if (source.naming === 'filename') return files.toSorted((a, b) => compareBytes(a.name, b.name));
   files.sort((a, b) => a.version - b.version);
   for (const [index, file] of files.entries()) {
     const before = files[index - 1];
@@ -64,6 +73,9 @@ async function loadModule(source: MigrationSource): Promise<MigrationFile[]> {
   }
   return files;
 }
+
+/** The order of `ls` in the C locale; JavaScript's own differs beyond the 16-bit characters. */
+const compareBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
 /**
  * Names of everything in a module's folder.
@@ -83,8 +95,9 @@ export async function namesIn({ name, migrations }: MigrationSource): Promise<st
 
 async function loadFile(source: MigrationSource, fileName: string): Promise<MigrationFile> {
   const name = `${source.name}/${fileName}`;
-  const version = Number(FILE_NAME.exec(fileName)?.[1] ?? 0);
-  if (version < 1) {
+  const isByName = source.naming === 'filename';
+  const version = isByName ? Number.parseInt(fileName, 10) || 0 : Number(FILE_NAME.exec(fileName)?.[1] ?? 0);
+  if (isByName ? !ANY_NAME.test(fileName) : version < 1) {
     throw new MigrationError(
       'MIGRATION.ILLEGAL_NAME',
       `${name} is no migration name. Name it NNN_description.sql with a number above 0, or move it out of the folder.`,
@@ -93,6 +106,7 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
   }
   const path = join(source.migrations, fileName);
   const text = await readText(name, path);
+  const parsed = parseMigration(name, text);
   return {
     name,
     module: source.name,
@@ -100,7 +114,8 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
     path,
     checksum: checksumOf(text),
     timeouts: fileTimeouts(name, text),
-    ...parseMigration(name, text),
+    ...parsed,
+    transactional: parsed.transactional && !(isByName && fileName.endsWith('_notx.sql')),
   };
 }
 

@@ -17,6 +17,18 @@ const CREATE = `create table if not exists public.schema_migrations (
 const EXISTS = `select to_regclass('public.schema_migrations') is not null as found`;
 const READ = `select filename, checksum, applied_at as "appliedAt" from public.schema_migrations order by applied_at, filename`;
 
+/** Reads the ledger, and whether there is a journal, without asking first whether there is a ledger. */
+export const PEEK = READ.replace(
+  'select ',
+  `select to_regclass('public.schema_migrations_journal') is not null as "hasJournal", `,
+);
+
+/** The rows of {@link PEEK}; undefined when it was refused, or when a journal has to be looked at too. */
+export function peekedRows(session: Session): LedgerRow[] | undefined {
+  const rows = session.peeked as (LedgerRow & { hasJournal: boolean })[] | undefined;
+  return rows?.some(({ hasJournal }) => hasJournal) ? undefined : rows;
+}
+
 /** Creates the ledger. Call it under the lock: eight at once and seven fail on `pg_type`, IF NOT EXISTS or not. */
 export async function createLedger(session: Session): Promise<void> {
   // IF NOT EXISTS would ask for the right to create tables even where there is nothing to create.

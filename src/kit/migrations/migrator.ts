@@ -4,7 +4,16 @@ import type { MigrationEvent } from './events.ts';
 import { executeFile, executePooled } from './execute.ts';
 import type { Direction, Execution, InDoubt } from './execution.ts';
 import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
-import { createLedger, forget, hasLedger, type LedgerRow, readLedger, record } from './ledger.ts';
+import {
+  createLedger,
+  forget,
+  hasLedger,
+  type LedgerRow,
+  PEEK,
+  peekedRows,
+  readLedger,
+  record,
+} from './ledger.ts';
 import { clearJournal, readJournal } from './journal.ts';
 import { inLockedTransaction, type LockOptions, underLock } from './lock.ts';
 import { refuseLockBreakers } from './lock-breakers.ts';
@@ -143,14 +152,22 @@ export class Migrator {
     inDoubt?: InDoubt,
   ): Promise<MigrationResult> {
     const start = performance.now();
-    const steps = await this.#exclusively(async (session, files) => {
-      const rows = await readLedger(session);
+    const planFor = (files: MigrationFile[], rows: LedgerRow[]): MigrationFile[] => {
       verifyFiles(files, rows, this.#modules());
-      verifyJournal(files, await readJournal(session), this.#modules(), direction);
-      const planned = plan(files, rows);
-      refuseLockBreakers(planned);
-      if (session.isPooled) refuseSessionFiles(planned);
-      return this.#execute(session, planned, direction, inDoubt);
+      return plan(files, rows);
+    };
+    const steps = await this.#connected(async (session, files) => {
+      const rows = peekedRows(session);
+      // Without anything to do there is nothing to be alone for: a start of many services does not queue.
+      if (rows && planFor(files, rows).length === 0) return [];
+      await session.prepare();
+      return this.#exclusively(session, async () => {
+        const planned = planFor(files, await readLedger(session));
+        verifyJournal(files, await readJournal(session), this.#modules(), direction);
+        refuseLockBreakers(planned);
+        if (session.isPooled) refuseSessionFiles(planned);
+        return this.#execute(session, planned, direction, inDoubt);
+      });
     });
     return { direction, steps, ms: performance.now() - start };
   }
@@ -204,14 +221,11 @@ export class Migrator {
   }
 
   /** Works under the lock; through a pooler each file takes it for itself, after the ledger was made under it. */
-  async #exclusively<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    return this.#read(async (session, files) => {
-      const prepare = (): Promise<void> => createLedger(session);
-      if (!session.isPooled)
-        return underLock(session, this.#lock(), () => prepare().then(() => work(session, files)));
-      if (!(await hasLedger(session))) await inLockedTransaction(session, this.#lock(), prepare);
-      return work(session, files);
-    });
+  async #exclusively<T>(session: Session, work: () => Promise<T>): Promise<T> {
+    const prepare = (): Promise<void> => createLedger(session);
+    if (!session.isPooled) return underLock(session, this.#lock(), () => prepare().then(work));
+    if (!(await hasLedger(session))) await inLockedTransaction(session, this.#lock(), prepare);
+    return work();
   }
 
   #lock(): LockOptions {
@@ -224,14 +238,24 @@ export class Migrator {
   }
 
   async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    const files = await loadMigrations(this.#options.modules);
-    const session = await Session.open(this.#options.connection, this.#timeouts);
+    return this.#connected(async (session, files) => {
+      await session.prepare();
+      return work(session, files);
+    });
+  }
+
+  /** Reads the files while the connection is made; a mistake in them is told first. */
+  async #connected<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
+    const opening = Session.open(this.#options.connection, this.#timeouts, PEEK);
+    const [loaded, opened] = await Promise.allSettled([loadMigrations(this.#options.modules), opening]);
     try {
-      return await work(session, files);
+      if (loaded.status === 'rejected') throw loaded.reason;
+      if (opened.status === 'rejected') throw opened.reason;
+      return await work(opened.value, loaded.value);
     } catch (error) {
-      throw session.explain(error);
+      throw opened.status === 'fulfilled' ? opened.value.explain(error) : error;
     } finally {
-      await session.close();
+      if (opened.status === 'fulfilled') await opened.value.close();
     }
   }
 

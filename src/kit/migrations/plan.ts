@@ -52,12 +52,14 @@ export function verifyOrder(files: readonly MigrationFile[], rows: readonly Ledg
   const applied = new Set(rows.map((row) => row.filename));
   const highest = new Map<string, MigrationFile>();
   for (const file of files) if (applied.has(file.name)) highest.set(file.module, file);
+  const passed = new Set<string>();
   for (const file of files) {
     const last = highest.get(file.module);
-    if (!last || applied.has(file.name) || file.version > last.version) continue;
+    if (file === last) passed.add(file.module);
+    if (!last || applied.has(file.name) || passed.has(file.module)) continue;
     throw outOfOrder(
       file.name,
-      `${file.name} is pending although ${last.name} is applied. Give it a number above ${last.version}.`,
+      `${file.name} is pending although ${last.name} is applied. Give it a ${last.version > 0 ? `number above ${last.version}` : 'name behind it'}.`,
     );
   }
 }
@@ -79,9 +81,8 @@ export function planUp(
 function only(pending: readonly MigrationFile[], chosen: ReadonlySet<string>): MigrationFile[] {
   const taken = pending.filter((file) => chosen.has(file.name));
   for (const file of taken) {
-    const skipped = pending.find(
-      (other) => other.module === file.module && other.version < file.version && !chosen.has(other.name),
-    );
+    const before = pending.slice(0, pending.indexOf(file));
+    const skipped = before.find((other) => other.module === file.module && !chosen.has(other.name));
     if (skipped)
       throw outOfOrder(
         skipped.name,

@@ -1,4 +1,4 @@
-import { Client, DatabaseError, type ClientConfig, type QueryResultRow } from 'pg';
+import { Client, DatabaseError, type ClientConfig, type QueryResult, type QueryResultRow } from 'pg';
 import { MigrationError, type MigrationErrorCode } from './errors.ts';
 import { type Route, routeOf, type ServerSide, sessionChanged } from './pooler.ts';
 import { Script } from './script.ts';
@@ -8,6 +8,12 @@ import { type FileTimeouts, timeoutSettings } from './timeouts.ts';
 const OLDEST = 140_000;
 
 const SETTINGS = [`timezone to 'UTC'`, 'search_path to public', 'standard_conforming_strings to on'];
+
+interface Facts extends ServerSide {
+  readonly version: number;
+}
+
+const FACTS = `select current_setting('server_version_num')::int as version, pg_backend_pid() as pid, inet_client_port() as port`;
 
 /** DISCARD ALL by parts: it would give the advisory lock away. */
 export const RESET = [
@@ -27,6 +33,8 @@ export class Session {
   readonly #target: string;
   /** Assignments behind SET or SET LOCAL. */
   readonly #settings: string[];
+  /** Rows of the query that came with the first message; undefined when the server refused it. */
+  peeked: readonly QueryResultRow[] | undefined;
   #lost = false;
   #pid = 0;
   #route: Route = 'direct';
@@ -40,20 +48,21 @@ export class Session {
   }
 
   /**
-   * Connects and sets the session up: UTC, search_path public, one name in `pg_stat_activity`.
+   * Connects, and looks at the server; nothing is set in the session yet.
    *
+   * @param peek a query whose rows are wanted with the same message, as `peeked`.
    * @throws MigrationError with one of the connection codes.
    */
-  static async open(connection: string | ClientConfig, timeouts: FileTimeouts = {}): Promise<Session> {
+  static async open(
+    connection: string | ClientConfig,
+    timeouts: FileTimeouts = {},
+    peek = '',
+  ): Promise<Session> {
     const config = typeof connection === 'string' ? { connectionString: connection } : connection;
     const target = describeConnection(connection);
     const session = new Session(await connect(config, target), target, timeouts);
     try {
-      await session.#learn();
-      // What is set through a pooler stays with a server session that the next one gets.
-      if (session.isPooled) return session;
-      await session.#watchClient();
-      await session.reset();
+      await session.#learn(peek);
       return session;
     } catch (error) {
       await session.close();
@@ -112,18 +121,37 @@ export class Session {
   /** Undoes what a file left in the session: an open transaction, a role, a search_path, a temporary table, any setting. */
   async reset(): Promise<void> {
     if (this.isPooled) return this.run('rollback');
-    await this.run(['rollback', ...RESET].join('; '));
-    await this.set(this.#settings);
+    const settings = this.#settings.map((setting) => `set ${setting}`);
+    await this.run(['rollback', ...RESET, ...settings].join('; '));
   }
 
-  async #learn(): Promise<void> {
-    const [row] = await this.query<ServerSide & { version: number }>(
-      `select current_setting('server_version_num')::int as version, pg_backend_pid() as pid, inet_client_port() as port`,
-    );
+  /** Sets the session up for a run: UTC, search_path public, timeouts. */
+  async prepare(): Promise<void> {
+    // What is set through a pooler stays with a server session that the next one gets.
+    if (this.isPooled) return;
+    await this.#watchClient();
+    await this.reset();
+  }
+
+  async #learn(peek: string): Promise<void> {
+    const answers = peek === '' ? undefined : await this.#peek(peek);
+    const [row] = answers?.[0] ?? (await this.query<Facts>(FACTS));
     if (!row) return;
     refuseOldServer(row.version);
+    this.peeked = answers?.[1];
     this.#pid = row.pid;
     this.#route = routeOf(this.#client, row);
+  }
+
+  /** Undefined when the query is refused: there may be nothing to look at yet. */
+  async #peek(peek: string): Promise<[Facts[], QueryResultRow[]] | undefined> {
+    try {
+      const results = (await this.#client.query(`${FACTS}; ${peek}`)) as unknown as QueryResult[];
+      return [results[0]?.rows as Facts[], results[1]?.rows as QueryResultRow[]];
+    } catch (error) {
+      if (error instanceof DatabaseError && !isConnectionLoss(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Turns the loss of the connection into an error for people; every other error stays as it is. */
