@@ -20,10 +20,10 @@ const isWanted = (name: string, only: readonly string[]): boolean =>
   only.length === 0 || only.some((wanted) => name === wanted || name.startsWith(`${wanted}-`));
 
 async function runMigrations(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
-  const { workloads, delete: remove } = await migrationWorkloads(url, quick);
+  const { workloads: all, delete: remove } = await migrationWorkloads(url, quick);
   try {
     const measured: Measured[] = [];
-    for (const workload of workloads.filter(({ name }) => isWanted(name, only))) {
+    for (const workload of all.filter(({ name }) => isWanted(name, only))) {
       await verify(workload);
       measured.push(...(await measure(workload, roundsOf(quick))));
     }

@@ -376,7 +376,7 @@ async function oldServer(): Promise<Server> {
   const ready = message('Z', Buffer.from('I'));
   const column = Buffer.concat([
     Buffer.from([0, 1]),
-    text('server_version_num'),
+    text('version'),
     Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]),
   ]);
   const row = Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 6]), Buffer.from('130022')]);
