@@ -19,7 +19,7 @@ export interface MigrationSource {
   readonly naming?: 'number' | 'filename';
 }
 
-/** A migration file, read and parsed. */
+/** A migration file, read; it is parsed when its statements are asked for first. */
 export interface MigrationFile extends ParsedMigration {
   /** As in the ledger: `gateway/001_create_users.sql`. */
   readonly name: string;
@@ -106,7 +106,9 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
   }
   const path = join(source.migrations, fileName);
   const text = await readText(name, path);
-  const parsed = parseMigration(name, text);
+  const isNotx = isByName && fileName.endsWith('_notx.sql');
+  let parsed: ParsedMigration | undefined;
+  const parse = (): ParsedMigration => (parsed ??= parseMigration(name, text));
   return {
     name,
     module: source.name,
@@ -114,9 +116,26 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
     path,
     checksum: checksumOf(text),
     timeouts: fileTimeouts(name, text),
-    ...parsed,
-    transactional: parsed.transactional && !(isByName && fileName.endsWith('_notx.sql')),
+    get up() {
+      return parse().up;
+    },
+    get down() {
+      return parse().down;
+    },
+    get transactional() {
+      return parse().transactional && !isNotx;
+    },
   };
+}
+
+/**
+ * Parses the files now, both directions. A file with a matching line in the ledger was parsed when it was applied, and
+ * need not be again: half the time of a start with nothing to do would go into that.
+ *
+ * @throws MigrationSyntaxError
+ */
+export function parseFiles(files: readonly MigrationFile[], applied: ReadonlySet<string>): void {
+  for (const file of files) if (!applied.has(file.name)) void file.up;
 }
 
 async function readText(name: string, path: string): Promise<string> {

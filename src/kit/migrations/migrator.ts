@@ -3,7 +3,7 @@ import { MigrationError } from './errors.ts';
 import type { MigrationEvent } from './events.ts';
 import { executeFile, executePooled } from './execute.ts';
 import type { Direction, Execution, InDoubt } from './execution.ts';
-import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
+import { loadMigrations, type MigrationFile, type MigrationSource, parseFiles } from './files.ts';
 import {
   createLedger,
   forget,
@@ -154,10 +154,12 @@ export class Migrator {
     const start = performance.now();
     const planFor = (files: MigrationFile[], rows: LedgerRow[]): MigrationFile[] => {
       verifyFiles(files, rows, this.#modules());
+      parseFiles(files, new Set(rows.map((row) => row.filename)));
       return plan(files, rows);
     };
     const steps = await this.#connected(async (session, files) => {
       const rows = peekedRows(session);
+      parseFiles(files, new Set(rows?.map((row) => row.filename)));
       // Without anything to do there is nothing to be alone for: a start of many services does not queue.
       if (rows && planFor(files, rows).length === 0) return [];
       await session.prepare();
@@ -239,6 +241,7 @@ export class Migrator {
 
   async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
     return this.#connected(async (session, files) => {
+      parseFiles(files, new Set());
       await session.prepare();
       return work(session, files);
     });
