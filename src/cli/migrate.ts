@@ -7,6 +7,7 @@ import {
   Migrator,
   type UpOptions,
 } from '../kit/migrations/index.ts';
+import { addBackfill } from './backfill.ts';
 import { readModules } from './configuration.ts';
 import { UsageError } from './exit-codes.ts';
 import { progressFor } from './progress.ts';
@@ -40,6 +41,7 @@ export function addMigrate(program: Command): void {
     .option('--steps <number>', 'this many files; 1 when left out', positive)
     .addOption(inDoubtOption())
     .action((options: RunOptions) => run(options, 'down'));
+  addBackfill(migrate, common);
   common(migrate.command('version').description('the last applied file of each module')).action(version);
   common(migrate.command('status').description('every file, and whether it is applied')).action(status);
 }

@@ -1,4 +1,5 @@
 import { SingleBar } from 'cli-progress';
+import { describeBackfill, sparse } from './backfill-progress.ts';
 import { describeHolder, type MigrationEvent } from '../kit/migrations/index.ts';
 
 /** Shows a run while it goes on. */
@@ -55,7 +56,9 @@ function bar(stream: NodeJS.WriteStream): Progress {
 /** Says what a run waits for or goes on with; a wait at once, and then every ten seconds, however often the engine asks. */
 function notes(stream: NodeJS.WriteStream): (event: MigrationEvent) => void {
   let next = 0;
+  const isDue = sparse(5000);
   return (event) => {
+    if (event.type === 'backfill' && !isDue(event)) return;
     if (event.type === 'waiting-for-lock') {
       if (event.ms < next) return;
       next = event.ms + 10_000;
@@ -77,6 +80,8 @@ function noteOn(event: MigrationEvent): string | undefined {
       return `${event.name} was begun by an earlier run; going on with statement ${event.statement} of ${event.of}`;
     case 'removed-remains':
       return `${event.name}: dropped the invalid index ${event.index} that a failed build had left; building it again`;
+    case 'backfill':
+      return describeBackfill(event);
     default:
       return undefined;
   }

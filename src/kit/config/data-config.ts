@@ -73,6 +73,9 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
 function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | RegExp)[] {
   return [
     ...(schemaGenerator?.skipTables ?? []),
+    // The engine's own, beside the ledger that the ORM knows as its table of migrations.
+    'schema_migrations_journal',
+    'schema_migration_backfills',
     ...modules.flatMap((module) => module.unmappedTables ?? []),
   ];
 }

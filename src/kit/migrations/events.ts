@@ -1,3 +1,4 @@
+import type { BackfillEvent } from './backfill/event.ts';
 import type { LockHolder } from './lock-holder.ts';
 
 /** What the run of one file tells. */
@@ -25,7 +26,8 @@ export type ExecutionEvent =
       readonly type: 'removed-remains';
       readonly name: string;
       readonly index: string;
-    };
+    }
+  | BackfillEvent;
 
 /** What a run tells while it goes on. */
 export type MigrationEvent =

@@ -1,3 +1,4 @@
+import { createBackfillLedger, forgetBackfills } from './backfill/ledger.ts';
 import { type Execution, ledgerSql } from './execution.ts';
 import type { MigrationFile } from './files.ts';
 import { clearJournal, Journal, readJournal } from './journal.ts';
@@ -17,6 +18,7 @@ export async function executeStatements(file: MigrationFile, execution: Executio
   const { session, direction } = execution;
   const steps = stepsOf(file, direction);
   const journal = await Journal.open(session);
+  if (hasBackfills(file)) await createBackfillLedger(session);
   const runner = new StatementRunner(file, execution, journal, steps);
   const next = await resume(file, steps, runner, journal, execution);
   for (const step of steps.slice(next)) await runner.run(step);
@@ -51,8 +53,14 @@ async function resume(
 /** One message, so one transaction: the ledger row comes and the journal goes together. */
 async function conclude(file: MigrationFile, { session, direction }: Execution): Promise<void> {
   try {
-    await session.run(`${ledgerSql(file, direction)}; ${clearJournal(file.name, direction)}`);
+    const other = direction === 'up' ? 'down' : 'up';
+    // What one direction has verified is no longer true when the other one was run.
+    const forget = hasBackfills(file) ? `; ${forgetBackfills(file.name, other)}` : '';
+    await session.run(`${ledgerSql(file, direction)}; ${clearJournal(file.name, direction)}${forget}`);
   } catch (error) {
     throw ledgerFailure(error, file.name);
   }
 }
+
+const hasBackfills = ({ up, down = [] }: MigrationFile): boolean =>
+  [...up, ...down].some(({ directive }) => directive !== undefined);

@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withDirectives } from './backfill/attach.ts';
 import { checksumOf } from './checksum.ts';
 import { decodeText } from './decode-text.ts';
 import { MigrationError } from './errors.ts';
@@ -108,7 +109,11 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
   const text = await readText(name, path);
   const isNotx = isByName && fileName.endsWith('_notx.sql');
   let parsed: ParsedMigration | undefined;
-  const parse = (): ParsedMigration => (parsed ??= parseMigration(name, text));
+  const parse = (): ParsedMigration => (parsed ??= read());
+  const read = (): ParsedMigration => {
+    const plain = parseMigration(name, text);
+    return withDirectives(name, text, { ...plain, transactional: plain.transactional && !isNotx });
+  };
   return {
     name,
     module: source.name,
@@ -123,7 +128,7 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
       return parse().down;
     },
     get transactional() {
-      return parse().transactional && !isNotx;
+      return parse().transactional;
     },
   };
 }

@@ -1,3 +1,7 @@
+export { Backfills, type BackfillStatus } from './backfill/backfills.ts';
+export { BackfillUnverifiedError } from './backfill/errors.ts';
+export type { BackfillEvent } from './backfill/event.ts';
+export type { Differences } from './backfill/ledger.ts';
 export { checksumOf } from './checksum.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {

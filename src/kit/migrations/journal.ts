@@ -82,6 +82,14 @@ export class Journal {
     );
   }
 
+  /** Whether the statement was begun and is not done. */
+  async isOpen({ filename, direction, statement }: JournalEntry): Promise<boolean> {
+    const rows = await this.#session.query(
+      `select from ${TABLE} where finished_at is null and ${of(filename, direction)} and statement = ${statement}`,
+    );
+    return rows.length > 0;
+  }
+
   /** The last statement of the same file and direction that is done; 0 for none. */
   async done({ filename, direction }: JournalEntry): Promise<number> {
     const [row] = await this.#session.query<{ done: number }>(

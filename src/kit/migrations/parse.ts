@@ -1,4 +1,5 @@
 import { annotationOf, type Keyword } from './annotation.ts';
+import type { BackfillDirective, VerifyDirective } from './backfill/directive.ts';
 import { copiesFromClient } from './client-commands.ts';
 import { MigrationSyntaxError } from './errors.ts';
 import { type Token, tokens, UnterminatedError } from './lexer.ts';
@@ -11,6 +12,8 @@ export interface Statement {
   readonly text: string;
   /** The line of the file on which it begins, counted from 1. */
   readonly line: number;
+  /** What a comment above it asks of this engine. */
+  readonly directive?: BackfillDirective | VerifyDirective;
 }
 
 /** A migration file, read. */

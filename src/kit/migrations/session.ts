@@ -92,6 +92,11 @@ export class Session {
     return rows;
   }
 
+  /** Runs one statement with values; answers how many rows it has changed. */
+  async change(text: string, values: unknown[]): Promise<number> {
+    return (await this.#client.query(text, values)).rowCount ?? 0;
+  }
+
   /** Sends text that may hold anything, such as a file's statement, in the simple protocol. */
   async run(text: string): Promise<void> {
     await this.#client.query(text);

@@ -97,6 +97,8 @@ function ofFirstWord(cursor: StatementCursor, text: string): StatementKind {
   if (cursor.takeAny(...ATOMIC, ...ATOMIC_TOO)) return { kind: 'atomic' };
   if (cursor.takeAny(...SESSION)) return { kind: 'session' };
   if (cursor.takeAny(...REPEATABLE)) return { kind: 'repeatable' };
+  // LOCK by itself would lock nothing for longer than it takes; a block that begins with it is a transaction.
+  if (cursor.take('lock')) return { kind: /;\s*\S/.test(text) ? 'atomic' : 'opaque' };
   if (cursor.take('alter', 'system')) return { kind: 'repeatable' };
   if (cursor.takeAny('create', 'alter', 'drop'))
     return { kind: cursor.takeAny(...OUTSIDE) ? 'opaque' : 'atomic' };

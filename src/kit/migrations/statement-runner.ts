@@ -1,4 +1,5 @@
 import { DatabaseError } from 'pg';
+import { Backfill } from './backfill/run.ts';
 import { invalidIndexesOf } from './index-remains.ts';
 import { isConfirmed, prepare } from './evidence.ts';
 import { type Execution, withRetries } from './execution.ts';
@@ -37,6 +38,13 @@ export class StatementRunner {
   }
 
   async run(step: Step): Promise<void> {
+    const { directive } = step.statement;
+    if (directive?.kind === 'backfill') {
+      const parts = { steps: this.#steps, step, directive };
+      return new Backfill(this.#file, this.#execution, this.#journal, parts).run();
+    }
+    // Its back-fill has run it.
+    if (directive?.kind === 'verify') return;
     if (this.#execution.session.isInTransaction()) return this.#inOwnTransaction(step);
     switch (step.kind.kind) {
       case 'atomic':
