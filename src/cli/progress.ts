@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress';
-import { describeBackfill, sparse } from './backfill-progress.ts';
+import { describeBackfill, jsonLines, sparse } from './backfill-progress.ts';
 import { describeHolder, type MigrationEvent } from '../kit/migrations/index.ts';
 
 /** Shows a run while it goes on. */
@@ -8,9 +8,9 @@ export interface Progress {
   end(): void;
 }
 
-/** A bar on a terminal, a line per file elsewhere, nothing for machines. */
+/** A bar on a terminal, a line per file elsewhere; for machines, where a back-fill stands, on standard error. */
 export function progressFor(stream: NodeJS.WriteStream, json: boolean): Progress {
-  if (json) return { tell: () => undefined, end: () => undefined };
+  if (json) return { tell: jsonLines(process.stderr), end: () => undefined };
   return stream.isTTY ? bar(stream) : lines(stream);
 }
 
@@ -40,6 +40,7 @@ function bar(stream: NodeJS.WriteStream): Progress {
   let started = false;
   return {
     tell: (event) => {
+      if (event.type === 'backfill') return view.update({ file: describeBackfill(event) });
       note(event);
       if (!('total' in event)) return;
       if (!started) view.start(event.total, 0, { file: event.name });

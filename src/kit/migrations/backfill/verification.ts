@@ -1,3 +1,4 @@
+import { DatabaseError } from 'pg';
 import { type Execution, withRetries } from '../execution.ts';
 import { failure } from '../failure.ts';
 import type { MigrationFile } from '../files.ts';
@@ -36,15 +37,17 @@ async function count(
   try {
     await session.run('begin isolation level repeatable read read only');
     for (const { statement } of steps) {
-      const text = `${COUNT}${statement.text.replace(/;\s*$/, '')}\n) as differing`;
-      blame = { text, line: statement.line - 1 };
-      const [result] = await session.query<{ rows: number }>(text);
+      blame = statement;
+      const text = statement.text.replace(/;\s*$/, '');
+      const [result] = await session.query<{ rows: number }>(`${COUNT}${text}\n) as differing`);
       if (statement.directive?.kind === 'verify') found[statement.directive.side] += result?.rows ?? 0;
     }
     await session.run('commit');
     return found;
   } catch (error) {
     await session.run('rollback').catch(() => undefined);
+    if (error instanceof DatabaseError && error.position)
+      error.position = String(Number(error.position) - COUNT.length);
     const left = 'All batches stay done; the next run verifies again.';
     throw failure(file, blame, error, { ...execution, left });
   }
