@@ -115,7 +115,8 @@ export class Backfill {
       };
       pace.take(read);
       this.#tell(row, source, pace);
-      if (!isLast) await sleep(pauseFor(throttle, ms));
+      const pauseMs = isLast ? 0 : pauseFor(throttle, ms);
+      if (pauseMs > 0) await sleep(pauseMs);
     }
     return row;
   }
