@@ -7,6 +7,7 @@
 -- a right that somebody has lost: delete the pair, and run again. A program that writes the table may start when this file
 -- is applied, and not before.
 
+-- +tombstone phase=migrate
 -- +goose NO TRANSACTION
 -- +goose Up
 -- +goose StatementBegin

@@ -6,6 +6,7 @@
 -- So a group that was revoked on one side alone is allowed again: verifyAllowedGroups counts such pairs as missing (only
 -- in an array) and unexpected (only in the table). Where revoking matters, bring both to zero before applying this.
 
+-- +tombstone phase=contract requires-backfill=gateway/007_add_user_allowed_groups.sql
 -- +goose Up
 -- Neither side may change between the last copy and the drop. The drop's own mode at once, because raising it later
 -- deadlocks with a transaction that has read users and goes on to write them.

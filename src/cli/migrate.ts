@@ -6,6 +6,7 @@ import {
   type MigrationStatus,
   Migrator,
   type UpOptions,
+  type Waiver,
 } from '../kit/migrations/index.ts';
 import { addBackfill } from './backfill.ts';
 import { readModules } from './configuration.ts';
@@ -22,6 +23,8 @@ interface RunOptions extends CommonOptions {
   readonly to?: string;
   readonly steps?: number;
   readonly inDoubt?: InDoubt;
+  readonly waive?: string;
+  readonly reason?: string;
 }
 
 const TO = 'up to (or down to) this file: its name or its number; 0 reverts all';
@@ -35,6 +38,8 @@ export function addMigrate(program: Command): void {
     .option('--to <file>', TO)
     .option('--steps <number>', 'at most this many files', positive)
     .addOption(inDoubtOption())
+    .option('--waive <file>', 'apply this contract step although something stands against it; needs --reason')
+    .option('--reason <text>', 'why, for the record in schema_migration_waivers')
     .action((options: RunOptions) => run(options, 'up'));
   common(migrate.command('down').description('revert the last file, or more'))
     .option('--to <file>', TO)
@@ -64,6 +69,7 @@ function positive(text: string): number {
 }
 
 async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void> {
+  const waive = waiverOf(options);
   const target = readTarget(process.env);
   const modules = await readModules(options.config);
   const progress = progressFor(process.stdout, options.json === true);
@@ -76,13 +82,19 @@ async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void>
   const { to, steps, inDoubt } = options;
   try {
     const result = await (direction === 'up'
-      ? migrator.up({ ...upOptions(to, steps), inDoubt })
+      ? migrator.up({ ...upOptions(to, steps), inDoubt, waive })
       : migrator.down({ ...downOptions(to, steps), inDoubt }));
     progress.end();
     report(target, result, options.json === true);
   } finally {
     progress.end();
   }
+}
+
+function waiverOf({ waive: file, reason }: RunOptions): Waiver[] {
+  if (file === undefined && reason === undefined) return [];
+  if (file !== undefined && reason !== undefined) return [{ file, reason }];
+  throw new UsageError('--waive FILE and --reason "why" go together.');
 }
 
 const upOptions = (to?: string, steps?: number): UpOptions => ({ to, steps });

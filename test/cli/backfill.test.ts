@@ -1,11 +1,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
+import type { MigrationFolder } from '../support/migration-folder.ts';
 import { type Ended, ROOT, run } from '../support/command.ts';
 import { backfillSetup, rowsOf } from '../migrations/fixtures/backfill.ts';
 
 interface Project {
   readonly url: string;
+  readonly folder: MigrationFolder;
   tombstone(...args: string[]): Promise<Ended>;
 }
 
@@ -18,7 +20,7 @@ async function project(rows: number, statement?: string): Promise<Project> {
   );
   const tombstone = (...args: string[]): Promise<Ended> =>
     run([join(ROOT, 'bin/tombstone.js'), 'migrate', ...args], { DATABASE_URL: url }, folder.root);
-  return { url, tombstone };
+  return { url, tombstone, folder };
 }
 
 describe('tombstone migrate backfill', () => {
@@ -81,5 +83,28 @@ describe('tombstone migrate backfill', () => {
     expect((await tombstone('backfill', 'pause')).code).toBe(2);
     await tombstone('up');
     expect((await tombstone('backfill', 'resume', '002')).err).toContain('no back-fill that is begun');
+  });
+});
+
+describe('tombstone migrate up --waive', () => {
+  it('takes a reason with it, and passes the contract step', async () => {
+    const { tombstone, url, folder } = await project(5);
+    const step =
+      '-- +tombstone phase=contract requires-backfill=shop/009_other.sql\n-- +goose Up\ndrop table items;\n';
+    folder.write('003_contract.sql', step);
+    const refused = await tombstone('up');
+    expect([refused.code, refused.err]).toEqual([
+      1,
+      expect.stringContaining('run with --waive shop/003_contract.sql --reason'),
+    ]);
+    for (const half of [
+      ['--waive', '003'],
+      ['--reason', 'why'],
+    ])
+      expect(await tombstone('up', ...half)).toMatchObject({ code: 2, out: '' });
+    expect((await tombstone('up', '--waive', '003', '--reason', 'it never was here')).code).toBe(0);
+    expect(await rowsOf(url, 'select filename, reason from schema_migration_waivers')).toEqual([
+      { filename: 'shop/003_contract.sql', reason: 'it never was here' },
+    ]);
   });
 });

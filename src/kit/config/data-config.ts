@@ -76,6 +76,8 @@ function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | Re
     // The engine's own, beside the ledger that the ORM knows as its table of migrations.
     'schema_migrations_journal',
     'schema_migration_backfills',
+    'schema_migration_code_versions',
+    'schema_migration_waivers',
     ...modules.flatMap((module) => module.unmappedTables ?? []),
   ];
 }

@@ -1,10 +1,11 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withDirectives } from './backfill/attach.ts';
+import { withBackfills } from './backfill/attach.ts';
 import { checksumOf } from './checksum.ts';
 import { decodeText } from './decode-text.ts';
 import { MigrationError } from './errors.ts';
 import { type ParsedMigration, parseMigration } from './parse.ts';
+import { withPhase } from './phases/directive.ts';
 import { type FileTimeouts, fileTimeouts } from './timeouts.ts';
 
 /** A module's part in the engine: its name, and the folder of its files. */
@@ -112,7 +113,8 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
   const parse = (): ParsedMigration => (parsed ??= read());
   const read = (): ParsedMigration => {
     const plain = parseMigration(name, text);
-    return withDirectives(name, text, { ...plain, transactional: plain.transactional && !isNotx });
+    const parts = { ...plain, transactional: plain.transactional && !isNotx };
+    return withPhase(name, text, withBackfills(name, text, parts));
   };
   return {
     name,
@@ -126,6 +128,9 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
     },
     get down() {
       return parse().down;
+    },
+    get phase() {
+      return parse().phase;
     },
     get transactional() {
       return parse().transactional;

@@ -21,5 +21,15 @@ export { type MigrationResult, type MigrationStep, Migrator, type MigratorOption
 export { type ParsedMigration, parseMigration, type Statement } from './parse.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
 export type { MigrationState, MigrationStatus } from './status.ts';
+export type { RunningCode } from './phases/code-versions.ts';
+export type { Phase } from './phases/directive.ts';
+export { ContractRefusedError, type Hindrances } from './phases/errors.ts';
+export {
+  type CodeVersion,
+  registerCodeVersion,
+  type Registration,
+  type SqlRunner,
+} from './phases/register.ts';
+export type { Waiver } from './phases/waiver.ts';
 export { describeTarget } from './target.ts';
 export type { TimeoutOptions } from './timeouts.ts';

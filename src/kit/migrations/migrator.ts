@@ -2,7 +2,7 @@ import type { ClientConfig } from 'pg';
 import { MigrationError } from './errors.ts';
 import type { MigrationEvent } from './events.ts';
 import { executeFile, executePooled } from './execute.ts';
-import type { Direction, Execution, InDoubt } from './execution.ts';
+import type { Direction, Execution } from './execution.ts';
 import { loadMigrations, type MigrationFile, type MigrationSource, parseFiles } from './files.ts';
 import {
   createLedger,
@@ -26,6 +26,8 @@ import {
   verifyFiles,
   verifyOrder,
 } from './plan.ts';
+import { passGate } from './phases/gate.ts';
+import { waiversFor } from './phases/waiver.ts';
 import { refuseSessionFiles } from './pooler.ts';
 import { verifyJournal } from './resume.ts';
 import { Session } from './session.ts';
@@ -45,6 +47,9 @@ export interface MigratorOptions {
   readonly timeouts?: TimeoutOptions;
   onProgress?(event: MigrationEvent): void;
 }
+
+/** What a person has answered beforehand. */
+type Answers = Pick<UpOptions, 'inDoubt' | 'waive'>;
 
 /** One file that a run has applied or reverted. */
 export interface MigrationStep {
@@ -86,12 +91,12 @@ export class Migrator {
       verifyOrder(files, rows);
       return planUp(files, rows, options);
     };
-    return this.#run('up', plan, options.inDoubt);
+    return this.#run('up', plan, options);
   }
 
   /** Reverts applied files, newest first; by default the last one. */
   async down(options: DownOptions = {}): Promise<MigrationResult> {
-    return this.#run('down', (files, rows) => planDown(files, rows, options), options.inDoubt);
+    return this.#run('down', (files, rows) => planDown(files, rows, options), options);
   }
 
   /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */
@@ -149,7 +154,7 @@ export class Migrator {
   async #run(
     direction: Direction,
     plan: (files: MigrationFile[], rows: LedgerRow[]) => MigrationFile[],
-    inDoubt?: InDoubt,
+    answers: Answers,
   ): Promise<MigrationResult> {
     const start = performance.now();
     const planFor = (files: MigrationFile[], rows: LedgerRow[]): MigrationFile[] => {
@@ -168,7 +173,8 @@ export class Migrator {
         verifyJournal(files, await readJournal(session), this.#modules(), direction);
         refuseLockBreakers(planned);
         if (session.isPooled) refuseSessionFiles(planned);
-        return this.#execute(session, planned, direction, inDoubt);
+        const waive = waiversFor(answers.waive ?? [], (name) => find(files, name));
+        return this.#execute(session, planned, direction, { ...answers, waive });
       });
     });
     return { direction, steps, ms: performance.now() - start };
@@ -178,7 +184,7 @@ export class Migrator {
     session: Session,
     files: readonly MigrationFile[],
     direction: Direction,
-    inDoubt: InDoubt | undefined,
+    { inDoubt, waive }: Answers,
   ): Promise<MigrationStep[]> {
     const steps: MigrationStep[] = [];
     const total = files.length;
@@ -186,10 +192,12 @@ export class Migrator {
       const { name, module, path } = file;
       this.#tell({ type: 'start', name, index, total });
       const start = performance.now();
+      const done = steps.map((step) => step.name);
+      if (direction === 'up') await passGate(file, session, { waive, done });
       const isOurs = await this.#executeFile(file, {
         session,
         direction,
-        done: steps.map((step) => step.name),
+        done,
         timeouts: this.#timeouts,
         inDoubt,
         tell: (event) => this.#tell(event),

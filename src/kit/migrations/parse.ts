@@ -4,6 +4,7 @@ import { copiesFromClient } from './client-commands.ts';
 import { MigrationSyntaxError } from './errors.ts';
 import { type Token, tokens, UnterminatedError } from './lexer.ts';
 import { type Position, positionsOf } from './position.ts';
+import type { Phase } from './phases/directive.ts';
 import { StatementEnd } from './statement-end.ts';
 import { transactionControl } from './transaction-control.ts';
 
@@ -23,6 +24,8 @@ export interface ParsedMigration {
   readonly down: readonly Statement[] | undefined;
   /** `NO TRANSACTION`: statement by statement, each committed by itself. */
   readonly transactional: boolean;
+  /** What the file declares of itself; see its directive. */
+  readonly phase?: Phase;
 }
 
 /**

@@ -2,6 +2,7 @@ import { ChecksumMismatchError, MigrationError } from './errors.ts';
 import type { InDoubt } from './execution.ts';
 import type { MigrationFile } from './files.ts';
 import type { LedgerRow } from './ledger.ts';
+import type { Waiver } from './phases/waiver.ts';
 
 /** Which pending files `up` takes: all, up to and with one, the first few, or exactly these. */
 export interface UpOptions {
@@ -13,6 +14,8 @@ export interface UpOptions {
   readonly only?: readonly string[];
   /** For a statement of a NO TRANSACTION file of which nothing tells whether an interrupted run did it. */
   readonly inDoubt?: InDoubt;
+  /** Contract steps that may be applied although something stands against them. */
+  readonly waive?: readonly Waiver[];
 }
 
 /** Which applied files `down` takes: the last one, the last few, or all after `to`, at most `steps` of them; `0` is all. */

@@ -9,7 +9,7 @@ import { problemOfBatch, problemOfVerification } from './statement-form.ts';
  *
  * @throws MigrationSyntaxError for a directive that is wrong, or stands where it means nothing.
  */
-export function withDirectives<T extends ParsedMigration>(file: string, text: string, parsed: T): T {
+export function withBackfills<T extends ParsedMigration>(file: string, text: string, parsed: T): T {
   const directives = directivesIn(file, text).filter(({ word }) => word === 'backfill' || word === 'verify');
   const [first] = directives;
   if (!first) return parsed;
