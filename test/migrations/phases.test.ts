@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MikroORM } from '@mikro-orm/core';
 import { describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { defineDataConfig } from 'tombstone';
 import { gateway } from 'tombstone/gateway';
 import { ContractRefusedError, Migrator, registerCodeVersion } from 'tombstone/migrations';
@@ -72,15 +73,6 @@ describe('a contract step', () => {
     await shop.close();
     await made.migrator().up();
     await other.close();
-  });
-
-  it('is reverted whoever is registered', async () => {
-    const made = await withContract('requires-code>=2.0.0');
-    await made.migrator().up();
-    const old = await registerCodeVersion(made.url, { service: 'shop', version: '1.0.0' });
-    await made.migrator().down();
-    expect(await hasOld(made)).toBe(true);
-    await old.close();
   });
 
   it('waits for a back-fill that is not verified, such as one that was only recorded', async () => {
@@ -249,5 +241,67 @@ describe('code that is registered', () => {
       await expect(registerCodeVersion(url, { ...good, ...bad })).rejects.toThrow(RangeError);
     await rowsOf(url, 'drop schema public');
     await expect(registerCodeVersion(url, good)).rejects.toMatchObject({ code: 'MIGRATION.LEDGER' });
+  });
+});
+
+describe('code that is older than the database', () => {
+  const OLD = { service: 'shop', version: '1.9.0' };
+
+  it('is not registered once a contract step is applied, and again when it is reverted', async () => {
+    const made = await withContract('requires-code=shop>=2.0.0');
+    await made.migrator().up();
+    await expect(registerCodeVersion(made.url, OLD)).rejects.toMatchObject({
+      code: 'MIGRATION.CODE_TOO_OLD',
+      file: 'shop/003_contract.sql',
+      message: expect.stringContaining(
+        'shop 1.9.0 is too old for this database: shop/003_contract.sql needs 2.0.0',
+      ),
+    });
+    expect(await rowsOf(made.url, 'select from schema_migration_code_versions')).toEqual([]);
+    const others = [
+      { service: 'shop', version: '2.0.0' },
+      { service: 'billing', version: '0.1.0' },
+    ];
+    for (const code of others) await (await registerCodeVersion(made.url, code)).close();
+    await made.migrator().down();
+    const old = await registerCodeVersion(made.url, OLD);
+    expect((await refusal(made.migrator().up())).code).toBe('MIGRATION.CONTRACT_REFUSED');
+    await old.close();
+  });
+
+  it('is registered beside a step that was refused, that failed, that was waived or unlogged', async () => {
+    const made = await withContract('requires-code>=2.0.0');
+    const first = await registerCodeVersion(made.url, OLD);
+    await refusal(made.migrator().up());
+    const second = await registerCodeVersion(made.url, OLD);
+    await made.migrator().up({ waive: [{ file: '003', reason: 'it only reads' }] });
+    const third = await registerCodeVersion(made.url, OLD);
+    for (const each of [first, second, third]) await each.close();
+    await made.migrator().down();
+    await rowsOf(made.url, 'create view v as select old from items');
+    expect((await refusal(made.migrator().up())).code).toBe('MIGRATION.FAILED');
+    await (await registerCodeVersion(made.url, OLD)).close();
+    await rowsOf(made.url, 'drop view v');
+    await made.migrator().up();
+    await made.migrator().unlog('003');
+    await (await registerCodeVersion(made.url, OLD)).close();
+  });
+
+  it('is refused while a step is being applied', async () => {
+    const made = await withContract('requires-code>=2.0.0');
+    await made.migrator().up({ steps: 2 });
+    const reader = new Client({ connectionString: made.url });
+    await reader.connect();
+    await reader.query('begin; select count(*) from items');
+    const run = made.migrator({ timeouts: { lockMs: 60_000 } }).up();
+    const isWaiting = 'select from pg_locks where not granted and relation = to_regclass($1)';
+    while ((await reader.query(isWaiting, ['items'])).rows.length === 0) await sleep(10);
+    await expect(registerCodeVersion(made.url, OLD)).rejects.toMatchObject({
+      code: 'MIGRATION.CODE_TOO_OLD',
+    });
+    await reader.query('commit');
+    await reader.end();
+    await run;
+    expect(await hasOld(made)).toBe(false);
   });
 });

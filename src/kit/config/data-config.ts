@@ -77,6 +77,7 @@ function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | Re
     'schema_migrations_journal',
     'schema_migration_backfills',
     'schema_migration_code_versions',
+    'schema_migration_floors',
     'schema_migration_waivers',
     ...modules.flatMap((module) => module.unmappedTables ?? []),
   ];

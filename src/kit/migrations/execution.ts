@@ -4,6 +4,7 @@ import type { Outcome } from './errors.ts';
 import type { ExecutionEvent } from './events.ts';
 import type { MigrationFile } from './files.ts';
 import { forgetSql, recordSql } from './ledger.ts';
+import { hasFloor, lowerFloorSql } from './phases/floor.ts';
 import type { Session } from './session.ts';
 import { pauseAfter, type Timeouts } from './timeouts.ts';
 
@@ -25,7 +26,8 @@ export interface Execution {
 
 /** The statement that records the file, or takes it out of the ledger. */
 export function ledgerSql(file: MigrationFile, direction: Direction): string {
-  return direction === 'up' ? recordSql(file.name, file.checksum) : forgetSql(file.name);
+  if (direction === 'up') return recordSql(file.name, file.checksum);
+  return hasFloor(file) ? `${forgetSql(file.name)}; ${lowerFloorSql(file.name)}` : forgetSql(file.name);
 }
 
 /** 55P03: no lock within lock_timeout. 40P01: the victim of a deadlock. Both leave nothing and may go well next time. */

@@ -1,6 +1,6 @@
 import type { ClientConfig } from 'pg';
 import { MigrationError } from './errors.ts';
-import type { MigrationEvent } from './events.ts';
+import type { ExecutionEvent, MigrationEvent } from './events.ts';
 import { executeFile, executePooled } from './execute.ts';
 import type { Direction, Execution } from './execution.ts';
 import { loadMigrations, type MigrationFile, type MigrationSource, parseFiles } from './files.ts';
@@ -26,7 +26,8 @@ import {
   verifyFiles,
   verifyOrder,
 } from './plan.ts';
-import { passGate } from './phases/gate.ts';
+import { forgetFloor } from './phases/floor.ts';
+import { throughGate } from './phases/gate.ts';
 import { waiversFor } from './phases/waiver.ts';
 import { refuseSessionFiles } from './pooler.ts';
 import { verifyJournal } from './resume.ts';
@@ -147,6 +148,7 @@ export class Migrator {
       const file = isOwn && recorded.has(name) ? name : find(files, name).name;
       if (!recorded.has(file)) throw notThere(`${file} is not recorded as applied.`, file);
       await forget(session, file);
+      await forgetFloor(session, file);
       await forgetProgress(session, file);
     });
   }
@@ -184,7 +186,7 @@ export class Migrator {
     session: Session,
     files: readonly MigrationFile[],
     direction: Direction,
-    { inDoubt, waive }: Answers,
+    { inDoubt, waive = [] }: Answers,
   ): Promise<MigrationStep[]> {
     const steps: MigrationStep[] = [];
     const total = files.length;
@@ -193,15 +195,9 @@ export class Migrator {
       this.#tell({ type: 'start', name, index, total });
       const start = performance.now();
       const done = steps.map((step) => step.name);
-      if (direction === 'up') await passGate(file, session, { waive, done });
-      const isOurs = await this.#executeFile(file, {
-        session,
-        direction,
-        done,
-        timeouts: this.#timeouts,
-        inDoubt,
-        tell: (event) => this.#tell(event),
-      });
+      const tell = (event: ExecutionEvent): void => this.#tell(event);
+      const execution = { session, direction, done, timeouts: this.#timeouts, inDoubt, tell };
+      const isOurs = await throughGate(file, execution, waive, () => this.#executeFile(file, execution));
       if (!isOurs) continue;
       const ms = performance.now() - start;
       steps.push({ name, module, path, ms });

@@ -1,7 +1,7 @@
-import { DatabaseError, escapeLiteral } from 'pg';
-import { MigrationError } from '../errors.ts';
+import { escapeLiteral } from 'pg';
 import type { Direction } from '../execution.ts';
 import type { JournalEntry } from '../journal.ts';
+import { onOwnTable } from '../own-table.ts';
 import type { Session } from '../session.ts';
 import type { Side } from './directive.ts';
 
@@ -153,16 +153,4 @@ function of({ filename, direction, statement }: BackfillKey): string {
   return `filename = ${escapeLiteral(filename)} and direction = '${direction}' and statement = ${statement}`;
 }
 
-async function guarded<T>(work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const code = error instanceof DatabaseError ? (error.code ?? '') : '';
-    // A lock that did not come and a lost connection have answers of their own.
-    if (code === '' || /^(08|57P0|55P03|40P01)/.test(code)) throw error;
-    throw new MigrationError(
-      'MIGRATION.LEDGER',
-      `The table ${TABLE} cannot be used [${code}]. Grant this role the right to create, read and write it, and take out of the files what touches it.`,
-    );
-  }
-}
+const guarded = <T>(work: () => Promise<T>): Promise<T> => onOwnTable(TABLE, work);

@@ -1,29 +1,58 @@
 import { readBackfills } from '../backfill/ledger.ts';
+import type { Execution } from '../execution.ts';
 import type { MigrationFile } from '../files.ts';
 import type { Session } from '../session.ts';
 import { HAS_VERSIONS, READ_VERSIONS, type RunningCode } from './code-versions.ts';
 import type { Phase, RequiredCode } from './directive.ts';
 import { ContractRefusedError, type Hindrances } from './errors.ts';
+import { createFloors, hasFloor, lowerFloorSql, raiseFloor } from './floor.ts';
 import { isOlder, versionOf } from './version.ts';
 import { recordWaiver, type Waiver } from './waiver.ts';
 
 /**
- * Lets a file pass that has nothing to wait for, and one that is waived.
+ * Does the work of one direction of a file. Up only when nothing stands against it, or a person has waived what does.
  *
- * @param done names of the files before it in this run.
  * @throws ContractRefusedError
  */
-export async function passGate(
+export async function throughGate<T>(
+  file: MigrationFile,
+  { session, direction, done }: Pick<Execution, 'session' | 'direction' | 'done'>,
+  waive: readonly Waiver[],
+  work: () => Promise<T>,
+): Promise<T> {
+  if (direction === 'down') {
+    if (hasFloor(file)) await createFloors(session);
+    return work();
+  }
+  await pass(file, session, waive, done);
+  try {
+    return await work();
+  } catch (error) {
+    // What stopped half-way has taken something away, so its floor stays.
+    if (file.transactional) await lowerFloor(session, file).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function pass(
   file: MigrationFile,
   session: Session,
-  { waive = [], done }: { waive?: readonly Waiver[]; done: readonly string[] },
+  waive: readonly Waiver[],
+  done: readonly string[],
 ): Promise<void> {
   if (!file.phase) return;
+  if (hasFloor(file)) await raiseFloor(session, file.name, file.phase.requiresCode);
   const hindrances = await hindrancesOf(session, file.phase);
   if (hindrances.code.length + hindrances.backfills.length === 0) return;
+  // Refused, nothing is taken away; waived, somebody answers for the code that is older.
+  await lowerFloor(session, file);
   const waiver = waive.find((each) => each.file === file.name);
   if (!waiver) throw new ContractRefusedError(file.name, hindrances, done);
   await recordWaiver(session, waiver, hindrances);
+}
+
+async function lowerFloor(session: Session, file: MigrationFile): Promise<void> {
+  if (hasFloor(file)) await session.run(lowerFloorSql(file.name));
 }
 
 async function hindrancesOf(session: Session, phase: Phase): Promise<Hindrances> {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { Client, type ClientConfig } from 'pg';
 import { MigrationError } from '../errors.ts';
 import { type Beat, beatSql, CREATE_VERSIONS, HAS_VERSIONS, leaveSql } from './code-versions.ts';
+import { type Floor, floorAbove, HAS_FLOORS, READ_FLOORS } from './floor.ts';
 import { SERVICE } from './directive.ts';
 import { versionOf } from './version.ts';
 
@@ -34,6 +35,7 @@ export interface Registration {
  *
  * @param database an EntityManager outside of any transaction, or a URL or what `pg` takes, for a connection a heartbeat.
  * @throws RangeError for a service, a version or a time that is none.
+ * @throws MigrationError `MIGRATION.CODE_TOO_OLD` when a contract step has taken away what this version needs.
  * @throws MigrationError `MIGRATION.LEDGER` when the table cannot be made or written.
  */
 export async function registerCodeVersion(
@@ -45,6 +47,7 @@ export async function registerCodeVersion(
   try {
     await ensureTable(run);
     await run(beatSql(beat));
+    await refuseBelowFloor(run, beat);
   } catch (error) {
     throw tableError(error);
   }
@@ -69,6 +72,20 @@ function beatOf({ service, version, ttlMs = 60_000 }: CodeVersion): Beat {
   if (!Number.isSafeInteger(ttlMs) || ttlMs < 100 || ttlMs > 2_000_000_000)
     throw new RangeError('ttlMs must be a whole number of milliseconds from 100 on.');
   return { service, version, ttlMs, instance: randomUUID() };
+}
+
+/** Registered first and looked then: a contract step does it the other way round, so one of the two sees the other. */
+async function refuseBelowFloor(run: Run, beat: Beat): Promise<void> {
+  const [table] = (await run(HAS_FLOORS)) as { found: boolean }[];
+  const floor = table?.found ? floorAbove((await run(READ_FLOORS)) as Floor[], beat) : undefined;
+  if (!floor) return;
+  await run(leaveSql(beat));
+  throw new MigrationError(
+    'MIGRATION.CODE_TOO_OLD',
+    `${beat.service} ${beat.version} is too old for this database: ${floor.filename} needs ${floor.needs} or newer. ` +
+      'Deploy newer code, or revert that file; when its run was interrupted, run "migrate up" first.',
+    floor.filename,
+  );
 }
 
 type Run = (sql: string) => Promise<unknown>;

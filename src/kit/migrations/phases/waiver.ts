@@ -1,5 +1,6 @@
 import { MigrationError } from '../errors.ts';
 import type { MigrationFile } from '../files.ts';
+import { onOwnTable } from '../own-table.ts';
 import type { Session } from '../session.ts';
 import type { Hindrances } from './errors.ts';
 
@@ -55,10 +56,9 @@ export async function recordWaiver(
   { file, reason }: Waiver,
   hindrances: Hindrances,
 ): Promise<void> {
-  await session.run(CREATE);
-  await session.query(`insert into ${TABLE} (filename, reason, hindrances) values ($1, $2, $3)`, [
-    file,
-    reason,
-    JSON.stringify(hindrances),
-  ]);
+  const values = [file, reason, JSON.stringify(hindrances)];
+  await onOwnTable(TABLE, async () => {
+    await session.run(CREATE);
+    await session.query(`insert into ${TABLE} (filename, reason, hindrances) values ($1, $2, $3)`, values);
+  });
 }
