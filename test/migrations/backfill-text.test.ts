@@ -100,6 +100,12 @@ describe('the text of a back-fill', () => {
     expect(await made.tables()).toEqual([]);
   });
 
+  it('may stand behind a byte order mark', async () => {
+    const made = await backfillSetup(5);
+    made.folder.write('002_copy.sql', `\uFEFF-- +tombstone phase=migrate\n${backfillFile()}`);
+    expect((await made.migrator().up()).steps).toHaveLength(2);
+  });
+
   it('is data where it stands in a literal', async () => {
     const made = await backfillSetup(5);
     made.folder.write('002_copy.sql', `-- +goose Up\nselect '\n-- +tombstone backfill nonsense\n';`);

@@ -8,6 +8,7 @@ import {
   backfillSetup,
   batchesIn,
   COPY,
+  itemsFile,
   notOnce,
   ONCE,
   rowsOf,
@@ -327,6 +328,18 @@ describe('keys of a back-fill', () => {
     const values = `select chr(60 + n) || n from generate_series(1, 60) n union all values (''), ('é'), ('e'), ('Z'), ('a''b\\')`;
     for (const type of ['text', 'varchar(20)', 'text collate "C"', 'text collate "en-x-icu"'])
       expect(await through(type, values, 'table=t key=id', 't', 'id')).toBe(65);
+  });
+
+  it('may belong to a table in partitions', async () => {
+    const made = await backfillSetup(30);
+    const parted = itemsFile(30).replace('name text)', 'name text) partition by range (id)');
+    const parts = [1, 16].map(
+      (from) => `create table items_${from} partition of items for values from (${from}) to (${from + 15});`,
+    );
+    made.folder.write('001_items.sql', parted.replace('insert', `${parts.join('\n')}\ninsert`));
+    await made.migrator().up();
+    expect(await notOnce(made.url)).toEqual([]);
+    expect(await backfillRow(made.url)).toMatchObject({ batches: 3, rows_read: 30 });
   });
 
   it('may have quoted names, in another schema', async () => {

@@ -109,11 +109,13 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
   const path = join(source.migrations, fileName);
   const text = await readText(name, path);
   const isNotx = isByName && fileName.endsWith('_notx.sql');
-  let parsed: ParsedMigration | undefined;
-  const parse = (): ParsedMigration => (parsed ??= read());
-  const read = (): ParsedMigration => {
+  type Parsed = ParsedMigration & Pick<MigrationFile, 'timeouts'>;
+  let parsed: Parsed | undefined;
+  const parse = (): Parsed => (parsed ??= read());
+  const read = (): Parsed => {
     const plain = parseMigration(name, text);
-    const parts = { ...plain, transactional: plain.transactional && !isNotx };
+    const timeouts = fileTimeouts(name, text);
+    const parts = { ...plain, timeouts, transactional: plain.transactional && !isNotx };
     return withPhase(name, text, withBackfills(name, text, parts));
   };
   return {
@@ -122,7 +124,9 @@ async function loadFile(source: MigrationSource, fileName: string): Promise<Migr
     version,
     path,
     checksum: checksumOf(text),
-    timeouts: fileTimeouts(name, text),
+    get timeouts() {
+      return parse().timeouts;
+    },
     get up() {
       return parse().up;
     },

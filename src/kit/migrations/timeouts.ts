@@ -1,6 +1,5 @@
+import { DIRECTIVES, directivesIn } from './directive.ts';
 import { MigrationSyntaxError } from './errors.ts';
-import { tokens, UnterminatedError } from './lexer.ts';
-import { positionsOf } from './position.ts';
 
 /** How long statements wait and run, and how often a file that got no lock is tried again. */
 export interface TimeoutOptions {
@@ -52,39 +51,35 @@ export function timeoutSettings(timeouts: FileTimeouts): string[] {
   ];
 }
 
-const DIRECTIVE = /^--\s*\+tombstone\s+(lock_timeout|statement_timeout)\b(.*)$/s;
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 };
 
 /**
- * Reads the timeouts that a file asks for in comments of its own.
+ * Reads the timeouts that a file asks for in directives.
  *
- * @throws MigrationSyntaxError for a value that is no time.
+ * @throws MigrationSyntaxError for a value that is no time, and for a directive that there is not.
  */
 export function fileTimeouts(file: string, text: string): FileTimeouts {
-  if (!text.includes('+tombstone')) return {};
   const found: { lockMs?: number; statementMs?: number } = {};
-  try {
-    for (const { kind, start, end } of tokens(text)) {
-      const directive = kind === 'comment' ? DIRECTIVE.exec(text.slice(start, end).trimEnd()) : null;
-      if (!directive) continue;
-      const value = millisecondsOf(directive[2] ?? '');
-      if (value === undefined) throw noTime(file, text, start);
-      found[directive[1] === 'lock_timeout' ? 'lockMs' : 'statementMs'] = value;
-    }
-  } catch (error) {
-    // The parser says the same with more words.
-    if (!(error instanceof UnterminatedError)) throw error;
+  for (const directive of directivesIn(text)) {
+    const { word, rest, line, column } = directive;
+    if (!isKnown(word)) throw new MigrationSyntaxError(file, line, column, unknown(word));
+    if (!word.endsWith('_timeout')) continue;
+    const value = millisecondsOf(rest);
+    if (value === undefined) throw new MigrationSyntaxError(file, line, column, NO_TIME);
+    found[word === 'lock_timeout' ? 'lockMs' : 'statementMs'] = value;
   }
   return found;
 }
 
-function millisecondsOf(text: string): number | undefined {
-  const [, amount, unit = 'ms'] = /^\s*=\s*(\d{1,9})\s*(ms|s|min)?\s*$/.exec(text) ?? [];
-  return amount === undefined ? undefined : Number(amount) * (UNITS[unit] ?? 1);
-}
+const NO_TIME = 'This is no time. Write for example "-- +tombstone lock_timeout=10s", in ms, s or min.';
 
-function noTime(file: string, text: string, start: number): MigrationSyntaxError {
-  const { line, column } = positionsOf(text)(start);
-  const problem = 'This is no time. Write for example "-- +tombstone lock_timeout=10s", in ms, s or min.';
-  return new MigrationSyntaxError(file, line, column, problem);
+const isKnown = (word: string): boolean => DIRECTIVES.some((known) => known === word);
+
+// A typing mistake must not become a comment: the file would run with other timeouts than it says.
+const unknown = (word: string): string =>
+  `"${word}" is no directive of tombstone. Write one of: ${DIRECTIVES.join(', ')}.`;
+
+function millisecondsOf(text: string): number | undefined {
+  const [, amount, unit = 'ms'] = /^=\s*(\d{1,9})\s*(ms|s|min)?$/.exec(text) ?? [];
+  return amount === undefined ? undefined : Number(amount) * (UNITS[unit] ?? 1);
 }

@@ -1,4 +1,4 @@
-import { type Directive, directivesIn, syntaxError } from '../directives.ts';
+import { type Directive, directivesIn, syntaxError } from '../directive.ts';
 import type { ParsedMigration, Statement } from '../parse.ts';
 import { transactionControl } from '../transaction-control.ts';
 import { type BackfillDirective, readBackfill, readVerify, type VerifyDirective } from './directive.ts';
@@ -10,7 +10,7 @@ import { problemOfBatch, problemOfVerification } from './statement-form.ts';
  * @throws MigrationSyntaxError for a directive that is wrong, or stands where it means nothing.
  */
 export function withBackfills<T extends ParsedMigration>(file: string, text: string, parsed: T): T {
-  const directives = directivesIn(file, text).filter(({ word }) => word === 'backfill' || word === 'verify');
+  const directives = directivesIn(text).filter(({ word }) => word === 'backfill' || word === 'verify');
   const [first] = directives;
   if (!first) return parsed;
   if (parsed.transactional)

@@ -1,4 +1,4 @@
-import { type Directive, syntaxError } from '../directives.ts';
+import { type Directive, syntaxError } from '../directive.ts';
 
 /** How a back-fill spares the server: a pause behind each batch, or a share of the time that batches may take. */
 export type Throttle =

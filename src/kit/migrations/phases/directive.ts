@@ -1,4 +1,4 @@
-import { type Directive, directivesIn, syntaxError } from '../directives.ts';
+import { type Directive, directivesIn, syntaxError } from '../directive.ts';
 import type { ParsedMigration } from '../parse.ts';
 import { type Version, versionOf } from './version.ts';
 
@@ -34,7 +34,7 @@ export function withPhase<T extends ParsedMigration>(
   text: string,
   parsed: T,
 ): T & { readonly phase?: Phase } {
-  const [directive, second] = directivesIn(file, text).filter(({ word }) => word === 'phase');
+  const [directive, second] = directivesIn(text).filter(({ word }) => word === 'phase');
   if (!directive) return parsed;
   if (second) throw syntaxError(file, second, 'A file has one phase. Remove this line.');
   if (directive.column !== 1)
