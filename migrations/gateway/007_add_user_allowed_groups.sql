@@ -8,6 +8,7 @@
 -- is applied, and not before.
 
 -- +tombstone phase=migrate
+-- +tombstone waive L511: table and index share a transaction, so that neither is there without the other
 -- +goose NO TRANSACTION
 -- +goose Up
 -- +goose StatementBegin
