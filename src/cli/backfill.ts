@@ -45,8 +45,8 @@ async function set(file: string, options: BackfillOptions, verb: 'pause' | 'resu
 }
 
 function lineOf(row: BackfillStatus): string {
-  const { state, filename, statement, passRows, rowsWritten, batches, differences } = row;
-  const rows = `${passRows} rows read, ${rowsWritten} written in ${batches} batches`;
+  const { state, filename, statement, rowsRead, rowsWritten, batches, differences } = row;
+  const rows = `${rowsRead} rows read, ${rowsWritten} written in ${batches} batches`;
   const found = Object.entries(differences ?? {})
     .filter(([, count]) => count > 0)
     .map(([side, count]) => `, ${count} ${side}`);

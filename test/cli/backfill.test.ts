@@ -47,7 +47,7 @@ describe('tombstone migrate backfill', () => {
       expect.stringContaining('is not verified: 3 rows missing.'),
     ]);
     expect((await tombstone('backfill', 'status')).out).toMatch(
-      /^unverified shop\/002_copy\.sql .* batches, 3 missing$/m,
+      /^unverified shop\/002_copy\.sql statement 2: 35 rows read, 32 written in 4 batches, 3 missing$/m,
     );
     expect((await tombstone('backfill', 'pause', '002')).out).toContain('stops behind its batch');
     const stopped = await tombstone('up', '--json');
