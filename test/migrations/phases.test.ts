@@ -7,7 +7,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { defineDataConfig } from 'tombstone';
 import { gateway } from 'tombstone/gateway';
-import { ContractRefusedError, Migrator, registerCodeVersion } from 'tombstone/migrations';
+import { ContractRefusedError, MigrationError, Migrator, registerCodeVersion } from 'tombstone/migrations';
 import { ROOT } from '../support/command.ts';
 import { emptyTestDatabase } from '../support/database.ts';
 import { backfillFile, itemsFile, rowsOf } from './fixtures/backfill.ts';
@@ -285,6 +285,22 @@ describe('code that is older than the database', () => {
     await made.migrator().up();
     await made.migrator().unlog('003');
     await (await registerCodeVersion(made.url, OLD)).close();
+  });
+
+  it('is told by its heartbeat when a step was applied while it could not reach its table', async () => {
+    const made = await withContract('requires-code>=2.0.0');
+    let tell: (error: unknown) => void = () => undefined;
+    const told = new Promise((done) => (tell = done));
+    const onError = (error: unknown): void => {
+      if (error instanceof MigrationError) tell(error);
+    };
+    const registration = await registerCodeVersion(made.url, { ...OLD, ttlMs: 300, onError });
+    await rowsOf(made.url, 'alter table schema_migration_code_versions rename to away');
+    await made.migrator().up();
+    await rowsOf(made.url, 'alter table away rename to schema_migration_code_versions');
+    expect(await told).toMatchObject({ code: 'MIGRATION.CODE_TOO_OLD' });
+    await registration.close();
+    expect(await rowsOf(made.url, 'select from schema_migration_code_versions')).toEqual([]);
   });
 
   it('is refused while a step is being applied', async () => {

@@ -18,7 +18,10 @@ export interface CodeVersion {
   readonly version: string;
   /** How long the instance counts as running after a heartbeat, in milliseconds. Default one minute. */
   readonly ttlMs?: number;
-  /** A heartbeat that failed; the next one comes after a third of the time. By default nobody is told. */
+  /**
+   * A heartbeat that failed, or that found the code too old by now, because the instance had lost the database for longer
+   * than its time. The next one comes after a third of the time. By default nobody is told.
+   */
   onError?(error: unknown): void;
 }
 
@@ -46,13 +49,13 @@ export async function registerCodeVersion(
   const run = runnerFor(database);
   try {
     await ensureTable(run);
-    await run(beatSql(beat));
-    await refuseBelowFloor(run, beat);
+    await sendBeat(run, beat);
   } catch (error) {
     throw tableError(error);
   }
+  let beating = Promise.resolve();
   const timer = setInterval(() => {
-    run(beatSql(beat)).catch((error: unknown) => options.onError?.(error));
+    beating = sendBeat(run, beat).catch((error: unknown) => options.onError?.(error));
   }, beat.ttlMs / 3);
   // A service that has nothing else to do may end.
   timer.unref();
@@ -60,6 +63,8 @@ export async function registerCodeVersion(
     instance: beat.instance,
     close: async () => {
       clearInterval(timer);
+      // One that is on its way would put the row back.
+      await beating;
       await run(leaveSql(beat));
     },
   };
@@ -75,7 +80,8 @@ function beatOf({ service, version, ttlMs = 60_000 }: CodeVersion): Beat {
 }
 
 /** Registered first and looked then: a contract step does it the other way round, so one of the two sees the other. */
-async function refuseBelowFloor(run: Run, beat: Beat): Promise<void> {
+async function sendBeat(run: Run, beat: Beat): Promise<void> {
+  await run(beatSql(beat));
   const [table] = (await run(HAS_FLOORS)) as { found: boolean }[];
   const floor = table?.found ? floorAbove((await run(READ_FLOORS)) as Floor[], beat) : undefined;
   if (!floor) return;
