@@ -1,5 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import { DELETED_AT, isSoftDeletable } from '../soft-delete/index.ts';
+import { refuseDeadTargets } from './refuse-dead-targets.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 /**
@@ -29,5 +30,6 @@ export function refuseUnsafeMappings(metadata: Iterable<EntityMetadata>): void {
         'is part of a table-per-type hierarchy, whose child tables an update can reach without the parent. Use single-table inheritance.',
       );
     }
+    refuseDeadTargets(meta);
   }
 }
