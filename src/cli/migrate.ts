@@ -10,6 +10,7 @@ import { readModules } from './configuration.ts';
 import { UsageError } from './exit-codes.ts';
 import { progressFor } from './progress.ts';
 import { readTarget, type Target } from './target.ts';
+import { variablesOf } from './variables.ts';
 
 interface CommonOptions {
   readonly config?: string;
@@ -61,6 +62,7 @@ async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void>
     connection: target.url,
     modules,
     onProgress: (event) => progress.tell(event),
+    variables: variablesOf(process.env),
   });
   const { to, steps } = options;
   try {

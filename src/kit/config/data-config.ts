@@ -7,6 +7,7 @@ import {
 } from '@mikro-orm/core';
 import type { Options } from '@mikro-orm/postgresql';
 import { mergeDomainErrors, NotFoundError } from '../errors/index.ts';
+import type { MigrationSource } from '../migrations/index.ts';
 import {
   DataDriver,
   DataEntityManager,
@@ -63,10 +64,19 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       ...migrations,
       tableName: 'schema_migrations',
       snapshot: false,
-      modules: modules.map(({ name, migrations: folder }) => ({ name, migrations: folder })),
+      modules: modules.map(migrationsOf),
     } as Options['migrations'],
     [LAYER_OPTIONS]: { domainErrors },
   } as DataConfig;
+}
+
+function migrationsOf({
+  name,
+  migrations,
+  migrationOrder,
+  requireAnnotations,
+}: DataConfigInput['modules'][number]): MigrationSource {
+  return { name, migrations, migrationOrder, requireAnnotations };
 }
 
 /** Tables without an entity, which the comparison with the database would otherwise propose to drop. */

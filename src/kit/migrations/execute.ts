@@ -56,5 +56,6 @@ async function commit(
   before: Before,
 ): Promise<void> {
   const last = statements.at(-1) ?? { text: 'commit', line: 1 };
-  await runStatement(session, file, { text: 'commit', line: last.line }, before);
+  const hasValues = statements.some((statement) => statement.hasValues) || undefined;
+  await runStatement(session, file, { text: 'commit', line: last.line, hasValues }, before);
 }

@@ -1,7 +1,7 @@
 import type { ClientConfig } from 'pg';
 import { MigrationError } from './errors.ts';
 import { type Direction, executeFile } from './execute.ts';
-import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
+import { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';
 import { createLedger, forget, type LedgerRow, readLedger, record } from './ledger.ts';
 import { releaseLock, takeLock } from './lock.ts';
 import {
@@ -15,9 +15,11 @@ import {
 } from './plan.ts';
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
+import { substitute, type Variables } from './substitute.ts';
 
 /** What a run tells while it goes on. */
 export type MigrationEvent =
+  | ({ readonly type: 'note' } & MigrationNote)
   | { readonly type: 'waiting-for-lock'; readonly ms: number }
   | { readonly type: 'start'; readonly name: string; readonly index: number; readonly total: number }
   | {
@@ -37,6 +39,8 @@ export interface MigratorOptions {
   readonly lockTimeoutMs?: number;
   /** How often to ask for the lock, in milliseconds. Default 500. */
   readonly lockPollMs?: number;
+  /** Values for `-- +goose ENVSUB ON`. The engine never reads the environment; without this no variable is set. */
+  readonly variables?: Variables;
   onProgress?(event: MigrationEvent): void;
 }
 
@@ -142,9 +146,17 @@ export class Migrator {
     const steps = await this.#locked(async (session, files) => {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
-      return this.#execute(session, plan(files, rows), direction);
+      return this.#execute(session, this.#withValues(plan(files, rows), direction), direction);
     });
     return { direction, steps, ms: performance.now() - start };
+  }
+
+  /** Of the direction that will run only: what is applied already needs no values. */
+  #withValues(files: readonly MigrationFile[], direction: Direction): MigrationFile[] {
+    return files.map((file) => ({
+      ...file,
+      [direction]: substitute(file, file[direction] ?? [], this.#options.variables),
+    }));
   }
 
   async #execute(
@@ -190,7 +202,8 @@ export class Migrator {
   }
 
   async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    const files = await loadMigrations(this.#options.modules);
+    const { files, notes } = await loadMigrations(this.#options.modules);
+    for (const note of notes) this.#tell({ type: 'note', ...note });
     const session = await Session.open(this.#options.connection);
     try {
       return await work(session, files);
