@@ -82,6 +82,9 @@ function migrationsOf({
 /** Tables without an entity, which the comparison with the database would otherwise propose to drop. */
 function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | RegExp)[] {
   return [
+    // The engine's own, beside the ledger that the ORM knows as its table of migrations.
+    'schema_migration_tokens',
+    'schema_migration_audit',
     ...(schemaGenerator?.skipTables ?? []),
     ...modules.flatMap((module) => module.unmappedTables ?? []),
   ];

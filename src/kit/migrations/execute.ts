@@ -28,7 +28,7 @@ export async function executeFile(
   // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
   if (file.transactional) await session.run('reset session authorization; reset role');
   else await session.reset();
-  if (direction === 'up') await record(session, file.name, file.checksum);
+  if (direction === 'up') await record(session, file);
   else await forget(session, file.name);
   if (file.transactional) await commit(session, file, statements, before);
   await session.reset();

@@ -1,7 +1,9 @@
+export type { BaselineOptions } from './baseline.ts';
 export { checksumOf } from './checksum.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
   ChecksumMismatchError,
+  type EditKind,
   MigrationError,
   type MigrationErrorCode,
   MigrationFailedError,
@@ -24,6 +26,8 @@ export {
   type Statement,
 } from './parse.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
+export type { Repair, RepairOptions } from './repair.ts';
 export type { MigrationState, MigrationStatus } from './status.ts';
+export { tokenChecksumOf } from './token-checksum.ts';
 export type { Variables } from './substitute.ts';
 export { describeTarget } from './target.ts';

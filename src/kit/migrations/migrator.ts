@@ -1,7 +1,15 @@
 import type { ClientConfig } from 'pg';
 import { MigrationError } from './errors.ts';
 import { type Direction, executeFile } from './execute.ts';
-import { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';
+import { type BaselineOptions, planBaseline, writeBaseline } from './baseline.ts';
+import {
+  inspectMigrations,
+  loadMigrations,
+  type MigrationFile,
+  type MigrationNote,
+  type MigrationSource,
+} from './files.ts';
+import { byWeight, fileFindings, orderFindings } from './findings.ts';
 import { createLedger, forget, type LedgerRow, readLedger, record } from './ledger.ts';
 import { releaseLock, takeLock } from './lock.ts';
 import {
@@ -13,9 +21,11 @@ import {
   verifyFiles,
   verifyOrder,
 } from './plan.ts';
+import { planRepair, type Repair, type RepairOptions, writeRepairs } from './repair.ts';
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
 import { substitute, type Variables } from './substitute.ts';
+import { recordTokens } from './token-ledger.ts';
 
 /** What a run tells while it goes on. */
 export type MigrationEvent =
@@ -102,10 +112,70 @@ export class Migrator {
 
   /** Compares files and ledger and throws what `up` would throw, without running anything. */
   async verify(): Promise<void> {
-    await this.#read(async (session, files) => {
+    const [worst] = await this.findings();
+    if (worst) throw worst;
+  }
+
+  /** Everything that `up` would refuse, the worst first. Reads only, and reports all bad files, not the first. */
+  async findings(): Promise<MigrationError[]> {
+    const { files, problems } = await inspectMigrations(this.#options.modules);
+    return this.#connected(async (session) => {
+      const rows = await readLedger(session);
+      const unreadable = new Set(problems.map((problem) => problem.file));
+      const found = [...fileFindings(files, rows, this.#modules()), ...orderFindings(files, rows)];
+      const renamed = new Set(found.flatMap((each) => (each.code === 'MIGRATION.RENAMED' ? each.file : [])));
+      // A file that cannot be read is not gone, and one that was renamed is not new.
+      return byWeight([
+        ...problems,
+        ...found.filter(({ code, file }) =>
+          code === 'MIGRATION.OUT_OF_ORDER' ? !renamed.has(file) : !unreadable.has(file),
+        ),
+      ]);
+    });
+  }
+
+  /**
+   * Brings the ledger in line with files that were edited or renamed, and writes down who did it.
+   *
+   * @throws MigrationError `MIGRATION.CHECKSUM_MISMATCH` for changed statements, unless they are accepted.
+   */
+  async repair(options: RepairOptions): Promise<Repair[]> {
+    if (options.dryRun)
+      return this.#read(async (session, files) => planRepair(files, await readLedger(session), options));
+    return this.#locked(async (session, files) => {
+      const repairs = planRepair(files, await readLedger(session), options);
+      if (repairs.length > 0) await writeRepairs(session, files, repairs, options.by);
+      return repairs;
+    });
+  }
+
+  /** Records files as applied without running them, for a database that has their tables already. */
+  async baseline(options: BaselineOptions): Promise<string[]> {
+    return this.#locked(async (session, files) => {
+      const chosen = planBaseline(files, await readLedger(session), options);
+      await writeBaseline(session, chosen, options.by);
+      return chosen.map(({ name }) => name);
+    });
+  }
+
+  /** Reverts the last applied file and applies it again, with one lock around both. */
+  async redo(): Promise<MigrationResult[]> {
+    const start = performance.now();
+    return this.#locked(async (session, files) => {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
-      verifyOrder(files, rows);
+      const last = planDown(files, rows, {});
+      // Values are looked up for both before anything runs.
+      const ready = (['down', 'up'] as const).map((direction) => ({
+        direction,
+        files: this.#withValues(last, direction),
+      }));
+      const results: MigrationResult[] = [];
+      for (const each of ready) {
+        const steps = await this.#execute(session, each.files, each.direction);
+        results.push({ direction: each.direction, steps, ms: performance.now() - start });
+      }
+      return results;
     });
   }
 
@@ -119,7 +189,7 @@ export class Migrator {
       const file = find(files, name);
       if ((await readLedger(session)).some((row) => row.filename === file.name))
         throw notThere(`${file.name} is recorded as applied already.`, file.name);
-      await record(session, file.name, file.checksum);
+      await record(session, file);
     });
   }
 
@@ -146,6 +216,7 @@ export class Migrator {
     const steps = await this.#locked(async (session, files) => {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
+      await completeTokens(session, files, rows);
       return this.#execute(session, this.#withValues(plan(files, rows), direction), direction);
     });
     return { direction, steps, ms: performance.now() - start };
@@ -204,9 +275,13 @@ export class Migrator {
   async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
     const { files, notes } = await loadMigrations(this.#options.modules);
     for (const note of notes) this.#tell({ type: 'note', ...note });
+    return this.#connected((session) => work(session, files));
+  }
+
+  async #connected<T>(work: (session: Session) => Promise<T>): Promise<T> {
     const session = await Session.open(this.#options.connection);
     try {
-      return await work(session, files);
+      return await work(session);
     } catch (error) {
       throw session.explain(error);
     } finally {
@@ -221,6 +296,19 @@ export class Migrator {
   #tell(event: MigrationEvent): void {
     this.#options.onProgress?.(event);
   }
+}
+
+/** Files that were applied before token checksums were kept; their text is proved by the exact one. */
+async function completeTokens(
+  session: Session,
+  files: readonly MigrationFile[],
+  rows: readonly LedgerRow[],
+): Promise<void> {
+  const without = new Set(rows.flatMap((row) => (row.tokens ? [] : row.filename)));
+  await recordTokens(
+    session,
+    files.filter(({ name }) => without.has(name)),
+  );
 }
 
 function notThere(problem: string, file: string): MigrationError {
