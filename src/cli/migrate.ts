@@ -8,6 +8,7 @@ import {
 import { common, type CommonOptions, open, say } from './open.ts';
 import { exitCodeLines, UsageError } from './exit-codes.ts';
 import { addLedgerCommands } from './ledger-commands.ts';
+import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
 import type { Target } from './target.ts';
 
@@ -39,6 +40,7 @@ export function addMigrate(program: Command): void {
   common(migrate.command('status').description('every file, and whether it is applied')).action(status);
   addLedgerCommands(migrate);
   addNew(migrate);
+  addLint(migrate);
 }
 
 function positive(text: string): number {

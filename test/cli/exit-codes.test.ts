@@ -4,7 +4,8 @@ import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { LOCK_ID, Migrator } from 'tombstone/migrations';
 import { EXIT, EXIT_OF, exitCodeLines } from '../../src/cli/exit-codes.ts';
-import { ROOT } from '../support/command.ts';
+import { ROOT, run } from '../support/command.ts';
+import { cloneTestDatabase } from '../support/database.ts';
 import { expectSentence, FILES, type Project, project } from './fixtures/project.ts';
 
 const FIRST = FILES['001_items.sql'];
@@ -145,6 +146,31 @@ describe('the command', () => {
     expect(await query('select owner from a')).toEqual([{ owner: "O'Hara" }]);
     expect((await tombstone('migrate', 'up')).code).toBe(18);
     delete process.env['TOMBSTONE_TEST_OWNER'];
+  });
+});
+
+describe('lint', () => {
+  it('ends with 3 and the remedy for an error, with 0 for a warning, and needs no database', async () => {
+    const { folder, tombstone, query } = await project();
+    folder.write('003_warn.sql', 'do $$ begin end $$;');
+    const warned = await tombstone('migrate', 'lint', '3');
+    expect(warned.code).toBe(0);
+    expect(warned.out).toContain('shop/003_warn.sql:1: warning L516 DO');
+    folder.write('004_drop.sql', 'drop table items;');
+    const ended = await tombstone('migrate', 'lint', '--json');
+    expect(ended.code).toBe(3);
+    const { findings } = JSON.parse(ended.out) as { findings: object[] };
+    expect(findings).toContainEqual(expect.objectContaining({ rule: 'L401', about: 'items', line: 1 }));
+    expect((await tombstone('migrate', 'lint', '77')).code).toBe(20);
+    expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
+  });
+
+  it('and verify end with 0 on our own files', async () => {
+    const { url } = await cloneTestDatabase();
+    for (const command of ['lint', 'verify']) {
+      const ended = await run([join(ROOT, 'bin/tombstone.js'), 'migrate', command], { DATABASE_URL: url });
+      expect(ended).toMatchObject({ code: 0, err: '' });
+    }
   });
 });
 

@@ -10,6 +10,9 @@ export {
   MigrationSyntaxError,
 } from './errors.ts';
 export type { MigrationFile, MigrationNote, MigrationSource } from './files.ts';
+export { lintMigrations } from './lint/lint.ts';
+export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
+export { LINT_RULES } from './lint/rules/index.ts';
 export { LOCK_ID } from './lock.ts';
 export {
   type MigrationEvent,
