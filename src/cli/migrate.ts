@@ -10,6 +10,7 @@ import { exitCodeLines, UsageError } from './exit-codes.ts';
 import { addLedgerCommands } from './ledger-commands.ts';
 import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
+import { addPlan } from './plan.ts';
 import type { Target } from './target.ts';
 
 interface RunOptions extends CommonOptions {
@@ -41,6 +42,7 @@ export function addMigrate(program: Command): void {
   addLedgerCommands(migrate);
   addNew(migrate);
   addLint(migrate);
+  addPlan(migrate);
 }
 
 function positive(text: string): number {

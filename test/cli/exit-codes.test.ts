@@ -135,6 +135,21 @@ describe('the command', () => {
     expect(await query(`select from pg_tables where tablename = 'items'`)).toEqual([]);
   });
 
+  it('plan lists statements with their locks, and runs nothing', async () => {
+    const { tombstone, query } = await project({
+      '001_a.sql': '-- +goose Up\ncreate table a (id int);\n',
+      '002_b.sql': '-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently b on a (id);\n',
+    });
+    const { out, code } = await tombstone('migrate', 'plan');
+    expect(code).toBe(0);
+    expect(out).toMatch(
+      /shop\/001_a\.sql\n +2: create table a \(id int\);\n +ACCESS EXCLUSIVE on a\nshop\/002_b\.sql +without a transaction\n +3: .*\n +SHARE UPDATE EXCLUSIVE on a, scans\n2 pending/,
+    );
+    const json = await tombstone('migrate', 'plan', '--to', '1', '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ files: [{ name: 'shop/001_a.sql', transactional: true }] });
+    expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
+  });
+
   it('puts the environment into files that ask for it', async () => {
     process.env['TOMBSTONE_TEST_OWNER'] = "O'Hara";
     const { tombstone, query } = await project({

@@ -1,5 +1,6 @@
 export type { BaselineOptions } from './baseline.ts';
 export { checksumOf } from './checksum.ts';
+export type { PlannedFile, PlannedStatement } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
   ChecksumMismatchError,
@@ -11,6 +12,7 @@ export {
 } from './errors.ts';
 export type { MigrationFile, MigrationNote, MigrationSource } from './files.ts';
 export { lintMigrations } from './lint/lint.ts';
+export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
 export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
 export { LINT_RULES } from './lint/rules/index.ts';
 export { LOCK_ID } from './lock.ts';

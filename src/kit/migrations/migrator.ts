@@ -1,4 +1,5 @@
 import type { ClientConfig } from 'pg';
+import { type PlannedFile, planned } from './dry-run.ts';
 import { MigrationError } from './errors.ts';
 import { type Direction, executeFile } from './execute.ts';
 import { type BaselineOptions, planBaseline, writeBaseline } from './baseline.ts';
@@ -96,6 +97,17 @@ export class Migrator {
   /** Reverts applied files, newest first; by default the last one. */
   async down(options: DownOptions = {}): Promise<MigrationResult> {
     return this.#run('down', (files, rows) => planDown(files, rows, options));
+  }
+
+  /** What `up` would run, in order, with the locks that each statement takes. Reads only, and needs no values. */
+  async plan(options: UpOptions = {}): Promise<PlannedFile[]> {
+    const files = await this.#read(async (session, all) => {
+      const rows = await readLedger(session);
+      verifyFiles(all, rows, this.#modules());
+      verifyOrder(all, rows);
+      return planUp(all, rows, options);
+    });
+    return planned(files, 'up');
   }
 
   /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */

@@ -31,7 +31,8 @@ export function treesOf(file: MigrationFile, parse: Parser): LintFile & { unpars
     }
     for (const { stmt } of nodes) {
       const [kind = '', node] = Object.entries(stmt ?? {})[0] ?? [];
-      const statement = { kind, node, line, index: statements.length, created: new Set(created) };
+      const index = statements.length;
+      const statement = { kind, node, line, source: text, index, created: new Set(created) };
       statements.push(statement);
       const table = createdBy(statement);
       if (table) created.add(table);

@@ -53,6 +53,8 @@ export interface LintStatement {
   readonly kind: string;
   readonly node: unknown;
   readonly line: number;
+  /** The text that it stands in; a block may have several statements. */
+  readonly source: string;
   readonly index: number;
   /** Tables that this file has created before: nobody waits for their locks. */
   readonly created: ReadonlySet<string>;
