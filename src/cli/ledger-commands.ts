@@ -2,7 +2,7 @@ import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { MigrationResult, Repair } from '../kit/migrations/index.ts';
 import { EXIT, EXIT_OF, UsageError } from './exit-codes.ts';
-import { common, type CommonOptions, open, say } from './open.ts';
+import { common, type CommonOptions, open, running, say } from './open.ts';
 
 interface RepairArguments extends CommonOptions {
   readonly allCommentOnly?: boolean;
@@ -17,7 +17,7 @@ interface BaselineArguments extends CommonOptions {
 
 /** Adds `migrate verify | repair | baseline | redo`. */
 export function addLedgerCommands(migrate: Command): void {
-  common(migrate.command('redo').description('revert the last file and apply it again')).action(redo);
+  running(migrate.command('redo').description('revert the last file and apply it again')).action(redo);
   common(migrate.command('verify').description('compare files and ledger, and list all that differs')).action(
     verify,
   );

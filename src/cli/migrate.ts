@@ -5,7 +5,7 @@ import {
   type MigrationStatus,
   type UpOptions,
 } from '../kit/migrations/index.ts';
-import { common, type CommonOptions, open, say } from './open.ts';
+import { common, type CommonOptions, open, running, say } from './open.ts';
 import { exitCodeLines, UsageError } from './exit-codes.ts';
 import { addLedgerCommands } from './ledger-commands.ts';
 import { addLint } from './lint.ts';
@@ -26,14 +26,14 @@ export function addMigrate(program: Command): void {
     .command('migrate')
     .description('apply and revert the SQL migrations of the configured modules; the target is DATABASE_URL')
     .addHelpText('after', `\nExit codes:\n${exitCodeLines().join('\n')}`);
-  common(migrate.command('up').description('apply pending files'))
+  running(migrate.command('up').description('apply pending files'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'at most this many files', positive)
     .action((options: RunOptions) => run(options, 'up'));
-  common(migrate.command('up-by-one').description('apply the next pending file')).action(
+  running(migrate.command('up-by-one').description('apply the next pending file')).action(
     (options: RunOptions) => run({ ...options, steps: 1 }, 'up'),
   );
-  common(migrate.command('down').description('revert the last file, or more'))
+  running(migrate.command('down').description('revert the last file, or more'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'this many files; 1 when left out', positive)
     .action((options: RunOptions) => run(options, 'down'));

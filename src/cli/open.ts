@@ -9,6 +9,7 @@ import { variablesOf } from './variables.ts';
 export interface CommonOptions {
   readonly config?: string;
   readonly json?: boolean;
+  readonly allowRawValues?: boolean;
 }
 
 /** The target of a command, and the engine for it. */
@@ -24,6 +25,14 @@ export function common(command: Command): Command {
     .option('--config <file>', 'the configuration; mikro-orm.config.ts, .js or .mjs here when left out')
     .option('--json', 'one JSON object on standard output, nothing else')
     .option('--verbose', 'with a failure, print the stack trace too');
+}
+
+/** Adds the option of commands that run files. */
+export function running(command: Command): Command {
+  return common(command).option(
+    '--allow-raw-values',
+    'let values of ENVSUB files stand outside quotes, whatever they are',
+  );
 }
 
 /**
@@ -44,7 +53,7 @@ export async function open(
     connection: target.url,
     modules,
     onProgress: (event) => progress.tell(event),
-    variables: variablesOf(process.env),
+    variables: variablesOf(process.env, options.allowRawValues),
   });
   return { target, migrator, progress };
 }

@@ -152,7 +152,7 @@ describe('the command', () => {
 
   it('puts the environment into files that ask for it', async () => {
     process.env['TOMBSTONE_TEST_OWNER'] = "O'Hara";
-    const { tombstone, query } = await project({
+    const { tombstone, query, folder } = await project({
       '001_a.sql':
         "-- +goose ENVSUB ON\n-- +goose Up\ncreate table a as select '${TOMBSTONE_TEST_OWNER}' as owner;\n",
       '002_b.sql': "-- +goose ENVSUB ON\n-- +goose Up\nselect '${DATABASE_URL}';\n",
@@ -160,6 +160,11 @@ describe('the command', () => {
     expect((await tombstone('migrate', 'up', '--steps', '1')).code).toBe(0);
     expect(await query('select owner from a')).toEqual([{ owner: "O'Hara" }]);
     expect((await tombstone('migrate', 'up')).code).toBe(18);
+    folder.write('002_b.sql', '-- +goose ENVSUB ON\n-- +goose Up\nselect $TOMBSTONE_TEST_SQL;\n');
+    process.env['TOMBSTONE_TEST_SQL'] = '1 + 1';
+    expect((await tombstone('migrate', 'up')).code).toBe(18);
+    expect((await tombstone('migrate', 'up', '--allow-raw-values')).code).toBe(0);
+    delete process.env['TOMBSTONE_TEST_SQL'];
     delete process.env['TOMBSTONE_TEST_OWNER'];
   });
 });

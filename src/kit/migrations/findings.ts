@@ -44,6 +44,24 @@ export function fileFindings(
   });
 }
 
+/** Everything that a run would refuse, with what is wrong with single files, the worst first. */
+export function allFindings(
+  files: readonly MigrationFile[],
+  problems: readonly MigrationError[],
+  rows: readonly LedgerRow[],
+  modules: readonly string[],
+): MigrationError[] {
+  const unreadable = new Set(problems.map(({ file }) => file));
+  const differing = fileFindings(files, rows, modules);
+  const renamed = new Set(differing.flatMap(({ code, file }) => (code === 'MIGRATION.RENAMED' ? file : [])));
+  // A file that cannot be read is not gone, and one that was renamed is not new.
+  return byWeight([
+    ...problems,
+    ...differing.filter(({ file }) => !unreadable.has(file)),
+    ...orderFindings(files, rows).filter(({ file }) => !renamed.has(file)),
+  ]);
+}
+
 /** What was edited in an applied file, if anything. */
 export function editOf(file: MigrationFile, row: LedgerRow): EditKind | undefined {
   if (file.checksum === row.checksum) return undefined;

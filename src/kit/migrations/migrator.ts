@@ -10,7 +10,7 @@ import {
   type MigrationNote,
   type MigrationSource,
 } from './files.ts';
-import { byWeight, fileFindings, orderFindings } from './findings.ts';
+import { allFindings } from './findings.ts';
 import { createLedger, forget, type LedgerRow, readLedger, record } from './ledger.ts';
 import { releaseLock, takeLock } from './lock.ts';
 import {
@@ -26,7 +26,7 @@ import { planRepair, type Repair, type RepairOptions, writeRepairs } from './rep
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
 import { substitute, type Variables } from './substitute.ts';
-import { recordTokens } from './token-ledger.ts';
+import { completeTokens } from './token-ledger.ts';
 
 /** What a run tells while it goes on. */
 export type MigrationEvent =
@@ -131,19 +131,8 @@ export class Migrator {
   /** Everything that `up` would refuse, the worst first. Reads only, and reports all bad files, not the first. */
   async findings(): Promise<MigrationError[]> {
     const { files, problems } = await inspectMigrations(this.#options.modules);
-    return this.#connected(async (session) => {
-      const rows = await readLedger(session);
-      const unreadable = new Set(problems.map((problem) => problem.file));
-      const found = [...fileFindings(files, rows, this.#modules()), ...orderFindings(files, rows)];
-      const renamed = new Set(found.flatMap((each) => (each.code === 'MIGRATION.RENAMED' ? each.file : [])));
-      // A file that cannot be read is not gone, and one that was renamed is not new.
-      return byWeight([
-        ...problems,
-        ...found.filter(({ code, file }) =>
-          code === 'MIGRATION.OUT_OF_ORDER' ? !renamed.has(file) : !unreadable.has(file),
-        ),
-      ]);
-    });
+    const rows = await this.#connected(readLedger);
+    return allFindings(files, problems, rows, this.#modules());
   }
 
   /**
@@ -177,15 +166,12 @@ export class Migrator {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
       const last = planDown(files, rows, {});
-      // Values are looked up for both before anything runs.
-      const ready = (['down', 'up'] as const).map((direction) => ({
-        direction,
-        files: this.#withValues(last, direction),
-      }));
       const results: MigrationResult[] = [];
-      for (const each of ready) {
-        const steps = await this.#execute(session, each.files, each.direction);
-        results.push({ direction: each.direction, steps, ms: performance.now() - start });
+      // Values are looked up for both before anything runs.
+      const ready = this.#withValues(this.#withValues(last, 'down'), 'up');
+      for (const direction of ['down', 'up'] as const) {
+        const steps = await this.#execute(session, ready, direction);
+        results.push({ direction, steps, ms: performance.now() - start });
       }
       return results;
     });
@@ -308,19 +294,6 @@ export class Migrator {
   #tell(event: MigrationEvent): void {
     this.#options.onProgress?.(event);
   }
-}
-
-/** Files that were applied before token checksums were kept; their text is proved by the exact one. */
-async function completeTokens(
-  session: Session,
-  files: readonly MigrationFile[],
-  rows: readonly LedgerRow[],
-): Promise<void> {
-  const without = new Set(rows.flatMap((row) => (row.tokens ? [] : row.filename)));
-  await recordTokens(
-    session,
-    files.filter(({ name }) => without.has(name)),
-  );
 }
 
 function notThere(problem: string, file: string): MigrationError {

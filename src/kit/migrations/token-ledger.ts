@@ -1,4 +1,5 @@
 import type { MigrationFile } from './files.ts';
+import type { LedgerRow } from './ledger.ts';
 import type { Session } from './session.ts';
 import { TOKEN_ALGORITHM, tokenChecksumOf } from './token-checksum.ts';
 
@@ -58,4 +59,17 @@ export async function recordTokens(session: Session, files: readonly MigrationFi
 export async function forgetTokens(session: Session, filename: string): Promise<void> {
   if (!(await hasTokens(session))) return;
   await session.query('delete from public.schema_migration_tokens where filename = $1', [filename]);
+}
+
+/** For files that were applied before these checksums were kept; their text is proved by the exact one. */
+export async function completeTokens(
+  session: Session,
+  files: readonly MigrationFile[],
+  rows: readonly LedgerRow[],
+): Promise<void> {
+  const without = new Set(rows.flatMap((row) => (row.tokens ? [] : row.filename)));
+  await recordTokens(
+    session,
+    files.filter(({ name }) => without.has(name)),
+  );
 }
