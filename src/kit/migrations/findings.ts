@@ -53,12 +53,12 @@ export function allFindings(
 ): MigrationError[] {
   const unreadable = new Set(problems.map(({ file }) => file));
   const differing = fileFindings(files, rows, modules);
-  const renamed = new Set(differing.flatMap(({ code, file }) => (code === 'MIGRATION.RENAMED' ? file : [])));
+  const newNames = new Set(differing.flatMap(({ code, file }) => (code === 'MIGRATION.RENAMED' ? file : [])));
   // A file that cannot be read is not gone, and one that was renamed is not new.
   return byWeight([
     ...problems,
     ...differing.filter(({ file }) => !unreadable.has(file)),
-    ...orderFindings(files, rows).filter(({ file }) => !renamed.has(file)),
+    ...orderFindings(files, rows).filter(({ file }) => !newNames.has(file)),
   ]);
 }
 
