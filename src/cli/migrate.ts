@@ -3,18 +3,15 @@ import {
   type DownOptions,
   type MigrationResult,
   type MigrationStatus,
-  Migrator,
   type UpOptions,
 } from '../kit/migrations/index.ts';
-import { readModules } from './configuration.ts';
-import { UsageError } from './exit-codes.ts';
-import { progressFor } from './progress.ts';
-import { readTarget, type Target } from './target.ts';
-
-interface CommonOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-}
+import { common, type CommonOptions, open, running, say } from './open.ts';
+import { exitCodeLines, UsageError } from './exit-codes.ts';
+import { addLedgerCommands } from './ledger-commands.ts';
+import { addLint } from './lint.ts';
+import { addNew } from './new.ts';
+import { addPlan } from './plan.ts';
+import type { Target } from './target.ts';
 
 interface RunOptions extends CommonOptions {
   readonly to?: string;
@@ -23,28 +20,29 @@ interface RunOptions extends CommonOptions {
 
 const TO = 'up to (or down to) this file: its name or its number; 0 reverts all';
 
-/** Adds `migrate up | down | version | status`. */
+/** Adds `migrate` and its commands. */
 export function addMigrate(program: Command): void {
   const migrate = program
     .command('migrate')
-    .description('apply and revert the SQL migrations of the configured modules; the target is DATABASE_URL');
-  common(migrate.command('up').description('apply pending files'))
+    .description('apply and revert the SQL migrations of the configured modules; the target is DATABASE_URL')
+    .addHelpText('after', `\nExit codes:\n${exitCodeLines().join('\n')}`);
+  running(migrate.command('up').description('apply pending files'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'at most this many files', positive)
     .action((options: RunOptions) => run(options, 'up'));
-  common(migrate.command('down').description('revert the last file, or more'))
+  running(migrate.command('up-by-one').description('apply the next pending file')).action(
+    (options: RunOptions) => run({ ...options, steps: 1 }, 'up'),
+  );
+  running(migrate.command('down').description('revert the last file, or more'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'this many files; 1 when left out', positive)
     .action((options: RunOptions) => run(options, 'down'));
   common(migrate.command('version').description('the last applied file of each module')).action(version);
   common(migrate.command('status').description('every file, and whether it is applied')).action(status);
-}
-
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'the configuration; mikro-orm.config.ts, .js or .mjs here when left out')
-    .option('--json', 'one JSON object on standard output, nothing else')
-    .option('--verbose', 'with a failure, print the stack trace too');
+  addLedgerCommands(migrate);
+  addNew(migrate);
+  addLint(migrate);
+  addPlan(migrate);
 }
 
 function positive(text: string): number {
@@ -53,15 +51,9 @@ function positive(text: string): number {
 }
 
 async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void> {
-  const target = readTarget(process.env);
-  const modules = await readModules(options.config);
-  const progress = progressFor(process.stdout, options.json === true);
-  if (!options.json) say(`${direction === 'up' ? 'Migrating' : 'Reverting'} ${target.shown}`);
-  const migrator = new Migrator({
-    connection: target.url,
-    modules,
-    onProgress: (event) => progress.tell(event),
-  });
+  const { target, migrator, progress } = await open(options, (shown) =>
+    options.json ? undefined : say(`${direction === 'up' ? 'Migrating' : 'Reverting'} ${shown}`),
+  );
   const { to, steps } = options;
   try {
     const result = await (direction === 'up'
@@ -113,19 +105,10 @@ function lineOf(row: MigrationStatus): string {
   return `${row.state.padEnd(8)} ${when}  ${row.name}${noteOn(row)}`;
 }
 
-function noteOn({ state, reversible }: MigrationStatus): string {
+function noteOn({ state, edited, reversible }: MigrationStatus): string {
+  if (edited === 'comments') return '  only its comments were edited after it was applied';
   if (state === 'changed') return '  edited after it was applied';
   if (state === 'missing') return '  its file is gone';
   if (state === 'foreign') return '  recorded by another tool';
   return reversible ? '' : '  no Down';
-}
-
-async function open(options: CommonOptions): Promise<{ target: Target; migrator: Migrator }> {
-  const target = readTarget(process.env);
-  const modules = await readModules(options.config);
-  return { target, migrator: new Migrator({ connection: target.url, modules }) };
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

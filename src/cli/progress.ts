@@ -18,6 +18,7 @@ function lines(stream: NodeJS.WriteStream): Progress {
   return {
     tell: (event) => {
       if (event.type === 'waiting-for-lock') wait(event.ms);
+      if (event.type === 'note') stream.write(noteLine(event));
       if (event.type === 'applied' || event.type === 'reverted') {
         stream.write(
           `${event.type} ${event.index + 1}/${event.total} ${event.name} in ${event.ms.toFixed(0)} ms\n`,
@@ -40,6 +41,7 @@ function bar(stream: NodeJS.WriteStream): Progress {
   return {
     tell: (event) => {
       if (event.type === 'waiting-for-lock') return wait(event.ms);
+      if (event.type === 'note') return void stream.write(noteLine(event));
       if (!started) view.start(event.total, 0, { file: event.name });
       started = true;
       view.update(event.type === 'start' ? event.index : event.index + 1, { file: event.name });
@@ -49,6 +51,10 @@ function bar(stream: NodeJS.WriteStream): Progress {
       started = false;
     },
   };
+}
+
+function noteLine({ file, line, text }: Extract<MigrationEvent, { type: 'note' }>): string {
+  return `note: ${file}${line === undefined ? '' : `:${line}`}: ${text}\n`;
 }
 
 /** Says at once that the run waits, and then every ten seconds, however often the engine asks for the lock. */

@@ -56,10 +56,10 @@ async function withOrm<T>(
 const SCHEMA = `
   select 'column' as kind, table_name || '.' || column_name as name,
     concat_ws(' ', data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable, column_default) as definition
-  from information_schema.columns where table_schema = 'public' and table_name <> 'schema_migrations'
-  union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public' and tablename <> 'schema_migrations'
+  from information_schema.columns where table_schema = 'public' and table_name not like 'schema%migration%'
+  union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public' and tablename not like 'schema%migration%'
   union all select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
-    from pg_constraint where connamespace = 'public'::regnamespace and conrelid::regclass::text <> 'schema_migrations' and contype <> 'n'
+    from pg_constraint where connamespace = 'public'::regnamespace and conrelid::regclass::text not like 'schema%migration%' and contype <> 'n'
   order by 1, 2`;
 
 const PHASE_ZERO_ROWS = `

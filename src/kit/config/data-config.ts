@@ -7,6 +7,7 @@ import {
 } from '@mikro-orm/core';
 import type { Options } from '@mikro-orm/postgresql';
 import { mergeDomainErrors, NotFoundError } from '../errors/index.ts';
+import type { MigrationSource } from '../migrations/index.ts';
 import {
   DataDriver,
   DataEntityManager,
@@ -63,15 +64,27 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       ...migrations,
       tableName: 'schema_migrations',
       snapshot: false,
-      modules: modules.map(({ name, migrations: folder }) => ({ name, migrations: folder })),
+      modules: modules.map(migrationsOf),
     } as Options['migrations'],
     [LAYER_OPTIONS]: { domainErrors },
   } as DataConfig;
 }
 
+function migrationsOf({
+  name,
+  migrations,
+  migrationOrder,
+  requireAnnotations,
+}: DataConfigInput['modules'][number]): MigrationSource {
+  return { name, migrations, migrationOrder, requireAnnotations };
+}
+
 /** Tables without an entity, which the comparison with the database would otherwise propose to drop. */
 function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | RegExp)[] {
   return [
+    // The engine's own, beside the ledger that the ORM knows as its table of migrations.
+    'schema_migration_tokens',
+    'schema_migration_audit',
     ...(schemaGenerator?.skipTables ?? []),
     ...modules.flatMap((module) => module.unmappedTables ?? []),
   ];

@@ -28,7 +28,7 @@ export async function executeFile(
   // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
   if (file.transactional) await session.run('reset session authorization; reset role');
   else await session.reset();
-  if (direction === 'up') await record(session, file.name, file.checksum);
+  if (direction === 'up') await record(session, file);
   else await forget(session, file.name);
   if (file.transactional) await commit(session, file, statements, before);
   await session.reset();
@@ -56,5 +56,6 @@ async function commit(
   before: Before,
 ): Promise<void> {
   const last = statements.at(-1) ?? { text: 'commit', line: 1 };
-  await runStatement(session, file, { text: 'commit', line: last.line }, before);
+  const hasValues = statements.some((statement) => statement.hasValues) || undefined;
+  await runStatement(session, file, { text: 'commit', line: last.line, hasValues }, before);
 }

@@ -30,7 +30,9 @@ export function failure(
   // A broken socket has a code too, such as EPIPE, which looks like a SQLSTATE and is none.
   const refusal = error instanceof DatabaseError ? error : undefined;
   const sqlState = refusal?.code;
-  const sentence = refusal ? sentenceFor(refusal) : 'The connection to the server was lost';
+  const sentence = refusal
+    ? sentenceFor(refusal, statement.hasValues)
+    : 'The connection to the server was lost';
   return new MigrationFailedError(
     file.name,
     statement.line + lineInside(statement.text, refusal),
@@ -39,8 +41,10 @@ export function failure(
   );
 }
 
-function sentenceFor({ code = '', message, constraint }: DatabaseError): string {
+function sentenceFor({ code = '', message, constraint }: DatabaseError, hasValues = false): string {
   const known = SENTENCES[code];
+  // Words of the statement may be values of the environment, names of constraints too.
+  if (hasValues) return known ?? 'The server refused the statement; values stand in it, so it is not shown';
   if (known) return constraint ? `${known} (${constraint})` : known;
   // A file's own RAISE is its author's sentence to the operator.
   if (ABOUT_THE_TEXT.test(code) || code === 'P0001') return message.split('\n')[0] ?? '';

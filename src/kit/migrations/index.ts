@@ -1,13 +1,20 @@
+export type { BaselineOptions } from './baseline.ts';
 export { checksumOf } from './checksum.ts';
+export type { PlannedFile, PlannedStatement } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
   ChecksumMismatchError,
+  type EditKind,
   MigrationError,
   type MigrationErrorCode,
   MigrationFailedError,
   MigrationSyntaxError,
 } from './errors.ts';
-export type { MigrationFile, MigrationSource } from './files.ts';
+export type { MigrationFile, MigrationNote, MigrationSource } from './files.ts';
+export { lintMigrations } from './lint/lint.ts';
+export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
+export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
+export { LINT_RULES } from './lint/rules/index.ts';
 export { LOCK_ID } from './lock.ts';
 export {
   type MigrationEvent,
@@ -16,7 +23,16 @@ export {
   Migrator,
   type MigratorOptions,
 } from './migrator.ts';
-export { type ParsedMigration, parseMigration, type Statement } from './parse.ts';
+export {
+  type ParsedMigration,
+  parseMigration,
+  type ParseNote,
+  type ParseOptions,
+  type Statement,
+} from './parse.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
+export type { Repair, RepairOptions } from './repair.ts';
 export type { MigrationState, MigrationStatus } from './status.ts';
+export { tokenChecksumOf } from './token-checksum.ts';
+export type { Variables } from './substitute.ts';
 export { describeTarget } from './target.ts';

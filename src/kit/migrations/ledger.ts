@@ -1,12 +1,17 @@
 import { DatabaseError, type QueryResultRow } from 'pg';
 import { MigrationError } from './errors.ts';
+import type { MigrationFile } from './files.ts';
 import { isConnectionLoss, type Session } from './session.ts';
+import { TOKEN_ALGORITHM } from './token-checksum.ts';
+import { createTokens, forgetTokens, hasTokens, recordTokens } from './token-ledger.ts';
 
 /** One row of the ledger. */
 export interface LedgerRow {
   readonly filename: string;
   readonly checksum: string;
   readonly appliedAt: Date;
+  /** The checksum over tokens, where one was recorded together with this checksum. */
+  readonly tokens?: string | null;
 }
 
 const CREATE = `create table if not exists public.schema_migrations (
@@ -16,28 +21,37 @@ const CREATE = `create table if not exists public.schema_migrations (
 )`;
 const EXISTS = `select to_regclass('public.schema_migrations') is not null as found`;
 const READ = `select filename, checksum, applied_at as "appliedAt" from public.schema_migrations order by applied_at, filename`;
+const READ_TOKENS = `select l.filename, l.checksum, l.applied_at as "appliedAt", t.tokens
+  from public.schema_migrations l
+  left join public.schema_migration_tokens t
+    on t.filename = l.filename and t.checksum = l.checksum and t.algorithm = '${TOKEN_ALGORITHM}'
+  order by l.applied_at, l.filename`;
 
 /** Creates the ledger. Call it under the lock: eight at once and seven fail on `pg_type`, IF NOT EXISTS or not. */
 export async function createLedger(session: Session): Promise<void> {
   // IF NOT EXISTS would ask for the right to create tables even where there is nothing to create.
   if (!(await hasLedger(session))) await ask(session, CREATE);
+  await createTokens(session);
 }
 
 /** All rows, those of other tools included; none when there is no ledger yet. */
 export async function readLedger(session: Session): Promise<LedgerRow[]> {
-  return (await hasLedger(session)) ? ask<LedgerRow>(session, READ) : [];
+  if (!(await hasLedger(session))) return [];
+  return ask<LedgerRow>(session, (await hasTokens(session)) ? READ_TOKENS : READ);
 }
 
 /** Records a file as applied. */
-export async function record(session: Session, filename: string, checksum: string): Promise<void> {
+export async function record(session: Session, file: MigrationFile): Promise<void> {
   const insert = 'insert into public.schema_migrations (filename, checksum) values ($1, $2)';
-  await ask(session, insert, [filename, checksum], filename);
+  await ask(session, insert, [file.name, file.checksum], file.name);
+  await recordTokens(session, [file]);
 }
 
 /** Takes a file out of the ledger. */
 export async function forget(session: Session, filename: string): Promise<void> {
   const remove = 'delete from public.schema_migrations where filename = $1';
   await ask(session, remove, [filename], filename);
+  await forgetTokens(session, filename);
 }
 
 async function hasLedger(session: Session): Promise<boolean> {
@@ -45,7 +59,8 @@ async function hasLedger(session: Session): Promise<boolean> {
   return ledger?.found === true;
 }
 
-async function ask<Row extends QueryResultRow>(
+/** A query on the ledger, whose failures become sentences. */
+export async function ask<Row extends QueryResultRow>(
   session: Session,
   sql: string,
   values?: unknown[],

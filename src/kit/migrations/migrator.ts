@@ -1,7 +1,16 @@
 import type { ClientConfig } from 'pg';
+import { type PlannedFile, planned } from './dry-run.ts';
 import { MigrationError } from './errors.ts';
 import { type Direction, executeFile } from './execute.ts';
-import { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
+import { type BaselineOptions, planBaseline, writeBaseline } from './baseline.ts';
+import {
+  inspectMigrations,
+  loadMigrations,
+  type MigrationFile,
+  type MigrationNote,
+  type MigrationSource,
+} from './files.ts';
+import { allFindings } from './findings.ts';
 import { createLedger, forget, type LedgerRow, readLedger, record } from './ledger.ts';
 import { releaseLock, takeLock } from './lock.ts';
 import {
@@ -13,11 +22,15 @@ import {
   verifyFiles,
   verifyOrder,
 } from './plan.ts';
+import { planRepair, type Repair, type RepairOptions, writeRepairs } from './repair.ts';
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
+import { substitute, type Variables } from './substitute.ts';
+import { completeTokens } from './token-ledger.ts';
 
 /** What a run tells while it goes on. */
 export type MigrationEvent =
+  | ({ readonly type: 'note' } & MigrationNote)
   | { readonly type: 'waiting-for-lock'; readonly ms: number }
   | { readonly type: 'start'; readonly name: string; readonly index: number; readonly total: number }
   | {
@@ -37,6 +50,8 @@ export interface MigratorOptions {
   readonly lockTimeoutMs?: number;
   /** How often to ask for the lock, in milliseconds. Default 500. */
   readonly lockPollMs?: number;
+  /** Values for `-- +goose ENVSUB ON`. The engine never reads the environment; without this no variable is set. */
+  readonly variables?: Variables;
   onProgress?(event: MigrationEvent): void;
 }
 
@@ -84,6 +99,17 @@ export class Migrator {
     return this.#run('down', (files, rows) => planDown(files, rows, options));
   }
 
+  /** What `up` would run, in order, with the locks that each statement takes. Reads only, and needs no values. */
+  async plan(options: UpOptions = {}): Promise<PlannedFile[]> {
+    const files = await this.#read(async (session, all) => {
+      const rows = await readLedger(session);
+      verifyFiles(all, rows, this.#modules());
+      verifyOrder(all, rows);
+      return planUp(all, rows, options);
+    });
+    return planned(files, 'up');
+  }
+
   /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */
   async status(): Promise<MigrationStatus[]> {
     return this.#read(async (session, files) => statusOf(files, await readLedger(session), this.#modules()));
@@ -98,10 +124,56 @@ export class Migrator {
 
   /** Compares files and ledger and throws what `up` would throw, without running anything. */
   async verify(): Promise<void> {
-    await this.#read(async (session, files) => {
+    const [worst] = await this.findings();
+    if (worst) throw worst;
+  }
+
+  /** Everything that `up` would refuse, the worst first. Reads only, and reports all bad files, not the first. */
+  async findings(): Promise<MigrationError[]> {
+    const { files, problems } = await inspectMigrations(this.#options.modules);
+    const rows = await this.#connected(readLedger);
+    return allFindings(files, problems, rows, this.#modules());
+  }
+
+  /**
+   * Brings the ledger in line with files that were edited or renamed, and writes down who did it.
+   *
+   * @throws MigrationError `MIGRATION.CHECKSUM_MISMATCH` for changed statements, unless they are accepted.
+   */
+  async repair(options: RepairOptions): Promise<Repair[]> {
+    if (options.dryRun)
+      return this.#read(async (session, files) => planRepair(files, await readLedger(session), options));
+    return this.#locked(async (session, files) => {
+      const repairs = planRepair(files, await readLedger(session), options);
+      if (repairs.length > 0) await writeRepairs(session, files, repairs, options.by);
+      return repairs;
+    });
+  }
+
+  /** Records files as applied without running them, for a database that has their tables already. */
+  async baseline(options: BaselineOptions): Promise<string[]> {
+    return this.#locked(async (session, files) => {
+      const chosen = planBaseline(files, await readLedger(session), options);
+      await writeBaseline(session, chosen, options.by);
+      return chosen.map(({ name }) => name);
+    });
+  }
+
+  /** Reverts the last applied file and applies it again, with one lock around both. */
+  async redo(): Promise<MigrationResult[]> {
+    const start = performance.now();
+    return this.#locked(async (session, files) => {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
-      verifyOrder(files, rows);
+      const last = planDown(files, rows, {});
+      const results: MigrationResult[] = [];
+      // Values are looked up for both before anything runs.
+      const ready = this.#withValues(this.#withValues(last, 'down'), 'up');
+      for (const direction of ['down', 'up'] as const) {
+        const steps = await this.#execute(session, ready, direction);
+        results.push({ direction, steps, ms: performance.now() - start });
+      }
+      return results;
     });
   }
 
@@ -115,7 +187,7 @@ export class Migrator {
       const file = find(files, name);
       if ((await readLedger(session)).some((row) => row.filename === file.name))
         throw notThere(`${file.name} is recorded as applied already.`, file.name);
-      await record(session, file.name, file.checksum);
+      await record(session, file);
     });
   }
 
@@ -142,9 +214,18 @@ export class Migrator {
     const steps = await this.#locked(async (session, files) => {
       const rows = await readLedger(session);
       verifyFiles(files, rows, this.#modules());
-      return this.#execute(session, plan(files, rows), direction);
+      await completeTokens(session, files, rows);
+      return this.#execute(session, this.#withValues(plan(files, rows), direction), direction);
     });
     return { direction, steps, ms: performance.now() - start };
+  }
+
+  /** Of the direction that will run only: what is applied already needs no values. */
+  #withValues(files: readonly MigrationFile[], direction: Direction): MigrationFile[] {
+    return files.map((file) => ({
+      ...file,
+      [direction]: substitute(file, file[direction] ?? [], this.#options.variables),
+    }));
   }
 
   async #execute(
@@ -190,10 +271,15 @@ export class Migrator {
   }
 
   async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    const files = await loadMigrations(this.#options.modules);
+    const { files, notes } = await loadMigrations(this.#options.modules);
+    for (const note of notes) this.#tell({ type: 'note', ...note });
+    return this.#connected((session) => work(session, files));
+  }
+
+  async #connected<T>(work: (session: Session) => Promise<T>): Promise<T> {
     const session = await Session.open(this.#options.connection);
     try {
-      return await work(session, files);
+      return await work(session);
     } catch (error) {
       throw session.explain(error);
     } finally {

@@ -1,16 +1,29 @@
-import { annotationOf, type Keyword } from './annotation.ts';
-import { copiesFromClient } from './client-commands.ts';
+import { annotationOf, holdsAnnotationLine, type Keyword } from './annotation.ts';
+import { ClientSyntax, copiesFromClient } from './client-commands.ts';
 import { MigrationSyntaxError } from './errors.ts';
 import { type Token, tokens, UnterminatedError } from './lexer.ts';
 import { type Position, positionsOf } from './position.ts';
+import { referencesIn, type Substitution, switchOf } from './references.ts';
 import { StatementEnd } from './statement-end.ts';
-import { transactionControl } from './transaction-control.ts';
+import { leftOpen, TransactionWatch } from './transaction-control.ts';
+import { VariableSyntaxError } from './variable.ts';
 
 /** One statement as it is sent to the server. */
 export interface Statement {
   readonly text: string;
   /** The line of the file on which it begins, counted from 1. */
   readonly line: number;
+  /** Where values of the environment come in, under `-- +goose ENVSUB ON`. */
+  readonly substitutions?: readonly Substitution[];
+  /** They have come in: the text must not be shown to anybody. */
+  readonly hasValues?: true;
+}
+
+/** Something in a file that is allowed and probably not meant. */
+export interface ParseNote {
+  readonly line: number;
+  readonly column: number;
+  readonly text: string;
 }
 
 /** A migration file, read. */
@@ -20,6 +33,15 @@ export interface ParsedMigration {
   readonly down: readonly Statement[] | undefined;
   /** `NO TRANSACTION`: statement by statement, each committed by itself. */
   readonly transactional: boolean;
+  readonly notes: readonly ParseNote[];
+}
+
+/** How to read a file. */
+export interface ParseOptions {
+  /** Refuse a file without `-- +goose Up`, as goose does. By default such a file is Up as a whole. */
+  readonly requireAnnotations?: boolean;
+  /** Without a transaction, whatever the file says. */
+  readonly withoutTransaction?: boolean;
 }
 
 /**
@@ -27,9 +49,9 @@ export interface ParsedMigration {
  *
  * @throws MigrationSyntaxError with line and column.
  */
-export function parseMigration(file: string, text: string): ParsedMigration {
+export function parseMigration(file: string, text: string, options: ParseOptions = {}): ParsedMigration {
   // A byte order mark is not blank to Go, and is to JavaScript: neither shall decide here.
-  return new Parser(file, text.startsWith('\uFEFF') ? text.slice(1) : text).parse();
+  return new Parser(file, text.startsWith('\uFEFF') ? text.slice(1) : text, options).parse();
 }
 
 const CONTROL_IN_TRANSACTION =
@@ -38,23 +60,32 @@ const CONTROL_IN_TRANSACTION =
 class Parser {
   readonly #file: string;
   readonly #text: string;
+  readonly #options: ParseOptions;
   readonly #position: (offset: number) => Position;
   readonly #end = new StatementEnd();
-  /** Where the statements of each section begin, for messages about them. */
-  readonly #starts = { up: [] as number[], down: [] as number[] };
+  readonly #client = new ClientSyntax();
+  readonly #control = { up: new TransactionWatch(), down: new TransactionWatch() };
+  readonly #toggles: [offset: number, on: boolean][] = [];
+  readonly #notes: ParseNote[] = [];
   readonly #up: Statement[] = [];
   #down: Statement[] | undefined;
   #section: 'none' | 'up' | 'down' = 'none';
   #annotated = false;
-  #transactional = true;
+  #transactional: boolean;
   #block: number | undefined;
   #start: number | undefined;
   #last = 0;
+  /** Tokens before it are passed over. */
+  #skipTo = 0;
+  #mention: number;
 
-  constructor(file: string, text: string) {
+  constructor(file: string, text: string, options: ParseOptions) {
     this.#file = file;
     this.#text = text;
+    this.#options = options;
     this.#position = positionsOf(text);
+    this.#mention = text.indexOf('+goose');
+    this.#transactional = !options.withoutTransaction;
   }
 
   parse(): ParsedMigration {
@@ -62,67 +93,102 @@ class Parser {
       for (const token of tokens(this.#text)) this.#take(token);
     } catch (error) {
       if (error instanceof UnterminatedError)
-        throw this.#error(error.start, `This ${error.what} has no end.`);
+        throw this.#error(error.start, `This ${error.what} has no end. Close it.`);
       throw error;
     }
-    if (this.#block !== undefined) throw this.#error(this.#block, 'StatementBegin has no StatementEnd.');
+    if (this.#block !== undefined)
+      throw this.#error(this.#block, 'StatementBegin has no StatementEnd. Write it behind the statement.');
     this.#finishOpenStatement();
-    if (this.#annotated && this.#section === 'none')
+    if (this.#section === 'none' && (this.#annotated || this.#options.requireAnnotations))
       throw this.#error(0, 'No "-- +goose Up". Write it above the statements.');
-    this.#checkTransactions('up', this.#up);
-    this.#checkTransactions('down', this.#down ?? []);
-    return { up: this.#up, down: this.#down, transactional: this.#transactional };
+    this.#refuseOpenRestrict();
+    this.#checkTransactions(this.#control.up);
+    this.#checkTransactions(this.#control.down);
+    return { up: this.#up, down: this.#down, transactional: this.#transactional, notes: this.#notes };
   }
 
   #take(token: Token): void {
+    if (token.start < this.#skipTo) return;
     if (token.kind === 'comment') return this.#comment(token);
-    if (this.#annotated && this.#section === 'none') {
-      throw this.#error(token.start, 'SQL before "-- +goose Up". Move it below the annotation.');
+    const restrictEnd =
+      this.#text[token.start] === '\\' && this.#start === undefined
+        ? this.#client.endOfRestrict(this.#text, token.start)
+        : undefined;
+    if (restrictEnd !== undefined) {
+      this.#skipTo = restrictEnd;
+      return;
     }
-    if (this.#text[token.start] === '\\')
-      throw this.#error(token.start, 'A command of psql is not SQL. Remove it, or write it as SQL.');
+    this.#code(token);
+  }
+
+  #code(token: Token): void {
+    if (this.#section === 'none' && (this.#annotated || this.#options.requireAnnotations))
+      throw this.#error(token.start, 'SQL before "-- +goose Up". Move it below the annotation.');
+    const problem = this.#client.problemAt(token, this.#text, this.#start === undefined);
+    if (problem && !this.#isSubstituting()) throw this.#error(token.start, problem);
+    if (token.kind === 'literal') this.#noteData(token);
     this.#start ??= token.start;
     this.#last = token.end;
+    this.#watch().take(token, this.#text);
     const ends = this.#end.after(token, this.#text);
     if (ends && this.#block === undefined) this.#close(token.end, token.kind === 'semicolon');
   }
 
   #comment(token: Token): void {
-    if (this.#text[token.start] !== '-') return;
+    if (this.#text[token.start] !== '-') {
+      // MySQL runs what stands in such a comment; to PostgreSQL it is nothing, and statements would be lost.
+      if (/^\/\*!\d/.test(this.#text.slice(token.start, token.start + 4)))
+        throw this.#error(token.start, 'A /*! comment is a statement to MySQL only. Write it as SQL.');
+      return;
+    }
     const line = this.#text.slice(token.start, token.end).trimEnd();
     const annotation = annotationOf(line, this.#position(token.start).column);
     if (!annotation) return;
-    if ('problem' in annotation) {
-      // Behind a statement on the same line it is a comment to goose too.
-      if (this.#isBehindCode(token.start)) return;
-      throw this.#error(token.start, annotation.problem);
-    }
-    this.#annotate(annotation.keyword, token);
+    if ('note' in annotation) return this.#note(token.start, annotation.note);
+    if ('keyword' in annotation) return this.#annotate(annotation.keyword, token);
+    // Behind a statement on the same line it is a comment to goose too.
+    if (!this.#isBehindCode(token.start)) throw this.#error(token.start, annotation.problem);
+    this.#note(
+      token.start,
+      'This looks like an annotation and is a comment, because it has no line of its own.',
+    );
   }
 
   #annotate(keyword: Keyword, token: Token): void {
-    if (keyword === 'NO TRANSACTION') {
-      this.#transactional = false;
+    if (keyword === 'ENVSUB ON' || keyword === 'ENVSUB OFF') {
+      this.#toggles.push([token.end, keyword === 'ENVSUB ON']);
       this.#annotated = true;
       return;
     }
+    if (keyword === 'NO TRANSACTION') return this.#noTransaction(token);
     if (keyword === 'StatementBegin') return this.#beginBlock(token);
     if (keyword === 'StatementEnd') return this.#endBlock(token);
     if (this.#block !== undefined)
-      throw this.#error(token.start, `${keyword} inside StatementBegin and StatementEnd.`);
+      throw this.#error(token.start, `${keyword} inside a block. Write StatementEnd above it.`);
     this.#finishOpenStatement();
     this.#enter(keyword, token);
   }
 
+  #noTransaction(token: Token): void {
+    if (this.#section !== 'none')
+      this.#note(token.start, 'NO TRANSACTION holds for the whole file. Write it at the top.');
+    this.#transactional = false;
+    this.#annotated = true;
+  }
+
   #enter(keyword: 'Up' | 'Down', token: Token): void {
     if (keyword === 'Up') {
-      if (this.#section !== 'none') throw this.#error(token.start, 'A file has one Up, and it comes first.');
+      if (this.#section !== 'none')
+        throw this.#error(token.start, 'A file has one Up, and it comes first. Remove this one.');
       if (this.#up.length > 0)
         throw this.#error(token.start, 'SQL before "-- +goose Up". Move it below the annotation.');
       this.#section = 'up';
     } else {
       if (this.#section !== 'up')
-        throw this.#error(token.start, 'A file has one Down, and it comes after Up.');
+        throw this.#error(
+          token.start,
+          'A file has one Down, and it comes after Up. Move it, or remove this one.',
+        );
       this.#section = 'down';
       this.#down = [];
     }
@@ -130,30 +196,48 @@ class Parser {
   }
 
   #beginBlock(token: Token): void {
-    if (this.#section === 'none') throw this.#error(token.start, 'StatementBegin before Up.');
-    if (this.#block !== undefined) throw this.#error(token.start, 'StatementBegin inside StatementBegin.');
+    if (this.#section === 'none')
+      throw this.#error(token.start, 'StatementBegin before Up. Move it below "-- +goose Up".');
+    if (this.#block !== undefined)
+      throw this.#error(token.start, 'StatementBegin inside StatementBegin. Write StatementEnd above it.');
     this.#finishOpenStatement();
     this.#block = token.start;
   }
 
   #endBlock(token: Token): void {
-    if (this.#block === undefined) throw this.#error(token.start, 'StatementEnd without StatementBegin.');
-    this.#block = undefined;
+    if (this.#block === undefined)
+      throw this.#error(token.start, 'StatementEnd without StatementBegin. Remove it.');
     if (this.#start !== undefined) this.#close(this.#last, false);
+    else this.#note(this.#block, 'This block has no statement.');
+    this.#block = undefined;
   }
 
   #close(end: number, isEmptyWhenAlone: boolean): void {
     const start = this.#start ?? end;
     this.#start = undefined;
     this.#end.reset();
+    this.#client.reset();
+    this.#watch().close();
     const text = this.#text.slice(start, end);
     if (isEmptyWhenAlone && text === ';') return;
     if (copiesFromClient(text))
       throw this.#error(start, 'COPY ... FROM stdin has no rows here. Write INSERT statements instead.');
-    const isDown = this.#section === 'down';
-    const statements = isDown ? (this.#down as Statement[]) : this.#up;
-    statements.push({ text, line: this.#position(start).line });
-    this.#starts[isDown ? 'down' : 'up'].push(start);
+    const statements = this.#section === 'down' ? (this.#down as Statement[]) : this.#up;
+    const { line } = this.#position(start);
+    const substitutions = this.#substitutions(text, start);
+    statements.push(substitutions.length > 0 ? { text, line, substitutions } : { text, line });
+  }
+
+  #substitutions(text: string, start: number): Substitution[] {
+    // A body may switch it on for itself, so a file with the word anywhere is looked through.
+    if (this.#toggles.length === 0 && !/envsub/i.test(text)) return [];
+    const isOn = switchOf(this.#toggles);
+    try {
+      return referencesIn(text, (offset) => isOn(start + offset));
+    } catch (error) {
+      if (!(error instanceof VariableSyntaxError)) throw error;
+      throw this.#error(start + error.start, error.message);
+    }
   }
 
   #finishOpenStatement(): void {
@@ -166,18 +250,40 @@ class Parser {
     this.#close(this.#last, false);
   }
 
-  #checkTransactions(section: 'up' | 'down', statements: readonly Statement[]): void {
-    let open: number | undefined;
-    for (const [index, { text }] of statements.entries()) {
-      for (const { start, effect } of transactionControl(text)) {
-        const offset = (this.#starts[section][index] ?? 0) + start;
-        if (this.#transactional) throw this.#error(offset, CONTROL_IN_TRANSACTION);
-        if (effect === 'opens') open = offset;
-        if (effect === 'closes') open = undefined;
-      }
-    }
+  #refuseOpenRestrict(): void {
+    const start = this.#client.openRestrict();
+    if (start !== undefined)
+      throw this.#error(start, String.raw`\restrict has no \unrestrict with its key. Remove the line.`);
+  }
+
+  #checkTransactions({ found }: TransactionWatch): void {
+    if (this.#transactional && found[0]) throw this.#error(found[0].start, CONTROL_IN_TRANSACTION);
+    const open = leftOpen(found);
     if (open !== undefined)
       throw this.#error(open, 'This transaction is never committed. Write COMMIT behind it.');
+  }
+
+  #watch(): TransactionWatch {
+    return this.#section === 'down' ? this.#control.down : this.#control.up;
+  }
+
+  #isSubstituting(): boolean {
+    return this.#toggles.at(-1)?.[1] ?? false;
+  }
+
+  /** Annotation text inside a literal is data; a body that switches ENVSUB asks for it. */
+  #noteData({ start, end }: Token): void {
+    while (this.#mention >= 0 && this.#mention < start)
+      this.#mention = this.#text.indexOf('+goose', this.#mention + 1);
+    if (this.#mention < 0 || this.#mention >= end) return;
+    const literal = this.#text.slice(start, end);
+    const isAsked = literal.startsWith('$') && /^--\s*\+goose\s+envsub/im.test(literal);
+    if (!isAsked && holdsAnnotationLine(literal))
+      this.#note(start, 'This literal holds the text of an annotation, which is data here.');
+  }
+
+  #note(offset: number, text: string): void {
+    this.#notes.push({ ...this.#position(offset), text });
   }
 
   #isBehindCode(offset: number): boolean {

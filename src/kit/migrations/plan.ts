@@ -1,5 +1,6 @@
-import { ChecksumMismatchError, MigrationError } from './errors.ts';
+import { MigrationError } from './errors.ts';
 import type { MigrationFile } from './files.ts';
+import { byWeight, fileFindings, orderFindings } from './findings.ts';
 import type { LedgerRow } from './ledger.ts';
 
 /** Which pending files `up` takes: all, up to and with one, the first few, or exactly these. */
@@ -23,39 +24,21 @@ export interface DownOptions {
  *
  * @param modules names of the modules; the ledger's rows of others are none of our business.
  * @throws ChecksumMismatchError for a file that was edited after it had been applied.
- * @throws MigrationError for a file that was applied and is gone.
+ * @throws MigrationError for a file that was applied and is gone, or has another name; the worst of all.
  */
 export function verifyFiles(
   files: readonly MigrationFile[],
   rows: readonly LedgerRow[],
   modules: readonly string[],
 ): void {
-  const byName = new Map(files.map((file) => [file.name, file]));
-  for (const row of rows) {
-    const file = byName.get(row.filename);
-    if (!file && modules.some((module) => row.filename.startsWith(`${module}/`))) throw gone(row.filename);
-    if (file && file.checksum !== row.checksum)
-      throw new ChecksumMismatchError(file.name, row.checksum, file.checksum);
-  }
+  const [worst] = byWeight(fileFindings(files, rows, modules));
+  if (worst) throw worst;
 }
 
-/**
- * Refuses a pending file below an applied one of its module: a fresh install would run them the other way round.
- *
- * @throws MigrationError `MIGRATION.OUT_OF_ORDER`.
- */
+/** @throws MigrationError `MIGRATION.OUT_OF_ORDER`. */
 export function verifyOrder(files: readonly MigrationFile[], rows: readonly LedgerRow[]): void {
-  const applied = new Set(rows.map((row) => row.filename));
-  const highest = new Map<string, MigrationFile>();
-  for (const file of files) if (applied.has(file.name)) highest.set(file.module, file);
-  for (const file of files) {
-    const last = highest.get(file.module);
-    if (!last || applied.has(file.name) || file.version > last.version) continue;
-    throw outOfOrder(
-      file.name,
-      `${file.name} is pending although ${last.name} is applied. Give it a number above ${last.version}.`,
-    );
-  }
+  const [first] = orderFindings(files, rows);
+  if (first) throw first;
 }
 
 /** The files that `up` applies, in order. */
@@ -76,7 +59,10 @@ function only(pending: readonly MigrationFile[], chosen: ReadonlySet<string>): M
   const taken = pending.filter((file) => chosen.has(file.name));
   for (const file of taken) {
     const skipped = pending.find(
-      (other) => other.module === file.module && other.version < file.version && !chosen.has(other.name),
+      (other) =>
+        other.module === file.module &&
+        pending.indexOf(other) < pending.indexOf(file) &&
+        !chosen.has(other.name),
     );
     if (skipped)
       throw outOfOrder(
@@ -176,12 +162,4 @@ export function find(files: readonly MigrationFile[], name: string): MigrationFi
 
 function outOfOrder(file: string, message: string): MigrationError {
   return new MigrationError('MIGRATION.OUT_OF_ORDER', message, file);
-}
-
-function gone(name: string): MigrationError {
-  return new MigrationError(
-    'MIGRATION.UNKNOWN',
-    `${name} was applied but the file is gone. Bring it back with the text that was applied; a change belongs into a new migration.`,
-    name,
-  );
 }

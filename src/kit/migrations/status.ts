@@ -1,4 +1,6 @@
+import type { EditKind } from './errors.ts';
 import type { MigrationFile } from './files.ts';
+import { editOf } from './findings.ts';
 import type { LedgerRow } from './ledger.ts';
 
 /**
@@ -14,6 +16,8 @@ export interface MigrationStatus {
   readonly version: number | undefined;
   readonly state: MigrationState;
   readonly appliedAt: Date | undefined;
+  /** What was edited in a `changed` file. */
+  readonly edited?: EditKind;
   /** Whether the file has a Down section. */
   readonly reversible: boolean;
 }
@@ -29,8 +33,10 @@ export function statusOf(
     const row = byName.get(file.name);
     byName.delete(file.name);
     const { name, module, version } = file;
-    const state: MigrationState = !row ? 'pending' : row.checksum === file.checksum ? 'applied' : 'changed';
-    return { name, module, version, state, appliedAt: row?.appliedAt, reversible: file.down !== undefined };
+    const edited = row && editOf(file, row);
+    const state: MigrationState = !row ? 'pending' : edited ? 'changed' : 'applied';
+    const reversible = file.down !== undefined;
+    return { name, module, version, state, appliedAt: row?.appliedAt, reversible, ...(edited && { edited }) };
   });
   return [...ofFiles, ...[...byName.values()].map((row) => withoutFile(row, modules))];
 }
