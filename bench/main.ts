@@ -6,11 +6,32 @@ import { defineDataConfig } from '../src/index.ts';
 import { Migrator } from '../src/kit/migrations/index.ts';
 import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
+import { migrationWorkloads } from './migrations.ts';
 import { fill } from './data.ts';
-import { measure, type Measured } from './measure.ts';
+import { measure, type Measured, type Rounds } from './measure.ts';
 import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import { workloads } from './workloads.ts';
+
+const roundsOf = (quick: boolean): Rounds =>
+  quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 15, callsPerRound: 40 };
+
+const isWanted = (name: string, only: readonly string[]): boolean =>
+  only.length === 0 || only.some((wanted) => name === wanted || name.startsWith(`${wanted}-`));
+
+async function runMigrations(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
+  const { workloads: all, delete: remove } = await migrationWorkloads(url, quick);
+  try {
+    const measured: Measured[] = [];
+    for (const workload of all.filter(({ name }) => isWanted(name, only))) {
+      await verify(workload);
+      measured.push(...(await measure(workload, roundsOf(quick))));
+    }
+    return measured;
+  } finally {
+    remove();
+  }
+}
 
 async function runWorkloads(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
   await new Migrator({ connection: url, modules: [gateway] }).up();
@@ -19,13 +40,12 @@ async function runWorkloads(url: string, { quick, only }: BenchArguments): Promi
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
   const stock = await stockOrm(url);
   try {
-    const rounds = quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 15, callsPerRound: 40 };
     const measured: Measured[] = [];
     const all = [...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)];
     for (const workload of all) {
-      if (only.length > 0 && !only.includes(workload.name)) continue;
+      if (!isWanted(workload.name, only)) continue;
       await verify(workload);
-      measured.push(...(await measure(workload, rounds)));
+      measured.push(...(await measure(workload, roundsOf(quick))));
     }
     return measured;
   } finally {
@@ -56,13 +76,20 @@ async function main(): Promise<void> {
   const server = await startTestServer(url ? { url } : { durable: true });
   try {
     const database = await createTestDatabase(server);
+    const migrations = await createTestDatabase(server);
     try {
-      const measured = await runWorkloads(database.url, options);
+      const measured = [
+        ...(options.only.length > 0 && options.only.every((name) => name.startsWith('migrations'))
+          ? []
+          : await runWorkloads(database.url, options)),
+        ...(await runMigrations(migrations.url, options)),
+      ];
       const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
       if (options.json) process.stdout.write(`${JSON.stringify({ environment, measured })}\n`);
       else print(measured, environment);
     } finally {
       await database.drop();
+      await migrations.drop();
     }
   } finally {
     await server.stop();

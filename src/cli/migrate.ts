@@ -1,7 +1,9 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   type DownOptions,
+  type InDoubt,
   type MigrationResult,
+  type MigrationState,
   type MigrationStatus,
   type UpOptions,
 } from '../kit/migrations/index.ts';
@@ -16,6 +18,7 @@ import type { Target } from './target.ts';
 interface RunOptions extends CommonOptions {
   readonly to?: string;
   readonly steps?: number;
+  readonly inDoubt?: InDoubt;
 }
 
 const TO = 'up to (or down to) this file: its name or its number; 0 reverts all';
@@ -29,13 +32,15 @@ export function addMigrate(program: Command): void {
   running(migrate.command('up').description('apply pending files'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'at most this many files', positive)
+    .addOption(inDoubtOption())
     .action((options: RunOptions) => run(options, 'up'));
-  running(migrate.command('up-by-one').description('apply the next pending file')).action(
-    (options: RunOptions) => run({ ...options, steps: 1 }, 'up'),
-  );
+  running(migrate.command('up-by-one').description('apply the next pending file'))
+    .addOption(inDoubtOption())
+    .action((options: RunOptions) => run({ ...options, steps: 1 }, 'up'));
   running(migrate.command('down').description('revert the last file, or more'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'this many files; 1 when left out', positive)
+    .addOption(inDoubtOption())
     .action((options: RunOptions) => run(options, 'down'));
   common(migrate.command('version').description('the last applied file of each module')).action(version);
   common(migrate.command('status').description('every file, and whether it is applied')).action(status);
@@ -43,6 +48,11 @@ export function addMigrate(program: Command): void {
   addNew(migrate);
   addLint(migrate);
   addPlan(migrate);
+}
+
+function inDoubtOption(): Option {
+  const about = 'a statement of which an interrupted run left unknown whether it was done';
+  return new Option('--in-doubt <answer>', about).choices(['done', 'again']);
 }
 
 function positive(text: string): number {
@@ -54,11 +64,11 @@ async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void>
   const { target, migrator, progress } = await open(options, (shown) =>
     options.json ? undefined : say(`${direction === 'up' ? 'Migrating' : 'Reverting'} ${shown}`),
   );
-  const { to, steps } = options;
+  const { to, steps, inDoubt } = options;
   try {
     const result = await (direction === 'up'
-      ? migrator.up(upOptions(to, steps))
-      : migrator.down(downOptions(to, steps)));
+      ? migrator.up({ ...upOptions(to, steps), inDoubt })
+      : migrator.down({ ...downOptions(to, steps), inDoubt }));
     progress.end();
     report(target, result, options.json === true);
   } finally {
@@ -96,16 +106,22 @@ async function status(options: CommonOptions): Promise<void> {
   if (options.json) return say(JSON.stringify({ target: target.shown, migrations: rows }));
   say(`Database ${target.shown}`);
   for (const row of rows) say(lineOf(row));
-  const pending = rows.filter((row) => row.state === 'pending').length;
-  say(`${rows.length - pending} recorded, ${pending} pending.`);
+  const recorded = rows.filter(({ appliedAt }) => appliedAt !== undefined).length;
+  const count = (state: MigrationState): number => rows.filter((row) => row.state === state).length;
+  const unfinished = count('unfinished') === 0 ? '' : `, ${count('unfinished')} unfinished`;
+  say(`${recorded} recorded, ${count('pending')} pending${unfinished}.`);
 }
 
 function lineOf(row: MigrationStatus): string {
   const when = row.appliedAt?.toISOString() ?? ''.padEnd(24);
-  return `${row.state.padEnd(8)} ${when}  ${row.name}${noteOn(row)}`;
+  return `${row.state.padEnd(10)} ${when}  ${row.name}${noteOn(row)}`;
 }
 
-function noteOn({ state, edited, reversible }: MigrationStatus): string {
+function noteOn({ state, edited, progress, reversible }: MigrationStatus): string {
+  if (progress) {
+    const { direction, done, of } = progress;
+    return `  ${done} of ${of} statements done; "migrate ${direction}" goes on`;
+  }
   if (edited === 'comments') return '  only its comments were edited after it was applied';
   if (state === 'changed') return '  edited after it was applied';
   if (state === 'missing') return '  its file is gone';

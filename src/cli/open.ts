@@ -48,7 +48,7 @@ export async function open(
   const target = readTarget(process.env);
   const modules = await readModules(options.config);
   announce(target.shown);
-  const progress = progressFor(process.stdout, options.json === true);
+  const progress = progressFor(process, options.json === true);
   const migrator = new Migrator({
     connection: target.url,
     modules,

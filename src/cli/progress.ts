@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import type { MigrationEvent } from '../kit/migrations/index.ts';
+import { lineAbout } from './event-lines.ts';
 
 /** Shows a run while it goes on. */
 export interface Progress {
@@ -7,18 +8,36 @@ export interface Progress {
   end(): void;
 }
 
-/** A bar on a terminal, a line per file elsewhere, nothing for machines. */
-export function progressFor(stream: NodeJS.WriteStream, json: boolean): Progress {
-  if (json) return { tell: () => undefined, end: () => undefined };
-  return stream.isTTY ? bar(stream) : lines(stream);
+/** Where a command writes. */
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+/**
+ * A bar on a terminal, a line per file elsewhere. For machines one JSON object a line on standard error, for what a person
+ * would be told beside the result: standard output holds the result and nothing else.
+ */
+export function progressFor({ stdout, stderr }: Streams, json: boolean): Progress {
+  if (json) return objects(stderr);
+  return stdout.isTTY ? bar(stdout) : lines(stdout);
+}
+
+function objects(stream: NodeJS.WriteStream): Progress {
+  const isDue = waitsInBetween();
+  return {
+    tell: (event) => {
+      if (lineAbout(event) !== undefined && isDue(event)) stream.write(`${JSON.stringify(event)}\n`);
+    },
+    end: () => undefined,
+  };
 }
 
 function lines(stream: NodeJS.WriteStream): Progress {
-  const wait = waitingLine(stream);
+  const note = notes(stream);
   return {
     tell: (event) => {
-      if (event.type === 'waiting-for-lock') wait(event.ms);
-      if (event.type === 'note') stream.write(noteLine(event));
+      note(event);
       if (event.type === 'applied' || event.type === 'reverted') {
         stream.write(
           `${event.type} ${event.index + 1}/${event.total} ${event.name} in ${event.ms.toFixed(0)} ms\n`,
@@ -36,12 +55,12 @@ function bar(stream: NodeJS.WriteStream): Progress {
     clearOnComplete: false,
     noTTYOutput: false,
   });
-  const wait = waitingLine(stream);
+  const note = notes(stream);
   let started = false;
   return {
     tell: (event) => {
-      if (event.type === 'waiting-for-lock') return wait(event.ms);
-      if (event.type === 'note') return void stream.write(noteLine(event));
+      note(event);
+      if (!('total' in event)) return;
       if (!started) view.start(event.total, 0, { file: event.name });
       started = true;
       view.update(event.type === 'start' ? event.index : event.index + 1, { file: event.name });
@@ -53,16 +72,22 @@ function bar(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-function noteLine({ file, line, text }: Extract<MigrationEvent, { type: 'note' }>): string {
-  return `note: ${file}${line === undefined ? '' : `:${line}`}: ${text}\n`;
+/** Says what a run waits for or goes on with. */
+function notes(stream: NodeJS.WriteStream): (event: MigrationEvent) => void {
+  const isDue = waitsInBetween();
+  return (event) => {
+    const line = lineAbout(event);
+    if (line !== undefined && isDue(event)) stream.write(`${line}\n`);
+  };
 }
 
-/** Says at once that the run waits, and then every ten seconds, however often the engine asks for the lock. */
-function waitingLine(stream: NodeJS.WriteStream): (ms: number) => void {
+/** A wait is told at once, and then every ten seconds, however often the engine asks for the lock. */
+function waitsInBetween(): (event: MigrationEvent) => boolean {
   let next = 0;
-  return (ms) => {
-    if (ms < next) return;
-    next = ms + 10_000;
-    stream.write(`waiting for another run to end, ${Math.round(ms / 1000)} s so far\n`);
+  return (event) => {
+    if (event.type !== 'waiting-for-lock') return true;
+    if (event.ms < next) return false;
+    next = event.ms + 10_000;
+    return true;
   };
 }

@@ -70,18 +70,18 @@ describe('tombstone migrate', () => {
     const killed = tombstone('migrate', 'up');
     const sleeping = `select from pg_stat_activity where datname = current_database() and query like '%pg_sleep(60)%' and pid <> pg_backend_pid()`;
     while ((await query(sleeping)).length === 0) await sleep(30);
+    folder.write('002_more.sql', FILES['002_more.sql']);
+    const waiting = tombstone('migrate', 'up');
+    const asking = `select from pg_stat_activity where datname = current_database() and query like '%l.locktype = %' and pid <> pg_backend_pid()`;
+    while ((await query(asking)).length === 0) await sleep(5);
+    const start = performance.now();
     killed.kill('SIGKILL');
     await killed;
-    expect(await query(`select filename from schema_migrations`)).toEqual([
-      { filename: 'shop/001_items.sql' },
-    ]);
     // The server still runs the dead client's statement and holds its lock; it looks after the client every second.
-    folder.write('002_more.sql', FILES['002_more.sql']);
-    const start = performance.now();
-    const next = await tombstone('migrate', 'up');
+    const next = await waiting;
     expect(performance.now() - start).toBeLessThan(20_000);
     expect(next).toMatchObject({ code: 0, err: '' });
-    expect(next.out).toContain('waiting for another run to end, 0 s so far');
+    expect(next.out).toContain('waiting for another run to end, 0 s so far: pid ');
     expect(await query('select from schema_migrations')).toHaveLength(2);
     expect(await query(`select from pg_tables where tablename = 'more'`)).toHaveLength(1);
   });
@@ -327,7 +327,7 @@ async function oldServer(): Promise<Server> {
   const ready = message('Z', Buffer.from('I'));
   const column = Buffer.concat([
     Buffer.from([0, 1]),
-    text('server_version_num'),
+    text('version'),
     Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]),
   ]);
   const row = Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 6]), Buffer.from('130022')]);

@@ -88,7 +88,7 @@ describe('what a failure leaves', () => {
       '-- +goose NO TRANSACTION\n-- +goose Up\ncreate table half (id int);\nbegin;\ncreate table inside (id int);\nselect nosuchcolumn;\ncommit;\n',
     );
     const error = await refusal(migrator().up());
-    expect(error.message).toContain('what stands above line 6 stays done');
+    expect(error.message).toContain('Statement 1 of 5 stays done; the next run goes on at line 4.');
     expect([await names(), await tables()]).toEqual([
       ['shop/001_items.sql', 'shop/002_prices.sql', 'shop/003_rows.sql'],
       ['half', 'items'],

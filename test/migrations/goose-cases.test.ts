@@ -1,7 +1,12 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { MigrationSyntaxError, parseMigration } from 'tombstone/migrations';
 import { decodeText } from '../../src/kit/migrations/decode-text.ts';
-import { loadMigrations, type MigrationSource } from '../../src/kit/migrations/files.ts';
+import {
+  type Loaded,
+  type MigrationSource,
+  parseAll,
+  readMigrations,
+} from '../../src/kit/migrations/files.ts';
 import { substitute } from '../../src/kit/migrations/substitute.ts';
 import { type MigrationFolder, migrationFolder } from '../support/migration-folder.ts';
 import { ANNOTATIONS, type GooseCase, STATEMENTS, VARIABLES } from './fixtures/goose-cases.ts';
@@ -65,10 +70,10 @@ describe('values come in', () => {
 describe('texts and names', () => {
   const folders: MigrationFolder[] = [];
   afterAll(() => folders.forEach((folder) => folder.delete()));
-  const load = (names: readonly string[], options: Partial<MigrationSource> = {}) => {
+  const load = async (names: readonly string[], options: Partial<MigrationSource> = {}): Promise<Loaded> => {
     const folder = migrationFolder(Object.fromEntries(names.map((name) => [name, 'select 1;'])));
     folders.push(folder);
-    return loadMigrations([{ name: 'shop', migrations: folder.migrations, ...options }]);
+    return parseAll(await readMigrations([{ name: 'shop', migrations: folder.migrations, ...options }]));
   };
 
   it('G46: a file of 10 MB with one line of 5 MB', () => {
@@ -86,7 +91,7 @@ describe('texts and names', () => {
     ['the number zero', ['0_x.sql'], 'ILLEGAL_NAME'],
     ['a number beyond 64 bits', ['9223372036854775808_x.sql'], 'ILLEGAL_NAME'],
   ])('G49: %s is refused', async (_name, names, code) => {
-    await expect(load(names)).rejects.toMatchObject({ code: `MIGRATION.${code}` });
+    expect((await load(names)).problems).toMatchObject([{ code: `MIGRATION.${code}` }]);
   });
 
   it('G49: a name without number and underscore is passed over, and told', async () => {
@@ -100,7 +105,7 @@ describe('texts and names', () => {
     const names = ['10_x.sql', '9_y.sql', 'tk_1.sql', 'B.sql', '9_z_notx.sql', 'é.sql'];
     const numbered = await load(names.slice(0, 2));
     expect(numbered.files.map(({ name }) => name)).toEqual(['shop/9_y.sql', 'shop/10_x.sql']);
-    const { files } = await load(names, { migrationOrder: 'name' });
+    const { files } = await load(names, { migrationOrder: 'filename' });
     expect(files.map(({ name }) => name.slice(5))).toEqual(
       names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
     );

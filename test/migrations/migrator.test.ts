@@ -126,7 +126,7 @@ create table seen as select (select count(*) from items) as rows, (select count(
     );
     await migrator().up();
     expect((await client.query('select * from seen')).rows).toEqual([
-      { rows: '1', prepared: '0', timeout: '30s', role: 'origin', length: 2 },
+      { rows: '1', prepared: '0', timeout: '3s', role: 'origin', length: 2 },
     ]);
   });
 

@@ -82,7 +82,16 @@ describe('the locks of a statement', () => {
     for (const sql of STATEMENTS) {
       const parsed = parseMigration('m/001_a.sql', `-- +goose Up\n${sql};`);
       const [tree] = treesOf(
-        { ...parsed, name: '', module: '', version: 1, checksum: '', path: '' },
+        {
+          ...parsed,
+          name: '',
+          module: '',
+          version: 1,
+          checksum: '',
+          path: '',
+          order: 'number',
+          timeouts: {},
+        },
         parse,
       ).statements;
       if (!tree) throw new Error(sql);
@@ -126,7 +135,16 @@ describe('the locks of a statement', () => {
     const effect = (sql: string): unknown => {
       const parsed = parseMigration('m/001_a.sql', `-- +goose Up\n${sql};`);
       const [tree] = treesOf(
-        { ...parsed, name: '', module: '', version: 1, checksum: '', path: '' },
+        {
+          ...parsed,
+          name: '',
+          module: '',
+          version: 1,
+          checksum: '',
+          path: '',
+          order: 'number',
+          timeouts: {},
+        },
         parse,
       ).statements;
       return tree && effectOf(tree);

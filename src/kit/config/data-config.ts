@@ -85,6 +85,7 @@ function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | Re
     // The engine's own, beside the ledger that the ORM knows as its table of migrations.
     'schema_migration_tokens',
     'schema_migration_audit',
+    'schema_migrations_journal',
     ...(schemaGenerator?.skipTables ?? []),
     ...modules.flatMap((module) => module.unmappedTables ?? []),
   ];

@@ -1,8 +1,9 @@
 import { audit } from './audit.ts';
 import { MigrationError } from './errors.ts';
 import type { MigrationFile } from './files.ts';
+import { forgetProgress } from './journal.ts';
 import { type LedgerRow, record } from './ledger.ts';
-import { find } from './plan.ts';
+import { find } from './find-file.ts';
 import type { Session } from './session.ts';
 
 /** Which files to record as applied without running them. */
@@ -36,14 +37,16 @@ export function planBaseline(
   return files.slice(0, files.indexOf(last) + 1).filter(({ name }) => !applied.has(name));
 }
 
-/** Records files in one transaction, and who did it. */
+/** Records files, and who did it. Call it in a transaction. */
 export async function writeBaseline(
   session: Session,
   files: readonly MigrationFile[],
   by = '',
 ): Promise<void> {
-  await session.run('begin');
-  for (const file of files) await record(session, file);
+  for (const file of files) {
+    await record(session, file);
+    await forgetProgress(session, file.name);
+  }
   const entries = files.map(({ name, checksum }) => ({
     action: 'baseline' as const,
     filename: name,
@@ -51,5 +54,4 @@ export async function writeBaseline(
     after: checksum,
   }));
   await audit(session, by, entries);
-  await session.run('commit');
 }

@@ -2,7 +2,7 @@ import { DatabaseError } from 'pg';
 import { MigrationFailedError, type Outcome } from './errors.ts';
 import type { MigrationFile } from './files.ts';
 import { tokens } from './lexer.ts';
-import type { Statement } from './parse.ts';
+import { hasValues, type Statement } from './parsed-migration.ts';
 
 /** Conditions whose primary message names objects and words of the statement, which stand in the file anyway. */
 const ABOUT_THE_TEXT = /^(42|0A|25|2B|2D|3F|55)/;
@@ -25,26 +25,38 @@ export function failure(
   file: MigrationFile,
   statement: Statement,
   error: unknown,
-  outcome: Omit<Outcome, 'left'>,
+  { direction, done, left }: Omit<Outcome, 'left'> & { readonly left?: string },
 ): MigrationFailedError {
   // A broken socket has a code too, such as EPIPE, which looks like a SQLSTATE and is none.
   const refusal = error instanceof DatabaseError ? error : undefined;
   const sqlState = refusal?.code;
   const sentence = refusal
-    ? sentenceFor(refusal, statement.hasValues)
+    ? sentenceFor(refusal, hasValues(statement))
     : 'The connection to the server was lost';
   return new MigrationFailedError(
     file.name,
     statement.line + lineInside(statement.text, refusal),
     { sqlState, sentence: `${sentence} [${sqlState ?? 'no answer'}].` },
-    { ...outcome, left: leftBy(file, statement, refusal !== undefined) },
+    { direction, done, left: left ?? leftBy(file, refusal !== undefined) },
   );
 }
 
-function sentenceFor({ code = '', message, constraint }: DatabaseError, hasValues = false): string {
+/** An index that the server said it had built, and that is not there, or not usable. */
+export function notUsable(
+  file: MigrationFile,
+  statement: Statement,
+  { direction, done }: Omit<Outcome, 'left'>,
+  left: string,
+): MigrationFailedError {
+  const sentence =
+    'The statement went through, but no valid index of that name is on that table. Another relation has the name: choose a different one.';
+  return new MigrationFailedError(file.name, statement.line, { sentence }, { direction, done, left });
+}
+
+function sentenceFor({ code = '', message, constraint }: DatabaseError, isSecret: boolean): string {
   const known = SENTENCES[code];
   // Words of the statement may be values of the environment, names of constraints too.
-  if (hasValues) return known ?? 'The server refused the statement; values stand in it, so it is not shown';
+  if (isSecret) return known ?? 'The server refused the statement; values stand in it, so it is not shown';
   if (known) return constraint ? `${known} (${constraint})` : known;
   // A file's own RAISE is its author's sentence to the operator.
   if (ABOUT_THE_TEXT.test(code) || code === 'P0001') return message.split('\n')[0] ?? '';
@@ -52,12 +64,11 @@ function sentenceFor({ code = '', message, constraint }: DatabaseError, hasValue
 }
 
 /** What the failed file has left behind. */
-function leftBy(file: MigrationFile, statement: Statement, wasAnswered: boolean): string {
-  if (!file.transactional) {
-    return `This NO TRANSACTION file has no transaction: what stands above line ${statement.line} stays done.`;
-  }
-  if (!wasAnswered && statement.text === 'commit')
-    return 'The connection was lost during the commit: "migrate status" tells whether it took place.';
+function leftBy(file: MigrationFile, wasAnswered: boolean): string {
+  if (!file.transactional)
+    return 'The journal holds what this NO TRANSACTION file has done; the next run looks at the rest and goes on there.';
+  // The whole file goes in one message, so the commit may have taken place.
+  if (!wasAnswered) return '"migrate status" tells whether this file was still applied.';
   return 'Nothing of this file is left.';
 }
 

@@ -1,3 +1,10 @@
+/**
+ * `number` orders files by the number at the beginning of their names, `NNN_description.sql`, which occurs once. `filename` is
+ * for a history that was begun without that rule: the whole name orders, byte by byte, numbers may be shared or missing, and a
+ * name that ends in `_notx` means NO TRANSACTION.
+ */
+export type MigrationOrder = 'number' | 'filename';
+
 interface Numbered {
   readonly name: string;
   readonly version: number;
@@ -5,16 +12,18 @@ interface Numbered {
 
 /** Numbers above 2^53 cannot be told apart, so fifteen digits are the most; a time stamp has fourteen. */
 const NUMBERED = /^(\d{1,15})_[A-Za-z0-9_.-]+\.sql$/;
+/** Names that a shell and a terminal take as they are. */
+const PLAIN = /^[\p{L}\p{M}\p{N}_][\p{L}\p{M}\p{N}_.+-]*\.sql$/u;
 
 /** Why a `.sql` file is no migration: refused, or passed over with a note where goose passes it over without. */
 export function nameProblem(
   fileName: string,
-  order: 'number' | 'name' = 'number',
+  order: MigrationOrder = 'number',
 ): { readonly text: string; readonly isIgnored: boolean } | undefined {
-  if (order === 'name') {
-    return fileName.endsWith('.sql')
-      ? undefined
-      : { text: 'has its suffix in capitals. Name it .sql.', isIgnored: false };
+  if (order === 'filename') {
+    if (PLAIN.test(fileName)) return undefined;
+    const text = 'is no migration name. Write it with letters, digits and _ . - + only, and .sql behind it.';
+    return { text, isIgnored: false };
   }
   if (Number(NUMBERED.exec(fileName)?.[1] ?? 0) > 0) return undefined;
   // Goose passes over what has no number; a typing mistake in a name must not go unseen.
@@ -27,6 +36,16 @@ export function nameProblem(
     text: 'is no migration name. Name it NNN_description.sql with a number from 1 to 15 digits, above 0.',
     isIgnored: false,
   };
+}
+
+/** The number at the beginning of a name, 0 without one. */
+export function numberOf(fileName: string): number {
+  return Number(/^\d+/.exec(fileName)?.[0] ?? 0);
+}
+
+/** Whether the name alone says that the file runs without a transaction. */
+export function isWithoutTransaction(fileName: string, order: MigrationOrder): boolean {
+  return order === 'filename' && fileName.endsWith('_notx.sql');
 }
 
 export function byNumber(a: Numbered, b: Numbered): number {

@@ -1,32 +1,31 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { checksumOf } from './checksum.ts';
-import { decodeText } from './decode-text.ts';
+import { readdir } from 'node:fs/promises';
 import { MigrationError } from './errors.ts';
-import { byName, byNumber, nameProblem } from './file-name.ts';
-import { type ParsedMigration, type ParseOptions, parseMigration } from './parse.ts';
+import { byName, byNumber, type MigrationOrder, nameProblem } from './file-name.ts';
+import type { ParsedMigration, ParseOptions } from './parsed-migration.ts';
+import { readMigration } from './read-file.ts';
+import type { FileTimeouts } from './timeouts.ts';
 
 /** A module's part in the engine: its name, and the folder of its files. */
 export interface MigrationSource extends ParseOptions {
   readonly name: string;
   /** Absolute path. */
   readonly migrations: string;
-  /**
-   * `number`, the default: names are `NNN_description.sql`, each number once, in numeric order. `name`: any `.sql` file, in
-   * the order of the bytes of its name, numbers may be shared; a name that ends in `_notx` has no transaction.
-   */
-  readonly migrationOrder?: 'number' | 'name';
+  /** How its files are named and ordered. Default `number`. */
+  readonly migrationOrder?: MigrationOrder;
 }
 
-/** A migration file, read and parsed. */
+/** A migration file, read; it is parsed when its statements are asked for first, so that may throw. */
 export interface MigrationFile extends ParsedMigration {
   /** As in the ledger: `gateway/001_create_users.sql`. */
   readonly name: string;
   readonly module: string;
-  /** The number of the name; 0 where a name without number is allowed. */
+  /** The number at the beginning of the name; 0 where a name that orders by itself has none. */
   readonly version: number;
+  readonly order: MigrationOrder;
   readonly checksum: string;
   readonly path: string;
+  /** What the file asks for itself; the run's own settings where it is silent. */
+  readonly timeouts: FileTimeouts;
 }
 
 /** Something about a file that is allowed and probably not meant. */
@@ -45,24 +44,59 @@ export interface Loaded {
 }
 
 /**
- * Reads all files of all modules, in the order in which they run: modules as listed, files by number or name.
+ * All files of all modules, parsed, in the order in which they run: modules as listed, files by number or name.
  *
  * @throws MigrationError for an illegal name, a version that occurs twice, text that is not UTF-8, or a syntax error.
  */
-export async function loadMigrations(sources: readonly MigrationSource[]): Promise<Loaded> {
-  const loaded = await inspectMigrations(sources);
-  if (loaded.problems[0]) throw loaded.problems[0];
-  return loaded;
+export async function loadMigrations(sources: readonly MigrationSource[]): Promise<MigrationFile[]> {
+  const { files, problems } = parseAll(await readMigrations(sources));
+  if (problems[0]) throw problems[0];
+  return files;
 }
 
-/** As {@link loadMigrations}, but gives back what is wrong with single files. */
-export async function inspectMigrations(sources: readonly MigrationSource[]): Promise<Loaded> {
+/** As {@link loadMigrations}, but nothing is parsed yet, and what is wrong with single files is given back. */
+export async function readMigrations(sources: readonly MigrationSource[]): Promise<Loaded> {
   refuseModuleTwice(sources);
-  const modules = await Promise.all(sources.map(loadModule));
+  return merge(await Promise.all(sources.map(readModule)));
+}
+
+/** Parses everything; a file that cannot be parsed becomes a problem, and what is odd in one a note. */
+export function parseAll({ files, problems, notes }: Loaded): Loaded {
+  return merge([{ files: [], problems, notes }, ...files.map(parsed)]);
+}
+
+function parsed(file: MigrationFile): Loaded {
+  try {
+    return { files: [file], problems: [], notes: notesOf(file) };
+  } catch (error) {
+    if (error instanceof MigrationError) return { files: [], problems: [error], notes: [] };
+    throw error;
+  }
+}
+
+/**
+ * Parses what is not applied, both directions.
+ *
+ * @throws MigrationSyntaxError
+ */
+export function parsePending(
+  files: readonly MigrationFile[],
+  rows: readonly { readonly filename: string }[],
+): void {
+  const applied = new Set(rows.map(({ filename }) => filename));
+  for (const file of files) if (!applied.has(file.name)) notesOf(file);
+}
+
+/** Parses the file, if that was not done yet. */
+export function notesOf({ name, notes }: MigrationFile): MigrationNote[] {
+  return notes.map(({ line, text }) => ({ file: name, line, text }));
+}
+
+function merge(parts: readonly Loaded[]): Loaded {
   return {
-    files: modules.flatMap(({ files }) => files),
-    problems: modules.flatMap(({ problems }) => problems),
-    notes: modules.flatMap(({ notes }) => notes),
+    files: parts.flatMap(({ files }) => files),
+    problems: parts.flatMap(({ problems }) => problems),
+    notes: parts.flatMap(({ notes }) => notes),
   };
 }
 
@@ -76,19 +110,12 @@ function refuseModuleTwice(sources: readonly MigrationSource[]): void {
   );
 }
 
-async function loadModule(source: MigrationSource): Promise<Loaded> {
+async function readModule(source: MigrationSource): Promise<Loaded> {
   const names = (await namesIn(source)).filter((name) => /\.sql$/i.test(name));
-  const loaded: Loaded = { files: [], problems: [], notes: [] };
-  for (const each of await Promise.all(names.map((name) => loadFile(source, name)))) {
-    if (each instanceof MigrationError) loaded.problems.push(each);
-    else if ('checksum' in each) loaded.files.push(each);
-    else loaded.notes.push(each);
-  }
-  loaded.files.sort(source.migrationOrder === 'name' ? byName : byNumber);
-  if (source.migrationOrder !== 'name') loaded.problems.push(...duplicates(loaded.files));
-  for (const { name, notes } of loaded.files)
-    loaded.notes.push(...notes.map(({ line, text }) => ({ file: name, line, text })));
-  return loaded;
+  const found = merge(await Promise.all(names.map((name) => readFile(source, name))));
+  if (source.migrationOrder === 'filename') return { ...found, files: found.files.toSorted(byName) };
+  const files = found.files.toSorted(byNumber);
+  return { ...found, files, problems: [...found.problems, ...duplicates(files)] };
 }
 
 function duplicates(files: readonly MigrationFile[]): MigrationError[] {
@@ -119,47 +146,15 @@ export async function namesIn({ name, migrations }: MigrationSource): Promise<st
   }
 }
 
-async function loadFile(
-  source: MigrationSource,
-  fileName: string,
-): Promise<MigrationFile | MigrationNote | MigrationError> {
+async function readFile(source: MigrationSource, fileName: string): Promise<Loaded> {
   const name = `${source.name}/${fileName}`;
   const problem = nameProblem(fileName, source.migrationOrder);
-  if (problem?.isIgnored) return { file: name, text: problem.text };
-  if (problem) return new MigrationError('MIGRATION.ILLEGAL_NAME', `${name} ${problem.text}`, name);
+  if (problem?.isIgnored) return { files: [], problems: [], notes: [{ file: name, text: problem.text }] };
   try {
-    return await readMigration(source, name, fileName);
+    if (problem) throw new MigrationError('MIGRATION.ILLEGAL_NAME', `${name} ${problem.text}`, name);
+    return { files: [await readMigration(source, fileName)], problems: [], notes: [] };
   } catch (error) {
-    if (error instanceof MigrationError) return error;
+    if (error instanceof MigrationError) return { files: [], problems: [error], notes: [] };
     throw error;
-  }
-}
-
-async function readMigration(
-  source: MigrationSource,
-  name: string,
-  fileName: string,
-): Promise<MigrationFile> {
-  const path = join(source.migrations, fileName);
-  const text = await readText(name, path);
-  const parsed = parseMigration(name, text, parseOptionsOf(source, fileName));
-  const version = Number(/^\d+/.exec(fileName)?.[0] ?? 0);
-  return { name, module: source.name, version, path, checksum: checksumOf(text), ...parsed };
-}
-
-function parseOptionsOf({ requireAnnotations, migrationOrder }: MigrationSource, name: string): ParseOptions {
-  return { requireAnnotations, withoutTransaction: migrationOrder === 'name' && name.endsWith('_notx.sql') };
-}
-
-async function readText(name: string, path: string): Promise<string> {
-  try {
-    return decodeText(name, await readFile(path));
-  } catch (error) {
-    if (error instanceof MigrationError) throw error;
-    throw new MigrationError(
-      'MIGRATION.NO_SUCH_FILE',
-      `${name} cannot be read as a file. Correct its rights, or move it out of the folder.`,
-      name,
-    );
   }
 }

@@ -1,6 +1,8 @@
 import { ChecksumMismatchError, type EditKind, MigrationError, type MigrationErrorCode } from './errors.ts';
 import type { MigrationFile } from './files.ts';
+import type { JournalRow } from './journal.ts';
 import type { LedgerRow } from './ledger.ts';
+import { journalFindings } from './resume.ts';
 import { tokenChecksumOf } from './token-checksum.ts';
 
 /** From what makes every run wrong to what only looks wrong. */
@@ -12,6 +14,7 @@ const WORST_FIRST: readonly MigrationErrorCode[] = [
   'MIGRATION.CHECKSUM_MISMATCH',
   'MIGRATION.UNKNOWN',
   'MIGRATION.RENAMED',
+  'MIGRATION.UNFINISHED',
   'MIGRATION.OUT_OF_ORDER',
   'MIGRATION.COMMENT_CHANGED',
 ];
@@ -48,7 +51,7 @@ export function fileFindings(
 export function allFindings(
   files: readonly MigrationFile[],
   problems: readonly MigrationError[],
-  rows: readonly LedgerRow[],
+  { rows, journal }: { readonly rows: readonly LedgerRow[]; readonly journal: readonly JournalRow[] },
   modules: readonly string[],
 ): MigrationError[] {
   const unreadable = new Set(problems.map(({ file }) => file));
@@ -57,7 +60,9 @@ export function allFindings(
   // A file that cannot be read is not gone, and one that was renamed is not new.
   return byWeight([
     ...problems,
-    ...differing.filter(({ file }) => !unreadable.has(file)),
+    ...[...differing, ...journalFindings(files, journal, modules, 'up')].filter(
+      ({ file }) => !unreadable.has(file),
+    ),
     ...orderFindings(files, rows).filter(({ file }) => !newNames.has(file)),
   ]);
 }
@@ -94,7 +99,7 @@ export function orderFindings(files: readonly MigrationFile[], rows: readonly Le
     const lastApplied = files[last.get(file.module) ?? -1];
     if (!lastApplied || applied.has(file.name) || index > files.indexOf(lastApplied)) return [];
     const remedy =
-      file.version > 0
+      file.order === 'number'
         ? `Give it a number above ${lastApplied.version}.`
         : 'Give it a name that sorts behind it.';
     return [

@@ -10,29 +10,25 @@ export {
   MigrationFailedError,
   MigrationSyntaxError,
 } from './errors.ts';
+export type { MigrationOrder } from './file-name.ts';
 export type { MigrationFile, MigrationNote, MigrationSource } from './files.ts';
 export { lintMigrations } from './lint/lint.ts';
 export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
 export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
 export { LINT_RULES } from './lint/rules/index.ts';
 export { LOCK_ID } from './lock.ts';
-export {
-  type MigrationEvent,
-  type MigrationResult,
-  type MigrationStep,
-  Migrator,
-  type MigratorOptions,
-} from './migrator.ts';
-export {
-  type ParsedMigration,
-  parseMigration,
-  type ParseNote,
-  type ParseOptions,
-  type Statement,
-} from './parse.ts';
+export { describeHolder, type LockHolder } from './lock-holder.ts';
+export { LockTimeoutError } from './lock-timeout-error.ts';
+export type { ExecutionEvent, MigrationEvent } from './events.ts';
+export type { InDoubt } from './execution.ts';
+export { Migrator } from './migrator.ts';
+export type { MigrationResult, MigrationStep, MigratorOptions } from './options.ts';
+export { parseMigration } from './parse.ts';
+export type { ParsedMigration, ParseNote, ParseOptions, Statement } from './parsed-migration.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
 export type { Repair, RepairOptions } from './repair.ts';
-export type { MigrationState, MigrationStatus } from './status.ts';
+export type { MigrationProgress, MigrationState, MigrationStatus } from './status.ts';
 export { tokenChecksumOf } from './token-checksum.ts';
 export type { Variables } from './substitute.ts';
 export { describeTarget } from './target.ts';
+export type { TimeoutOptions } from './timeouts.ts';

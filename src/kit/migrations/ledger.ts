@@ -1,9 +1,8 @@
-import { DatabaseError, type QueryResultRow } from 'pg';
+import { DatabaseError, escapeLiteral, type QueryResultRow } from 'pg';
 import { MigrationError } from './errors.ts';
 import type { MigrationFile } from './files.ts';
 import { isConnectionLoss, type Session } from './session.ts';
-import { TOKEN_ALGORITHM } from './token-checksum.ts';
-import { createTokens, forgetTokens, hasTokens, recordTokens } from './token-ledger.ts';
+import { createTokens, forgetTokensSql, hasTokens, recordTokensSql, TOKENS_OF_ROW } from './token-ledger.ts';
 
 /** One row of the ledger. */
 export interface LedgerRow {
@@ -20,12 +19,19 @@ const CREATE = `create table if not exists public.schema_migrations (
   applied_at timestamptz not null default now()
 )`;
 const EXISTS = `select to_regclass('public.schema_migrations') is not null as found`;
-const READ = `select filename, checksum, applied_at as "appliedAt" from public.schema_migrations order by applied_at, filename`;
-const READ_TOKENS = `select l.filename, l.checksum, l.applied_at as "appliedAt", t.tokens
-  from public.schema_migrations l
-  left join public.schema_migration_tokens t
-    on t.filename = l.filename and t.checksum = l.checksum and t.algorithm = '${TOKEN_ALGORITHM}'
-  order by l.applied_at, l.filename`;
+const COLUMNS = 'l.filename, l.checksum, l.applied_at as "appliedAt"';
+const ORDER = 'order by l.applied_at, l.filename';
+const READ = `select ${COLUMNS} from public.schema_migrations l ${ORDER}`;
+const READ_TOKENS = `select ${COLUMNS}, t.tokens from public.schema_migrations l ${TOKENS_OF_ROW} ${ORDER}`;
+
+/** {@link readLedger} in one message, for a session that does not know yet which tables there are: it may be refused. */
+export const PEEK = READ_TOKENS.replace(
+  'select ',
+  `select to_regclass('public.schema_migrations_journal') is not null as "hasJournal", `,
+);
+
+/** A row of {@link PEEK}. */
+export type PeekedRow = LedgerRow & { readonly hasJournal: boolean };
 
 /** Creates the ledger. Call it under the lock: eight at once and seven fail on `pg_type`, IF NOT EXISTS or not. */
 export async function createLedger(session: Session): Promise<void> {
@@ -40,21 +46,37 @@ export async function readLedger(session: Session): Promise<LedgerRow[]> {
   return ask<LedgerRow>(session, (await hasTokens(session)) ? READ_TOKENS : READ);
 }
 
+/** Whether the file is in the ledger. */
+export async function isRecorded(session: Session, filename: string): Promise<boolean> {
+  const sql = 'select filename from public.schema_migrations where filename = $1';
+  return (await ask(session, sql, [filename], filename)).length > 0;
+}
+
 /** Records a file as applied. */
 export async function record(session: Session, file: MigrationFile): Promise<void> {
-  const insert = 'insert into public.schema_migrations (filename, checksum) values ($1, $2)';
-  await ask(session, insert, [file.name, file.checksum], file.name);
-  await recordTokens(session, [file]);
+  await ask(session, await recordSql(session, file), undefined, file.name);
+}
+
+/** The statements that record a file, both checksums, for a message that does more. */
+export async function recordSql(session: Session, file: MigrationFile): Promise<string> {
+  const values = `${escapeLiteral(file.name)}, ${escapeLiteral(file.checksum)}`;
+  const insert = `insert into public.schema_migrations (filename, checksum) values (${values})`;
+  return (await hasTokens(session)) ? `${insert}; ${recordTokensSql([file])}` : insert;
 }
 
 /** Takes a file out of the ledger. */
 export async function forget(session: Session, filename: string): Promise<void> {
-  const remove = 'delete from public.schema_migrations where filename = $1';
-  await ask(session, remove, [filename], filename);
-  await forgetTokens(session, filename);
+  await ask(session, await forgetSql(session, filename), undefined, filename);
 }
 
-async function hasLedger(session: Session): Promise<boolean> {
+/** The statements that take a file out of the ledger, for a message that does more. */
+export async function forgetSql(session: Session, filename: string): Promise<string> {
+  const remove = `delete from public.schema_migrations where filename = ${escapeLiteral(filename)}`;
+  return (await hasTokens(session)) ? `${remove}; ${forgetTokensSql(filename)}` : remove;
+}
+
+/** Whether the ledger was made already. */
+export async function hasLedger(session: Session): Promise<boolean> {
   const [ledger] = await ask<{ found: boolean }>(session, EXISTS);
   return ledger?.found === true;
 }
@@ -69,8 +91,13 @@ export async function ask<Row extends QueryResultRow>(
   try {
     return await session.query<Row>(sql, values);
   } catch (error) {
-    throw error instanceof DatabaseError && !isConnectionLoss(error) ? ledgerError(error.code, file) : error;
+    throw ledgerFailure(error, file);
   }
+}
+
+/** What an error of a statement on the ledger means; a lost connection stays what it is. */
+export function ledgerFailure(error: unknown, file?: string): unknown {
+  return error instanceof DatabaseError && !isConnectionLoss(error) ? ledgerError(error.code, file) : error;
 }
 
 const REASONS: Readonly<Record<string, string>> = {

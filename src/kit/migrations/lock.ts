@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { MigrationError } from './errors.ts';
+import { type LockHolder, lockHolder } from './lock-holder.ts';
+import { LockTimeoutError } from './lock-timeout-error.ts';
 import type { Session } from './session.ts';
 
 /** Shared with the gateway's original runner, so that both exclude each other. */
@@ -11,39 +12,93 @@ export interface LockOptions {
   readonly timeoutMs: number;
   readonly pollMs: number;
   /** Called at every poll that found the lock taken. */
-  onWait(waitedMs: number): void;
+  onWait(waitedMs: number, holder: LockHolder | undefined): void;
 }
 
 /**
  * Takes the session lock, asking again and again: a session that waits inside `pg_advisory_lock` holds a snapshot, and a
  * concurrent index build of the holder would wait for that snapshot for ever.
  *
- * @throws MigrationError `MIGRATION.LOCK_TIMEOUT`.
+ * @throws LockTimeoutError
  */
-export async function takeLock(session: Session, { timeoutMs, pollMs, onWait }: LockOptions): Promise<void> {
+async function takeLock(session: Session, options: LockOptions): Promise<void> {
+  await poll(session, options, () => ask(session, 'pg_try_advisory_lock'));
+}
+
+/**
+ * Begins a transaction that holds the lock until it ends. Between two polls there is no transaction, so that a pooler can
+ * give its server connection to somebody else.
+ *
+ * @throws LockTimeoutError
+ */
+export async function beginLocked(session: Session, options: LockOptions): Promise<void> {
+  await poll(session, options, async () => {
+    await session.begin();
+    const isTaken = await ask(session, 'pg_try_advisory_xact_lock');
+    if (!isTaken) await session.run('rollback');
+    return isTaken;
+  });
+}
+
+async function poll(
+  session: Session,
+  { timeoutMs, pollMs, onWait }: LockOptions,
+  take: () => Promise<boolean>,
+): Promise<void> {
   const start = performance.now();
   for (;;) {
-    const [row] = await session.query<{ taken: boolean }>(`select pg_try_advisory_lock(${LOCK_ID}) as taken`);
-    if (row?.taken) return;
+    if (await take()) return;
+    const holder = await lockHolder(session, LOCK_ID);
     const waited = performance.now() - start;
-    if (waited >= timeoutMs) throw lockTimeout(waited);
-    onWait(waited);
+    if (waited >= timeoutMs) throw new LockTimeoutError(waited, holder);
+    onWait(waited, holder);
     await sleep(Math.min(pollMs, timeoutMs - waited));
   }
 }
 
-/** Gives the lock back; false when this session did not hold it, and the connection must then be closed. */
-export async function releaseLock(session: Session): Promise<boolean> {
-  const [row] = await session.query<{ released: boolean }>(
-    `select pg_advisory_unlock(${LOCK_ID}) as released`,
-  );
-  return row?.released === true;
+async function ask(session: Session, lock: string): Promise<boolean> {
+  const [row] = await session.query<{ taken: boolean }>(`select ${lock}(${LOCK_ID}) as taken`);
+  return row?.taken === true;
 }
 
-function lockTimeout(waited: number): MigrationError {
-  return new MigrationError(
-    'MIGRATION.LOCK_TIMEOUT',
-    `Another migration run has held the lock for ${Math.round(waited / 1000)} s. Wait for it, or look for its session ` +
-      `in pg_locks (locktype advisory) and end it.`,
-  );
+/** Works while this session holds the lock. */
+export async function underLock<T>(
+  session: Session,
+  options: LockOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  await takeLock(session, options);
+  try {
+    return await work();
+  } finally {
+    // Closing the connection frees the lock too; the answer only matters to a connection that would be used again.
+    await ask(session, 'pg_advisory_unlock').catch(() => false);
+  }
+}
+
+/** Works in one transaction that holds the lock. */
+export async function inLockedTransaction<T>(
+  session: Session,
+  options: LockOptions,
+  work: () => Promise<T>,
+): Promise<T> {
+  await beginLocked(session, options);
+  return finish(session, work);
+}
+
+/** Works in one transaction. */
+export async function inTransaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  await session.run('begin');
+  return finish(session, work);
+}
+
+async function finish<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work();
+    await session.run('commit');
+    return result;
+  } catch (error) {
+    await session.run('rollback').catch(() => undefined);
+    throw error;
+  }
 }

@@ -1,5 +1,7 @@
 import { MigrationError } from './errors.ts';
+import type { InDoubt } from './execution.ts';
 import type { MigrationFile } from './files.ts';
+import { find } from './find-file.ts';
 import { byWeight, fileFindings, orderFindings } from './findings.ts';
 import type { LedgerRow } from './ledger.ts';
 
@@ -11,12 +13,15 @@ export interface UpOptions {
   readonly steps?: number;
   /** Files that would leave a pending one of their module behind them are refused. */
   readonly only?: readonly string[];
+  /** For a statement of a NO TRANSACTION file of which nothing tells whether an interrupted run did it. */
+  readonly inDoubt?: InDoubt;
 }
 
 /** Which applied files `down` takes: the last one, the last few, or all after `to`, at most `steps` of them; `0` is all. */
 export interface DownOptions {
   readonly to?: string | 0;
   readonly steps?: number;
+  readonly inDoubt?: InDoubt;
 }
 
 /**
@@ -58,12 +63,8 @@ export function planUp(
 function only(pending: readonly MigrationFile[], chosen: ReadonlySet<string>): MigrationFile[] {
   const taken = pending.filter((file) => chosen.has(file.name));
   for (const file of taken) {
-    const skipped = pending.find(
-      (other) =>
-        other.module === file.module &&
-        pending.indexOf(other) < pending.indexOf(file) &&
-        !chosen.has(other.name),
-    );
+    const before = pending.slice(0, pending.indexOf(file));
+    const skipped = before.find((other) => other.module === file.module && !chosen.has(other.name));
     if (skipped)
       throw outOfOrder(
         skipped.name,
@@ -141,22 +142,6 @@ function above(
     'MIGRATION.NO_SUCH_FILE',
     `${target.name} is not applied, so nothing lies above it.`,
     target.name,
-  );
-}
-
-/** A file by its full name, its name without module, without ".sql", or its number where that is unambiguous. */
-export function find(files: readonly MigrationFile[], name: string): MigrationFile {
-  const wanted = name.replace(/\.sql$/, '');
-  const matches = files.filter((file) => {
-    const full = file.name.replace(/\.sql$/, '');
-    const bare = full.slice(file.module.length + 1);
-    return full === wanted || bare === wanted || (/^\d+$/.test(wanted) && file.version === Number(wanted));
-  });
-  if (matches.length === 1) return matches[0] as MigrationFile;
-  const problem = matches.length === 0 ? 'names no migration file' : 'names several migration files';
-  throw new MigrationError(
-    'MIGRATION.NO_SUCH_FILE',
-    `"${name}" ${problem}. Use a name as "migrate status" prints it.`,
   );
 }
 

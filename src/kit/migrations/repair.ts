@@ -3,9 +3,9 @@ import { MigrationError } from './errors.ts';
 import type { MigrationFile } from './files.ts';
 import { editOf, renamedTo } from './findings.ts';
 import { ask, type LedgerRow } from './ledger.ts';
-import { find } from './plan.ts';
+import { find } from './find-file.ts';
 import type { Session } from './session.ts';
-import { forgetTokens, recordTokens } from './token-ledger.ts';
+import { forgetTokensSql, hasTokens, recordTokensSql } from './token-ledger.ts';
 
 /** What to bring the ledger in line with. */
 export interface RepairOptions {
@@ -59,24 +59,23 @@ function repairOf(
   return old && { ...base, kind: 'renamed', before: old.filename, after: file.name };
 }
 
-/** Writes repairs, their token checksums and their audit in one transaction. */
+/** Writes repairs, their token checksums and their audit. Call it in a transaction. */
 export async function writeRepairs(
   session: Session,
   files: readonly MigrationFile[],
   repairs: readonly Repair[],
   by = '',
 ): Promise<void> {
-  await session.run('begin');
   for (const { kind, filename, before } of repairs) {
     const file = find(files, filename);
     const old = kind === 'renamed' ? (before ?? '') : filename;
     const update = 'update public.schema_migrations set filename = $2, checksum = $3 where filename = $1';
     await ask(session, update, [old, filename, file.checksum], filename);
-    if (old !== filename) await forgetTokens(session, old);
-    await recordTokens(session, [file]);
+    if (!(await hasTokens(session))) continue;
+    if (old !== filename) await ask(session, forgetTokensSql(old));
+    await ask(session, recordTokensSql([file]));
   }
   await audit(session, by, repairs);
-  await session.run('commit');
 }
 
 function nothingToDo(name: string): MigrationError {

@@ -1,41 +1,90 @@
-import { Client, DatabaseError, type ClientConfig, type QueryResultRow } from 'pg';
+import { Client, DatabaseError, type ClientConfig, type QueryResult, type QueryResultRow } from 'pg';
 import { MigrationError, type MigrationErrorCode } from './errors.ts';
+import { type Route, routeOf, type ServerSide, sessionChanged } from './pooler.ts';
+import { Script } from './script.ts';
 import { describeTarget } from './target.ts';
+import { type FileTimeouts, timeoutSettings } from './timeouts.ts';
 
 const OLDEST = 140_000;
+
+const SETTINGS = [`timezone to 'UTC'`, 'search_path to public', 'standard_conforming_strings to on'];
+
+interface Facts extends ServerSide {
+  readonly version: number;
+}
+
+const FACTS = `select current_setting('server_version_num')::int as version, pg_backend_pid() as pid, inet_client_port() as port`;
+
+/** DISCARD ALL by parts: it would give the advisory lock away. */
+export const RESET = [
+  'reset session authorization',
+  'reset role',
+  'reset all',
+  'close all',
+  'deallocate all',
+  'unlisten *',
+  'discard temp',
+  'discard sequences',
+] as const;
 
 /** The one connection of a run: lock, statements and ledger all go through it. */
 export class Session {
   readonly #client: Client;
   readonly #target: string;
-  #settings = `set timezone to 'UTC'; set search_path to public; set lock_timeout to '30s'; set standard_conforming_strings to on`;
+  /** Assignments behind SET or SET LOCAL. */
+  readonly #settings: string[];
+  /** Rows of the query that came with the first message; undefined when the server refused it. */
+  peeked: readonly QueryResultRow[] | undefined;
   #lost = false;
+  #pid = 0;
+  #route: Route = 'direct';
 
-  private constructor(client: Client, target: string) {
+  private constructor(client: Client, target: string, timeouts: FileTimeouts) {
     this.#client = client;
     this.#target = target;
+    this.#settings = [...SETTINGS, ...timeoutSettings(timeouts)];
     // Without a listener, a connection cut by the server ends the process; the running query reports it anyway.
     client.on('error', () => (this.#lost = true));
   }
 
   /**
-   * Connects and sets the session up: UTC, search_path public, one name in `pg_stat_activity`.
+   * Connects, and looks at the server; nothing is set in the session yet.
    *
+   * @param peek a query whose rows are wanted with the same message, as `peeked`.
    * @throws MigrationError with one of the connection codes.
    */
-  static async open(connection: string | ClientConfig): Promise<Session> {
+  static async open(
+    connection: string | ClientConfig,
+    timeouts: FileTimeouts = {},
+    peek = '',
+  ): Promise<Session> {
     const config = typeof connection === 'string' ? { connectionString: connection } : connection;
     const target = describeConnection(connection);
-    const session = new Session(await connect(config, target), target);
+    const session = new Session(await connect(config, target), target, timeouts);
     try {
-      await refuseOldServer(session);
-      await session.#watchClient();
-      await session.reset();
+      await session.#learn(peek);
       return session;
     } catch (error) {
       await session.close();
       throw session.explain(error);
     }
+  }
+
+  /** Whether statements may run in different server sessions: nothing may be kept in one then, locks included. */
+  get isPooled(): boolean {
+    return this.#route === 'pooled';
+  }
+
+  /** Begins a transaction with the settings of a run in it, for a session that has none. */
+  async begin(): Promise<void> {
+    await this.run(['begin', ...this.#settings.map((setting) => `set local ${setting}`)].join('; '));
+  }
+
+  /** @throws MigrationError `MIGRATION.POOLED` when the server session is another one than at the beginning. */
+  async refuseChange(): Promise<void> {
+    if (this.#route !== 'proxied') return;
+    const [row] = await this.query<{ pid: number }>('select pg_backend_pid() as pid');
+    if (row?.pid !== this.#pid) throw sessionChanged();
   }
 
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]> {
@@ -48,12 +97,61 @@ export class Session {
     await this.#client.query(text);
   }
 
+  /**
+   * Sends several statements in one message.
+   *
+   * @throws ScriptError
+   */
+  async script(text: string): Promise<void> {
+    const script = new Script(text);
+    this.#client.query(script);
+    await script.ended;
+  }
+
+  /** Sets what `SET` would, for the rest of the file. */
+  async set(settings: readonly string[]): Promise<void> {
+    if (settings.length > 0) await this.run(settings.map((setting) => `set ${setting}`).join('; '));
+  }
+
+  /** Whether a transaction is open, as the server said with its last answer. */
+  isInTransaction(): boolean {
+    return this.#client.getTransactionStatus() !== 'I';
+  }
+
   /** Undoes what a file left in the session: an open transaction, a role, a search_path, a temporary table, any setting. */
   async reset(): Promise<void> {
-    await this.#client.query(
-      'rollback; reset role; reset session authorization; reset all; close all; deallocate all; unlisten *; discard temp; discard sequences',
-    );
-    await this.#client.query(this.#settings);
+    if (this.isPooled) return this.run('rollback');
+    const settings = this.#settings.map((setting) => `set ${setting}`);
+    await this.run(['rollback', ...RESET, ...settings].join('; '));
+  }
+
+  /** Sets the session up for a run: UTC, search_path public, timeouts. */
+  async prepare(): Promise<void> {
+    // What is set through a pooler stays with a server session that the next one gets.
+    if (this.isPooled) return;
+    await this.#watchClient();
+    await this.reset();
+  }
+
+  async #learn(peek: string): Promise<void> {
+    const answers = peek === '' ? undefined : await this.#peek(peek);
+    const [row] = answers?.[0] ?? (await this.query<Facts>(FACTS));
+    if (!row) return;
+    refuseOldServer(row.version);
+    this.peeked = answers?.[1];
+    this.#pid = row.pid;
+    this.#route = routeOf(this.#client, row);
+  }
+
+  /** Undefined when the query is refused: there may be nothing to look at yet. */
+  async #peek(peek: string): Promise<[Facts[], QueryResultRow[]] | undefined> {
+    try {
+      const results = (await this.#client.query(`${FACTS}; ${peek}`)) as unknown as QueryResult[];
+      return [results[0]?.rows as Facts[], results[1]?.rows as QueryResultRow[]];
+    } catch (error) {
+      if (error instanceof DatabaseError && !isConnectionLoss(error)) return undefined;
+      throw error;
+    }
   }
 
   /** Turns the loss of the connection into an error for people; every other error stays as it is. */
@@ -67,12 +165,12 @@ export class Session {
 
   /** A server that looks after its client ends the statement, and frees the lock, soon after this process was killed. */
   async #watchClient(): Promise<void> {
-    const watch = `set client_connection_check_interval to '1s'`;
-    const isSupported = await this.#client.query(watch).then(
+    const watch = `client_connection_check_interval to '1s'`;
+    const isSupported = await this.set([watch]).then(
       () => true,
       () => false,
     );
-    if (isSupported) this.#settings += `; ${watch}`;
+    if (isSupported) this.#settings.push(watch);
   }
 
   async close(): Promise<void> {
@@ -110,9 +208,7 @@ function describeConnection(connection: string | ClientConfig): string {
   return `${user ? `${user}@` : ''}${host || 'localhost'}:${port || 5432}/${database || user || ''}`;
 }
 
-async function refuseOldServer(session: Session): Promise<void> {
-  const [row] = await session.query<{ server_version_num: string }>('show server_version_num');
-  const version = Number(row?.server_version_num ?? 0);
+function refuseOldServer(version: number): void {
   if (version >= OLDEST) return;
   throw new MigrationError(
     'MIGRATION.SERVER_TOO_OLD',

@@ -1,5 +1,5 @@
 import { MigrationError } from './errors.ts';
-import type { Statement } from './parse.ts';
+import type { Statement } from './parsed-migration.ts';
 import type { Place, Substitution } from './references.ts';
 import { transactionControl } from './transaction-control.ts';
 import { referenceAt, type Variable } from './variable.ts';
@@ -47,7 +47,7 @@ export function substitute(
         `${file.name}:${statement.line}: A value brings a COMMIT or its like into this statement. Correct the variable.`,
         file.name,
       );
-    return { text, line: statement.line, hasValues: true };
+    return { text, line: statement.line, written: statement.text };
   });
 }
 

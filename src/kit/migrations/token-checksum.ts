@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
 import { tokens } from './lexer.ts';
-import type { ParsedMigration, Statement } from './parse.ts';
+import type { ParsedMigration, Statement } from './parsed-migration.ts';
 
 /** Stands beside every token checksum, so that a later way of computing it is not taken for an edit. */
 export const TOKEN_ALGORITHM = 'sql-tokens-1';

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { type MigrationFile, type MigrationSource, loadMigrations } from '../files.ts';
-import { find } from '../plan.ts';
+import { find } from '../find-file.ts';
 import { loadParser, treesOf } from './build.ts';
 import type { LintFinding } from './rule.ts';
 import { LINT_RULES } from './rules/index.ts';
@@ -40,7 +40,7 @@ export async function lintMigrations(
   sources: readonly MigrationSource[],
   names: readonly string[] = [],
 ): Promise<LintFinding[]> {
-  const { files } = await loadMigrations(sources);
+  const files = await loadMigrations(sources);
   const chosen = names.length === 0 ? files : [...new Set(names.map((name) => find(files, name)))];
   const parse = await loadParser();
   const found: LintFinding[] = [];

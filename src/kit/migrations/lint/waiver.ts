@@ -1,4 +1,4 @@
-import { tokens } from '../lexer.ts';
+import { directivesIn } from '../directive.ts';
 
 /** A rule that a file breaks on purpose: `-- +tombstone waive L304: no program reads it since release 12`. */
 export interface Waiver {
@@ -7,21 +7,14 @@ export interface Waiver {
   readonly reason: string;
 }
 
-const WAIVER = /^--\s*\+tombstone\s+waive(?:\s+(\S+?):?(?:\s+(.*))?)?$/i;
+const WAIVER = /^(\S+?):?(?:\s+(.*))?$/s;
 
-/** The waivers of a text: line comments, never text inside a literal. */
+/** The waivers of a text. */
 export function waiversIn(text: string): Waiver[] {
-  if (!text.includes('+tombstone')) return [];
-  const found: Waiver[] = [];
-  let line = 1;
-  let at = 0;
-  for (const token of tokens(text)) {
-    if (token.kind !== 'comment') continue;
-    const [match, rule = '', reason = ''] = WAIVER.exec(text.slice(token.start, token.end).trimEnd()) ?? [];
-    if (match === undefined) continue;
-    line += text.slice(at, token.start).split('\n').length - 1;
-    at = token.start;
-    found.push({ line, rule: rule.toUpperCase(), reason: reason.trim() });
-  }
-  return found;
+  return directivesIn(text)
+    .filter(({ word }) => word === 'waive')
+    .map(({ line, rest }) => {
+      const [, rule = '', reason = ''] = WAIVER.exec(rest) ?? [];
+      return { line, rule: rule.toUpperCase(), reason: reason.trim() };
+    });
 }
