@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { LOCK_ID, Migrator } from 'tombstone/migrations';
+import { statementChecksum } from '../../src/kit/migrations/statement-checksum.ts';
 import { EXIT, EXIT_OF, exitCodeLines } from '../../src/cli/exit-codes.ts';
 import { ROOT, run } from '../support/command.ts';
 import { cloneTestDatabase } from '../support/database.ts';
@@ -218,6 +219,30 @@ describe('the table of exit codes', () => {
       Number(exit),
     ]);
     expect(Object.fromEntries(rows)).toEqual(EXIT_OF);
+  });
+
+  it('has 32 for a half-done file that is gone, and 33 for one of which nothing tells what was done', async () => {
+    const head = '-- +goose NO TRANSACTION\n-- +goose Up\n';
+    const { folder, tombstone, query } = await project({
+      '001_a.sql': `${head}select 1;\nselect nothing;\n`,
+    });
+    expect((await tombstone('migrate', 'up')).code).toBe(30);
+    const status = await tombstone('migrate', 'status');
+    expect(status.out).toContain('shop/001_a.sql  1 of 2 statements done; "migrate up" goes on');
+    expect(status.out).toContain('0 recorded, 0 pending, 1 unfinished.');
+    folder.remove('001_a.sql');
+    const gone = await tombstone('migrate', 'up');
+    expectSentence(gone, 'the file is gone');
+    expect(gone.code).toBe(32);
+    folder.write('001_a.sql', `${head}select 1;\ncall nothing();\n`);
+    await query(
+      `insert into schema_migrations_journal (filename, direction, statement, checksum)
+       values ('shop/001_a.sql', 'up', 2, '${statementChecksum('call nothing();')}')`,
+    );
+    const doubtful = await tombstone('migrate', 'up');
+    expectSentence(doubtful, '--in-doubt done');
+    expect(doubtful.code).toBe(33);
+    expect((await tombstone('migrate', 'up', '--in-doubt', 'done')).code).toBe(0);
   });
 
   it('has 31 for a lock that is not given', async () => {

@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { LOCK_ID } from 'tombstone/migrations';
 import { startTestServer, type TestServer } from 'tombstone/testing';
 import { type Ended, ROOT, run } from '../support/command.ts';
 import { expectSentence, FILES, project } from './fixtures/project.ts';
@@ -42,6 +44,29 @@ describe('tombstone migrate', () => {
     expect(await json('status')).toMatchObject({ migrations: [{ state: 'applied' }, { state: 'pending' }] });
     expect(await json('up', '--to', '2')).toMatchObject({ files: [{ name: 'shop/002_more.sql' }] });
     expect(await json('down', '--to', '0')).toMatchObject({ direction: 'down', files: [{}, {}] });
+  });
+
+  it('says with --json on standard error, an object a line, what it waits for', async () => {
+    const { tombstone, folder, query, url } = await project();
+    folder.write('1-a.sql', 'select 1;');
+    const holder = new Client({ connectionString: url });
+    await holder.connect();
+    await holder.query(`select pg_advisory_lock(${LOCK_ID})`);
+    const waiting = tombstone('migrate', 'up', '--json');
+    const asking = `select from pg_stat_activity where datname = current_database() and query like '%l.locktype = %' and pid <> pg_backend_pid()`;
+    while ((await query(asking)).length === 0) await sleep(5);
+    await holder.end();
+    const { code, out, err } = await waiting;
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ files: [{}, {}] });
+    const lines = err
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toMatchObject([
+      { type: 'note', file: 'shop/1-a.sql' },
+      { type: 'waiting-for-lock', ms: expect.any(Number), holder: { pid: expect.any(Number) } },
+    ]);
   });
 
   it('shows a bar on a terminal', async () => {

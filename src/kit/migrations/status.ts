@@ -59,7 +59,12 @@ function ofFile(
   const state = edited ? 'changed' : progress ? 'unfinished' : recorded;
   const reversible = file.down !== undefined;
   return {
-    ...{ name, module, version, state, appliedAt: row?.appliedAt, reversible },
+    name,
+    module,
+    version,
+    state,
+    appliedAt: row?.appliedAt,
+    reversible,
     ...(edited && { edited }),
     ...(progress && { progress }),
   };
