@@ -4,7 +4,7 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
 
   --quick   fewer rounds: shows that the bench runs, not how fast anything is
   --json    one JSON object on stdout instead of the table
-  --only    workloads by name, separated by commas
+  --only    workloads by name or by the beginning of one (overhead), separated by commas
   --help    show this text
 `;
 

@@ -10,6 +10,7 @@ import { fill } from './data.ts';
 import { measure, type Measured } from './measure.ts';
 import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
+import type { Interval } from './statistics.ts';
 import { workloads } from './workloads.ts';
 
 async function runWorkloads(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
@@ -19,11 +20,11 @@ async function runWorkloads(url: string, { quick, only }: BenchArguments): Promi
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
   const stock = await stockOrm(url);
   try {
-    const rounds = quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 15, callsPerRound: 40 };
+    const rounds = quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 30, callsPerRound: 20 };
     const measured: Measured[] = [];
     const all = [...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)];
     for (const workload of all) {
-      if (only.length > 0 && !only.includes(workload.name)) continue;
+      if (only.length > 0 && !only.some((name) => isNamed(workload.name, name))) continue;
       await verify(workload);
       measured.push(...(await measure(workload, rounds)));
     }
@@ -35,13 +36,19 @@ async function runWorkloads(url: string, { quick, only }: BenchArguments): Promi
   }
 }
 
+const isNamed = (workload: string, name: string): boolean =>
+  workload === name || workload.startsWith(`${name}-`);
+
+const show = ({ median, low, high }: Interval): string =>
+  `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+
 function print(measured: readonly Measured[], environment: string): void {
   const table = new Table({
-    head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, first = 1.00'],
+    head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, first = 1.00', 'by processor time'],
     style: { head: [], border: [] },
   });
-  for (const { workload, variant, median, p99, ratio } of measured) {
-    table.push([workload, variant, median.toFixed(0), p99.toFixed(0), ratio.toFixed(2)]);
+  for (const { workload, variant, median, p99, ratio, cpuRatio } of measured) {
+    table.push([workload, variant, median.toFixed(0), p99.toFixed(0), show(ratio), show(cpuRatio)]);
   }
   process.stdout.write(`${table.toString()}\n${environment}\n`);
 }
