@@ -13,20 +13,20 @@ import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
 import { workloads } from './workloads.ts';
 
-async function runWorkloads(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
+async function runWorkloads(url: string, { quick, only, rounds }: BenchArguments): Promise<Measured[]> {
   await new Migrator({ connection: url, modules: [gateway] }).up();
   await fill(url);
   const pool = new Pool({ connectionString: url });
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
   const stock = await stockOrm(url);
   try {
-    const rounds = quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 30, callsPerRound: 20 };
+    const plan = quick ? { rounds: 2, callsPerRound: 5 } : { rounds, callsPerRound: 20 };
     const measured: Measured[] = [];
     const all = [...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)];
     for (const workload of all) {
       if (only.length > 0 && !only.some((name) => isNamed(workload.name, name))) continue;
       await verify(workload);
-      measured.push(...(await measure(workload, rounds)));
+      measured.push(...(await measure(workload, plan)));
     }
     return measured;
   } finally {

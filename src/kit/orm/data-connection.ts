@@ -13,8 +13,8 @@ export class DataConnection extends PostgreSqlConnection {
   static {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
     const { execute } = PostgreSqlConnection.prototype;
-    this.prototype.execute = async function (this: DataConnection, ...args: Parameters<Execute>) {
-      return this.translating(() => execute.apply(this, args));
+    this.prototype.execute = function (this: DataConnection, ...args: Parameters<Execute>) {
+      return this.translating(execute.apply(this, args));
     } as Execute;
   }
 
@@ -39,30 +39,29 @@ export class DataConnection extends PostgreSqlConnection {
     }
   }
 
-  override async begin(
+  override begin(
     ...args: Parameters<PostgreSqlConnection['begin']>
   ): ReturnType<PostgreSqlConnection['begin']> {
-    return this.translating(() => super.begin(...args));
+    return this.translating(super.begin(...args));
   }
 
-  override async commit(...args: Parameters<PostgreSqlConnection['commit']>): Promise<void> {
-    return this.translating(() => super.commit(...args));
+  override commit(...args: Parameters<PostgreSqlConnection['commit']>): Promise<void> {
+    return this.translating(super.commit(...args));
   }
 
-  override async rollback(...args: Parameters<PostgreSqlConnection['rollback']>): Promise<void> {
-    return this.translating(() => super.rollback(...args));
+  override rollback(...args: Parameters<PostgreSqlConnection['rollback']>): Promise<void> {
+    return this.translating(super.rollback(...args));
   }
 
-  override async executeDump(dump: string): Promise<void> {
-    return this.translating(() => super.executeDump(dump));
+  override executeDump(dump: string): Promise<void> {
+    return this.translating(super.executeDump(dump));
   }
 
-  protected async translating<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
+  /** Not an async function, here as in the methods above it: each one would be a turn of the event loop's queue per statement. */
+  protected translating<T>(answer: Promise<T>): Promise<T> {
+    return answer.catch((error: unknown) => {
       throw this.translated(error);
-    }
+    });
   }
 
   protected translated(error: unknown): Error {

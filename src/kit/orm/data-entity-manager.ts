@@ -101,8 +101,8 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     }, options);
   }
 
-  override async flush(): Promise<void> {
-    await super.flush().catch((error: unknown) => {
+  override flush(): Promise<void> {
+    return super.flush().catch((error: unknown) => {
       throw withoutEntity(error);
     });
   }
@@ -124,7 +124,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   }
 
   /** @internal */
-  override async preparePopulate<Entity extends object>(
+  override preparePopulate<Entity extends object>(
     entityName: EntityName<Entity>,
     options: Pick<
       FindOptions<Entity, never, never, never>,
@@ -132,17 +132,20 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     >,
     validate?: boolean,
   ): Promise<PopulateOptions<Entity>[]> {
-    const populate = await super.preparePopulate<Entity>(entityName, options, validate);
-    keepOwners(this.getMetadata(), this.getMetadata().get(entityName) as never, populate as never);
-    return populate;
+    return super.preparePopulate<Entity>(entityName, options, validate).then((populate) => {
+      if (populate.length > 0) keepOwners(this.metadata.get(entityName) as never, populate as never);
+      return populate;
+    });
   }
 
   /** @internal */
-  override async applyFilters<Entity extends object>(
+  override applyFilters<Entity extends object>(
     ...args: Parameters<typeof EntityManager.prototype.applyFilters<Entity>>
   ): Promise<FilterQuery<Entity> | undefined> {
     const [, where] = args;
-    return flatCondition(await super.applyFilters<Entity>(...args), where) as FilterQuery<Entity> | undefined;
+    return super
+      .applyFilters<Entity>(...args)
+      .then((merged) => flatCondition(merged, where) as FilterQuery<Entity> | undefined);
   }
 
   /** @internal */
@@ -171,7 +174,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   }
 
   /** @internal */
-  override async tryCache<T extends object, R>(
+  override tryCache<T extends object, R>(
     entityName: EntityName<T>,
     config: CacheOption,
     key: unknown,

@@ -47,7 +47,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     return cond === undefined ? update : update.where(cond);
   }
 
-  override async execute<U = unknown>(
+  override execute<U = unknown>(
     ...[method, options]: Parameters<QueryBuilder<Entity>['execute']>
   ): Promise<U> {
     // Until it is compiled, an update by a condition on a relation looks like the SELECT that it will contain.

@@ -10,7 +10,15 @@ export function markSoftDeletable(target: EntityClass): void {
   Reflect.defineMetadata(MARKER, true, target);
 }
 
+/** Asked for every alias of every statement, and the look-up walks the prototypes. A class that is not marked yet may become so. */
+const known = new WeakSet<object>();
+
 /** Whether the entity's class, or a class that it extends, is soft-deletable. */
 export function isSoftDeletable(meta: Pick<EntityMetadata, 'class'> | undefined): boolean {
-  return meta?.class != null && Reflect.getMetadata(MARKER, meta.class) === true;
+  const target = meta?.class as object | undefined;
+  if (target == null) return false;
+  if (known.has(target)) return true;
+  const isMarked = Reflect.getMetadata(MARKER, target) === true;
+  if (isMarked) known.add(target);
+  return isMarked;
 }
