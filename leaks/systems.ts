@@ -1,8 +1,9 @@
-import { MikroORM } from '@mikro-orm/core';
+import { type EntityMetadata, MikroORM } from '@mikro-orm/core';
 import { type Options, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { defineDataConfig, defineModule } from 'tombstone';
 import { type LeakReport, runLeakSuite } from 'tombstone/testing';
 import { libraryEntities } from '../test/kit/fixtures/library-model.ts';
+import type { Reports } from './matrix-page.ts';
 import { recipeFilter, RecipeSubscriber, withoutRecipe } from './recipe.ts';
 
 /** Verbs that MikroORM 7.2.1 itself fails to do for an entity of the model, with any layer or none. */
@@ -40,15 +41,24 @@ const tombstoneOptions = (clientUrl: string): object =>
     modules: [defineModule({ name: 'library', migrations: '/nowhere', entities })],
   });
 
+export interface Comparison {
+  readonly reports: Reports;
+  readonly metadata: readonly EntityMetadata[];
+}
+
 /** The layer, the documented recipe, and the ORM as it comes, on the same tables and with the same probes. */
-export async function compare(url: string): Promise<Record<'tombstone' | 'recipe' | 'stock', LeakReport>> {
+export async function compare(url: string): Promise<Comparison> {
   const names = entities.map((entity) => (entity as { name: string }).name);
   const recipe = plain(url, {
     filters: { softDelete: recipeFilter(names) },
     subscribers: [new RecipeSubscriber()],
   });
-  return {
-    tombstone: await measure(tombstoneOptions(url), (orm) => runLeakSuite(orm, { except: EXCEPT })),
+  let metadata: readonly EntityMetadata[] = [];
+  const reports = {
+    tombstone: await measure(tombstoneOptions(url), (orm) => {
+      metadata = [...(orm.getMetadata() as unknown as Iterable<EntityMetadata>)];
+      return runLeakSuite(orm, { except: EXCEPT });
+    }),
     recipe: await measure(recipe, (orm) =>
       runLeakSuite(orm, { except: EXCEPT, guardOff: (em, work) => withoutRecipe(() => work(em)) }),
     ),
@@ -56,4 +66,5 @@ export async function compare(url: string): Promise<Record<'tombstone' | 'recipe
       runLeakSuite(orm, { except: EXCEPT, guardOff: (em, work) => work(em) }),
     ),
   };
+  return { reports, metadata };
 }
