@@ -40,16 +40,16 @@ interface Task<Given> {
   readonly run: (call: Call, given: Given) => Promise<unknown>;
 }
 
-const live = () => ({ deletedAt: null });
+const isLive = () => ({ deletedAt: null });
 // New objects for each call: the core writes into a condition that it is given.
 const byHand = (): Conditions => ({
-  live: live(),
+  live: isLive(),
   // Without the join type, stock MikroORM drops the key of a dead user, because the relation is NOT NULL.
   joined: {
-    populateWhere: { user: live(), group: live() },
+    populateWhere: { user: isLive(), group: isLive() },
     populateHints: { user: { joinType: 'left join' } },
   },
-  later: { where: { user: live(), group: live() } },
+  later: { where: { user: isLive(), group: isLive() } },
 });
 const nothing = (): Conditions => ({ live: {}, joined: {}, later: {} });
 

@@ -207,6 +207,18 @@ describe('without another part', () => {
     await open.close();
   });
 
+  it('the option that joins no filtered relation by itself, the owner of a dead target is gone', async () => {
+    const rows = () => library.em().find(Book, '3');
+    const { config } = library.orm;
+    expect(titles(await rows())).toBe('Gamma');
+    config.set('autoJoinRefsForFilters', true);
+    try {
+      expect(titles(await rows())).toBe('');
+    } finally {
+      config.set('autoJoinRefsForFilters', false);
+    }
+  });
+
   it('the rule about references, a later flush empties the key of a row that refers to a removed one', async () => {
     const keyAfter = async (withRule: boolean) => {
       await library.reset();

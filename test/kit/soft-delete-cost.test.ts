@@ -108,7 +108,7 @@ const WRITES: Record<string, Work> = {
   nativeDelete: (em, { own }) => em.nativeDelete(Volume, { title: 'I', ...own }),
   'nativeDelete by a relation': (em, { own, relation }) =>
     em.nativeDelete(Volume, { series: { name: 'Saga', ...relation }, ...own }),
-  upsert: (em) => em.upsert(Publisher, { id: '1', name: 'Wren', address: null } as never),
+  upsert: (em) => em.upsert(Publisher, { id: '1', name: 'Wren', address: null }),
 };
 
 let library: Library;

@@ -94,6 +94,13 @@ export async function stateOf(em: SqlEntityManager, { meta, row }: Canary): Prom
   return found?.state;
 }
 
+/** How many rows the table holds, live and dead. */
+export async function countOf(em: SqlEntityManager, meta: EntityMetadata): Promise<number> {
+  const quote = (name: string): string => em.getPlatform().quoteIdentifier(name);
+  const [row] = await em.execute<{ n: string }[]>(`select count(*) as n from ${tableOf(meta, quote)}`);
+  return Number(row?.n);
+}
+
 /** The primary key of a planted row, in the form in which the ORM takes it. */
 export function keyOf({ meta, row }: Canary): unknown {
   const values = meta.getPrimaryProps().flatMap((prop) => prop.fieldNames.map((column) => row[column]));

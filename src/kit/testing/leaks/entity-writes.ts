@@ -1,7 +1,7 @@
 import { type EntityMetadata, LockMode, ReferenceKind } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { DELETED_AT } from '../../soft-delete/index.ts';
-import { keyOf } from './canaries.ts';
+import { countOf, keyOf } from './canaries.ts';
 import { classOf, type Probe, type Scene } from './probe.ts';
 import { valueFor } from './row-values.ts';
 
@@ -56,7 +56,11 @@ const CLAIMS: Readonly<Record<string, Run>> = {
   lock: (em, scene, meta) => em.lock(em.getReference(classOf(meta), key(scene)), LockMode.PESSIMISTIC_WRITE),
   clone: async (em, scene, meta) => {
     const overrides = Object.fromEntries(uniqueProps(meta).map((prop) => [prop.name, valueFor(prop)]));
-    await em.clone(classOf(meta), condition(scene), overrides as never);
+    const before = await countOf(em, meta);
+    await em.clone(classOf(meta), condition(scene), overrides as never).catch(async (error: unknown) => {
+      // Stock MikroORM inserts the copy, and fails when it reads it back. After an error of SQL nothing can be counted.
+      if ((await countOf(em, meta).catch(() => before)) === before) throw error;
+    });
   },
 };
 
