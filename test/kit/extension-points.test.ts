@@ -1,5 +1,5 @@
 import { QueryBuilder, SqlEntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
-import type { FindOptions } from '@mikro-orm/core';
+import { type FindOptions, LockMode } from '@mikro-orm/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataDriver, DataEntityManager } from '../../src/kit/orm/index.ts';
 import { GuardedQueryBuilder } from '../../src/kit/orm/guarded-query-builder.ts';
@@ -65,6 +65,22 @@ const builder: Record<string, Right> = {
       await new Promise((resolve) => setTimeout(resolve, 80));
     });
     return (await late) === 1;
+  },
+  guardPaginated: async (library) => {
+    const options = {
+      populate: ['copies'],
+      strategy: 'joined',
+      limit: 9,
+      lockMode: LockMode.PESSIMISTIC_WRITE,
+    } as const;
+    const other = () => library.em().transactional((em) => em.find(Book, {}, options));
+    let late: Promise<Book[]> | undefined;
+    await library.em().transactional(async (em) => {
+      await em.nativeDelete(Book, '1');
+      late = other();
+      await new Promise((resolve) => setTimeout(resolve, 80));
+    });
+    return titles((await late) ?? []) === 'Delta Gamma';
   },
 };
 

@@ -76,6 +76,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (guardsWrites(this.bornIn) && !this.guarded && !this.state.unionQuery) {
       this.guard();
       this.guardRewrittenUpdate();
+      this.guardPaginated();
     }
     return super.getNativeQuery(processVirtualEntity);
   }
@@ -131,6 +132,19 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (isSoftDeletable(this.mainAlias.meta)) {
       this.state.cond = withPredicate(this.state.cond, 'live');
     }
+  }
+
+  /**
+   * A limit over to-many joins moves the conditions into `id IN (SELECT …)`. A lock that has waited for a concurrent delete
+   * asks the outer ones again, and the inner ones not.
+   */
+  protected guardPaginated(): void {
+    const { finalized, limit, offset } = this.state;
+    if (finalized || this.writes() || !(limit || offset)) return;
+    this.finalizeNow();
+    const { subQuery, rawTableName, meta, aliasName } = this.mainAlias;
+    if (subQuery || rawTableName || !isSoftDeletable(meta)) return;
+    this.state.cond = withPredicate(this.state.cond, this.visible(), aliasName);
   }
 
   protected visible(): VisibleRows {
