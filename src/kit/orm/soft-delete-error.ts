@@ -2,7 +2,11 @@
 export class SoftDeleteError extends Error {
   override readonly name = 'SoftDeleteError';
   readonly code:
-    'SOFT_DELETE.WRONG_SCOPE' | 'SOFT_DELETE.TRUNCATE' | 'SOFT_DELETE.KYSELY' | 'SOFT_DELETE.MAPPING';
+    | 'SOFT_DELETE.WRONG_SCOPE'
+    | 'SOFT_DELETE.TRUNCATE'
+    | 'SOFT_DELETE.KYSELY'
+    | 'SOFT_DELETE.MAPPING'
+    | 'SOFT_DELETE.NOT_SOFT_DELETABLE';
 
   private constructor(code: SoftDeleteError['code'], message: string) {
     super(message);
@@ -31,6 +35,15 @@ export class SoftDeleteError extends Error {
       'SOFT_DELETE.KYSELY',
       `DELETE and MERGE of ${entity} by Kysely would remove rows physically. ` +
         'Use em.nativeDelete or em.createQueryBuilder(…).delete(), or run it inside skipSoftDelete.',
+    );
+  }
+
+  /** `live(…)` of a class that has no dead rows. */
+  static notSoftDeletable(entity: string): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.NOT_SOFT_DELETABLE',
+      `${entity} is not soft-deletable, so that its rows are always there. ` +
+        'Leave the condition out, or call softDelete.register(Class) beside setClass.',
     );
   }
 
