@@ -186,7 +186,7 @@ const classes = {
 
 let library: Library;
 beforeAll(async () => {
-  library = await openLibrary();
+  library = await openLibrary({ unwatched: true });
 });
 beforeEach(() => library.reset());
 afterAll(() => library.close());

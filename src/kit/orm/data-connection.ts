@@ -2,6 +2,7 @@ import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { tellListeners } from './sent-statements.ts';
 
 type Execute = PostgreSqlConnection['execute'];
 
@@ -25,7 +26,7 @@ export class DataConnection extends PostgreSqlConnection {
     return super.createKyselyDialect({
       ...rest,
       onPoolCreated: (pool: Pool) => {
-        pool.on('connect', (client) => watch(client, (error) => this.translated(error)));
+        pool.on('connect', (client) => this.#watch(client));
         return onPoolCreated?.(pool);
       },
     } as typeof options);
@@ -64,6 +65,13 @@ export class DataConnection extends PostgreSqlConnection {
     });
   }
 
+  #watch(client: PoolClient): void {
+    watch(client, {
+      sends: (query) => tellListeners(this.config, query),
+      translated: (error) => this.translated(error),
+    });
+  }
+
   protected translated(error: unknown): Error {
     return translateDriverError(error, domainErrorsOf(this.config));
   }
@@ -71,10 +79,16 @@ export class DataConnection extends PostgreSqlConnection {
 
 type Query = (...args: unknown[]) => unknown;
 
+interface Watcher {
+  sends(query: unknown): void;
+  translated(error: unknown): Error;
+}
+
 /** Puts two rules between Kysely and a connection of the pool; both see the answers only and send nothing. */
-function watch(client: PoolClient, translated: (error: unknown) => Error): void {
+function watch(client: PoolClient, { sends, translated }: Watcher): void {
   const query = client.query.bind(client) as Query;
   const watched = (...args: unknown[]): unknown => {
+    sends(args[0]);
     if (args[0] === 'commit' || args[0] === 'rollback') return endTransaction(query, args);
     const answer = query(...args);
     if (!isPromise(answer)) return answer;

@@ -20,3 +20,15 @@ export {
   runLeakSuite,
   type Verdict,
 } from './leaks/index.ts';
+export {
+  findUnguarded,
+  formatSqlFindings,
+  type SoftDeletableTable,
+  softDeletableTables,
+  type SqlFinding,
+  type SqlReport,
+  type SqlWatch,
+  type Unguarded,
+  type WatchedOrm,
+  watchSql,
+} from './sql/index.ts';

@@ -92,7 +92,7 @@ const queryBuilder: Verbs = {
     ensureFromClause ensureNotFinalized ensureTPTJoins finalize finalizeNow from fromEntityName fromRawTable
     fromSubQuery fromVirtual getAliasForJoinPath getAliasMap getCloneableProps getConnection getFieldsForJoinedLoad
     getJoinForPath getJoinSubtree getLoggerContext getNextAlias getOrBranchAliases getParams getPopulatePaths
-    getQueryBase getSchema getSelectAliases groupBy guard guardConflict guardJoins guardRewrittenUpdate hasFlag
+    getQueryBase getSchema getSelectAliases groupBy guard guardConflict guardJoins guardPaginated guardRewrittenUpdate hasFlag
     hasToManyJoins having helper hintComment ignore indexHint init innerJoinLateral innerJoinLateralAndSelect insert
     insertFrom joinReference leftJoinLateral leftJoinLateralAndSelect limit mainAlias mapResult mapResults merge
     mergeFilterOrCondition mergeOnConditions nestReferencedJoins normalizeJoinPath offset onConflict orHaving
