@@ -20,7 +20,7 @@ const FILL = `
 let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
-  await gateway.em().execute(FILL);
+  await gateway.rows(FILL);
 });
 afterAll(() => gateway.close());
 
@@ -34,7 +34,7 @@ async function planOf(work: () => Promise<unknown>): Promise<string> {
 }
 
 async function explain(sql: string): Promise<string> {
-  const rows = await gateway.em().execute<{ 'QUERY PLAN': string }[]>(`explain ${withoutTiming(sql)}`);
+  const rows = await gateway.rows<{ 'QUERY PLAN': string }>(`explain ${withoutTiming(sql)}`);
   return rows.map((row) => row['QUERY PLAN']).join('\n');
 }
 
