@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import type { DataEntityManager } from 'tombstone';
 import { findUnguarded, softDeletableTables } from 'tombstone/testing';
 import { type Library, openLibrary } from './fixtures/library.ts';

@@ -15,7 +15,8 @@ type EntityClass = abstract new (...args: never[]) => object;
 
 /**
  * The names of an entity. Before an ORM has started they are those of its schema and of the layer's naming strategy, so that a
- * constant of a module can have them; another strategy is known only after that.
+ * constant of a module can have them; another strategy is known only after that. Of two ORMs that map a class to different
+ * names, the one that started last counts.
  *
  * @throws SoftDeleteError for a class that is not soft-deletable.
  */

@@ -1,5 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import type { Pool, QueryConfig } from 'pg';
+import type { Pool } from 'pg';
+import { withScope } from './sent-statements.ts';
 
 /** One statement with a fixed text: PostgreSQL parses and plans it once per connection, under its name. */
 export interface PreparedStatement {
@@ -26,23 +27,10 @@ export async function runPrepared<Row extends object>(
   const driver = em.getDriver();
   try {
     const pool = await connection.getNativeClient();
-    return await queryOn<Row>(pool, { ...statement, values: [...values] });
+    const { rows } = await pool.query<Row>(withScope({ ...statement, values: [...values] }));
+    return rows;
   } catch (error) {
     throw driver.convertException(error as Error);
-  }
-}
-
-/** What `pool.query` does, but for the scope: it calls back in that of whoever gave the connection back. */
-async function queryOn<Row extends object>(pool: Pool, query: QueryConfig): Promise<Row[]> {
-  const client = await pool.connect();
-  let failure: Error | undefined;
-  try {
-    return (await client.query<Row>(query)).rows;
-  } catch (error) {
-    failure = error as Error;
-    throw error;
-  } finally {
-    client.release(failure);
   }
 }
 

@@ -9,6 +9,13 @@ export interface SentStatement {
   readonly scope: ScopeMode | undefined;
 }
 
+const SCOPE = Symbol('scope');
+
+interface Query {
+  readonly text?: unknown;
+  readonly [SCOPE]?: ScopeMode | undefined;
+}
+
 type Listener = (statement: SentStatement) => void;
 
 /** By configuration, which the connections of one ORM share, the replicas among them. */
@@ -21,11 +28,20 @@ export function listenToStatements(config: Configuration, listener: Listener): (
   return () => void all.delete(listener);
 }
 
+/**
+ * Writes the sender's scope into a query object for `pool.query`, which sends it in the scope of whoever gave a connection back.
+ * Whatever goes through Kysely waits for its connection by a promise, and so in its own scope.
+ */
+export function withScope<T extends object>(query: T): T {
+  return { ...query, [SCOPE]: currentScope()?.mode };
+}
+
 /** Told by the connection with what it is about to hand to the driver: a text, an object with one, or a cursor. */
 export function tellListeners(config: Configuration, query: unknown): void {
   const all = listeners.get(config);
   if (!all?.size) return;
-  const text = typeof query === 'string' ? query : (query as { text?: unknown } | undefined)?.text;
-  const statement = { text: typeof text === 'string' ? text : undefined, scope: currentScope()?.mode };
-  for (const listener of all) listener(statement);
+  const sent = (typeof query === 'string' ? { text: query } : (query ?? {})) as Query;
+  const scope = SCOPE in sent ? sent[SCOPE] : currentScope()?.mode;
+  const { text } = sent;
+  for (const listener of all) listener({ text: typeof text === 'string' ? text : undefined, scope });
 }
