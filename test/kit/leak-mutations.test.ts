@@ -15,7 +15,8 @@ let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
 });
-afterAll(() => gateway.close());
+// Its own `close` would rightly fail: with the guard off, statements forget dead rows.
+afterAll(() => gateway.orm.close());
 
 /** Runs the suite with one of the layer's methods replaced by the one of MikroORM that it overrides. */
 async function without(layer: object, stock: object, method: string): Promise<string[]> {
