@@ -1,6 +1,7 @@
 /** The kit's daily words; it loads no module. */
 export type { DataError, DomainError, DomainErrors } from './kit/errors/index.ts';
 export {
+  BackstopError,
   CheckError,
   ConcurrencyError,
   ConflictError,

@@ -5,6 +5,7 @@ export { DriverErrorSummary, driverErrorOf } from './driver-error-summary.ts';
 export { InvalidInputError } from './invalid-input-error.ts';
 export { NotFoundError } from './not-found-error.ts';
 export {
+  BackstopError,
   CheckError,
   ConcurrencyError,
   ConflictError,

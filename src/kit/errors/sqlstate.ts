@@ -1,4 +1,5 @@
 import {
+  BackstopError,
   CheckError,
   ConcurrencyError,
   ConflictError,
@@ -90,6 +91,20 @@ const EXACT: Readonly<Record<string, Refusal>> = {
       'The statement was cancelled, most often by statement_timeout. Narrow it or allow it more time.',
   },
   '25P02': ROLLED_BACK,
+  TS001: {
+    type: BackstopError,
+    code: 'DATA.BACKSTOP',
+    sentence:
+      'The database refused to remove a row of a soft-deletable table. Delete it through the ORM, which marks it, or ' +
+      'remove it inside skipSoftDelete, of an ORM whose configuration says backstop: true.',
+  },
+  TS002: {
+    type: BackstopError,
+    code: 'DATA.BACKSTOP',
+    sentence:
+      'The database refused to change a row that is marked as deleted. Add "deleted_at IS NULL" to the statement, or run ' +
+      'it inside skipSoftDelete, of an ORM whose configuration says backstop: true.',
+  },
   '53300': unavailable,
   '57P01': unavailable,
   '57P02': unavailable,

@@ -56,6 +56,7 @@ function sentenceFor(original: DriverErrorLike, refusal: Refusal): string {
   const names = [
     original.constraint && `constraint ${original.constraint}`,
     original.column && `column ${original.table ?? '?'}.${original.column}`,
+    refusal.code === 'DATA.BACKSTOP' && `table ${original.schema}.${original.table}`,
     isSqlState(original.code) && `SQLSTATE ${original.code}`,
     nameOfObject(original),
   ].filter(Boolean);

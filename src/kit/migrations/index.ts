@@ -1,3 +1,11 @@
+export {
+  BACKSTOP_SETTING,
+  BACKSTOP_TRIGGERS,
+  type BackstopOptions,
+  type BackstopTable,
+  backstopMigration,
+  coveredByMigrations,
+} from './backstop.ts';
 export { checksumOf } from './checksum.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
@@ -7,7 +15,7 @@ export {
   MigrationFailedError,
   MigrationSyntaxError,
 } from './errors.ts';
-export type { MigrationFile, MigrationSource } from './files.ts';
+export { loadMigrations, type MigrationFile, type MigrationSource } from './files.ts';
 export { LOCK_ID } from './lock.ts';
 export {
   type MigrationEvent,

@@ -1,7 +1,8 @@
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
-import { domainErrorsOf } from './layer-options.ts';
+import { tellBackstop } from './backstop-session.ts';
+import { domainErrorsOf, hasBackstop } from './layer-options.ts';
 import { tellListeners } from './sent-statements.ts';
 
 type Execute = PostgreSqlConnection['execute'];
@@ -26,7 +27,10 @@ export class DataConnection extends PostgreSqlConnection {
     return super.createKyselyDialect({
       ...rest,
       onPoolCreated: (pool: Pool) => {
-        pool.on('connect', (client) => this.#watch(client));
+        pool.on('connect', (client) => {
+          if (hasBackstop(this.config)) tellBackstop(client, (sql) => this.logQuery(sql));
+          this.#watch(client);
+        });
         return onPoolCreated?.(pool);
       },
     } as typeof options);

@@ -19,6 +19,7 @@ import type { DataRepository } from './data-repository.ts';
 import { flatCondition } from './flat-condition.ts';
 import { keepOwners } from './keep-owners.ts';
 import { KyselyGuard } from './kysely-guard.ts';
+import { hasBackstop } from './layer-options.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import type { TrashReads } from './trash-reads.ts';
 
@@ -192,11 +193,13 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const em = this.fork({ keepTransactionContext: true });
     return runInScope(mode, async (scope) => {
       em.#scope = scope;
-      return TransactionContext.create(em, async () => {
-        const result = await work(em);
-        await em.flush();
+      const run = async (own: this): Promise<T> => {
+        const result = await work(own);
+        await own.flush();
         return result;
-      });
+      };
+      const needsTransaction = mode === 'skipSoftDelete' && hasBackstop(em.config) && !em.isInTransaction();
+      return TransactionContext.create(em, () => (needsTransaction ? em.transactional(run) : run(em)));
     });
   }
 
