@@ -29,6 +29,7 @@ export {
   type Trashed,
 } from './kit/soft-delete/index.ts';
 export {
+  checkBackstop,
   DataDriver,
   DataEntityManager,
   DataRepository,

@@ -4,7 +4,11 @@ import { backstopMigration, type BackstopTable } from 'tombstone/migrations';
 import { emptyTestDatabase } from '../support/database.ts';
 import { addBackstop, connect, DANGLING, dropBackstop, stateOf, undone } from './fixtures/backstop.ts';
 
-const table = (name: string, schema?: string): BackstopTable => ({ table: name, deletedAt: 'deleted_at', schema });
+const table = (name: string, schema?: string): BackstopTable => ({
+  table: name,
+  deletedAt: 'deleted_at',
+  schema,
+});
 const REFUSED_DELETE = 'TS001';
 const REFUSED_UPDATE = 'TS002';
 
@@ -41,7 +45,10 @@ describe('a table with a backstop', () => {
     'DELETE of a dead row': ['delete from child where id = 20', REFUSED_DELETE],
     'DELETE of all rows': ['delete from child', REFUSED_DELETE],
     'DELETE … USING': ['delete from child using parent where parent_id = parent.id', REFUSED_DELETE],
-    'DELETE in a CTE': ['with d as (delete from child where id = 10 returning *) select * from d', REFUSED_DELETE],
+    'DELETE in a CTE': [
+      'with d as (delete from child where id = 10 returning *) select * from d',
+      REFUSED_DELETE,
+    ],
     'UPDATE of a dead row': [`update parent set name = 'x' where id = 2`, REFUSED_UPDATE],
     'UPDATE of all rows': [`update parent set name = 'x'`, REFUSED_UPDATE],
     'a restore by hand': ['update parent set deleted_at = null where id = 2', REFUSED_UPDATE],
@@ -57,18 +64,23 @@ describe('a table with a backstop', () => {
   beforeAll(() => addBackstop(client, GUARDED));
   afterAll(() => dropBackstop(client, GUARDED));
 
-  it.each(Object.entries(refused))('refuses %s, and would not without the backstop', async (_, [sql, state]) => {
-    expect(await stateOf(client, sql)).toBe(state);
-    expect((await client.query(DANGLING)).rows).toEqual([{ n: 0 }]);
-    const without = await undone(client, async () => {
-      for (const text of backstopMigration(GUARDED).down) await client.query(text);
-      return client.query(sql);
-    });
-    expect(without).not.toMatchObject({ rowCount: 0 });
-  });
+  it.each(Object.entries(refused))(
+    'refuses %s, and would not without the backstop',
+    async (_, [sql, state]) => {
+      expect(await stateOf(client, sql)).toBe(state);
+      expect((await client.query(DANGLING)).rows).toEqual([{ n: 0 }]);
+      const without = await undone(client, async () => {
+        for (const text of backstopMigration(GUARDED).down) await client.query(text);
+        return client.query(sql);
+      });
+      expect(without).not.toMatchObject({ rowCount: 0 });
+    },
+  );
 
   it('refuses a MERGE that deletes', async () => {
-    const { rows } = await client.query<{ n: number }>(`select current_setting('server_version_num')::int as n`);
+    const { rows } = await client.query<{ n: number }>(
+      `select current_setting('server_version_num')::int as n`,
+    );
     const isKnown = (rows[0]?.n ?? 0) >= 150_000;
     const merge = 'merge into child c using country k on k.id * 10 = c.id when matched then delete';
     expect(await stateOf(client, merge)).toBe(isKnown ? REFUSED_DELETE : '42601');
@@ -89,7 +101,9 @@ describe('a table with a backstop', () => {
       'update parent set deleted_at = now() where id = 1 and deleted_at is null returning id, deleted_at',
     );
     expect(marked.rows).toEqual([{ id: 1, deleted_at: expect.any(Date) }]);
-    const changed = await client.query('update child set parent_id = 2 where id = 10 returning id, parent_id');
+    const changed = await client.query(
+      'update child set parent_id = 2 where id = 10 returning id, parent_id',
+    );
     expect(changed.rows).toEqual([{ id: 10, parent_id: 2 }]);
     const written = await client.query(`insert into parent (id, name) values (3, 'new')
       on conflict (id) do update set name = 'twice' returning id, name`);

@@ -103,7 +103,10 @@ function refuseBadNames(tables: readonly BackstopTable[], roles: readonly string
   if (tables.length === 0) throw new TypeError('A backstop needs at least one table. Name it.');
   const twice = tables.map(qualified).find((name, index, names) => names.indexOf(name) !== index);
   if (twice !== undefined) throw new TypeError(`${twice} occurs twice. Name each table once.`);
-  const names = [...tables.flatMap(({ schema = 'public', table, deletedAt }) => [schema, table, deletedAt]), ...roles];
+  const names = [
+    ...tables.flatMap(({ schema = 'public', table, deletedAt }) => [schema, table, deletedAt]),
+    ...roles,
+  ];
   for (const name of names) {
     if (name === '' || UNSAFE.test(name) || Buffer.byteLength(name) > LONGEST) {
       throw new TypeError(`${JSON.stringify(name)} is no name that PostgreSQL stores as it is. Correct it.`);

@@ -47,7 +47,8 @@ const isCursor = (statement: unknown): boolean =>
 
 /** A statement is a text, or an object that has one: a prepared statement, a cursor. */
 function textOf(statement: unknown): string {
-  const text = typeof statement === 'string' ? statement : (statement as { text?: unknown } | undefined)?.text;
+  const text =
+    typeof statement === 'string' ? statement : (statement as { text?: unknown } | undefined)?.text;
   return typeof text === 'string' ? text : '';
 }
 
@@ -70,6 +71,7 @@ class BackstopSession {
       this.#isOpen = true;
       this.#wasOn = false;
       this.#value = 'off';
+      return undefined;
     }
     // It must be the next statement after a failure, and takes back what was set.
     if (ROLLS_BACK.test(text) || !this.#isOpen) return undefined;

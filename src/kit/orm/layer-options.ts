@@ -30,5 +30,5 @@ export function hasBackstop(config: Configuration): boolean {
 }
 
 function optionsOf(config: Configuration): LayerOptions | undefined {
-  return config.get(LAYER_OPTIONS as never) as LayerOptions | undefined;
+  return config.get(LAYER_OPTIONS as never);
 }

@@ -6,6 +6,7 @@ export class SoftDeleteError extends Error {
     | 'SOFT_DELETE.TRUNCATE'
     | 'SOFT_DELETE.KYSELY'
     | 'SOFT_DELETE.MAPPING'
+    | 'SOFT_DELETE.NO_BACKSTOP'
     | 'SOFT_DELETE.NOT_SOFT_DELETABLE';
 
   private constructor(code: SoftDeleteError['code'], message: string) {
@@ -50,5 +51,14 @@ export class SoftDeleteError extends Error {
   /** An entity is mapped in a way that soft delete does not support; raised when the ORM starts. */
   static mapping(entity: string, reason: string): SoftDeleteError {
     return new SoftDeleteError('SOFT_DELETE.MAPPING', `${entity} ${reason}`);
+  }
+
+  /** Tables of soft-deletable entities that the database would let lose a row. */
+  static noBackstop(tables: readonly string[]): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.NO_BACKSTOP',
+      `The database has no backstop for ${tables.join(', ')}, or it is disabled. ` +
+        'Write one with "tombstone backstop", apply it, and enable its triggers.',
+    );
   }
 }
