@@ -344,7 +344,7 @@ describe('the check of the catalogue', () => {
     expect(error).toMatchObject({ name: 'SoftDeleteError', code: 'SOFT_DELETE.NO_BACKSTOP' });
     expect(String(error)).toContain('no backstop for copy, volume, or');
     await outside.query('alter table copy enable trigger tombstone_backstop_delete');
-    await outside.query(triggers.find((sql) => sql.includes('_update" BEFORE UPDATE ON "volume"')) as string);
+    await outside.query(triggers.find((sql) => sql.includes('_update" AFTER UPDATE ON "volume"')) as string);
     await checkBackstop(library.em());
   });
 });

@@ -75,10 +75,14 @@ function createTriggers(table: BackstopTable, roles: readonly string[]): string[
   ];
 }
 
+/**
+ * BEFORE a DELETE, so that it is refused before its cascades have run. AFTER an UPDATE, since a trigger before it makes
+ * PostgreSQL lock each row in a step of its own, also where the condition does not hold.
+ */
 function createTrigger(table: BackstopTable, event: 'DELETE' | 'UPDATE'): string {
   const [onDelete, onUpdate] = BACKSTOP_TRIGGERS;
-  const name = quoted(event === 'DELETE' ? onDelete : onUpdate);
-  return `CREATE TRIGGER ${name} BEFORE ${event} ON ${qualified(table)}`;
+  const [name, moment] = event === 'DELETE' ? [onDelete, 'BEFORE DELETE'] : [onUpdate, 'AFTER UPDATE'];
+  return `CREATE TRIGGER ${quoted(name)} ${moment} ON ${qualified(table)}`;
 }
 
 const isDrop = (text: string): boolean =>
