@@ -53,7 +53,12 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
     findOneOrFailHandler: (entityName) => new NotFoundError(entityName, domainErrors),
     namingStrategy: PostgresNamingStrategy,
     ...options,
-    schemaGenerator: { ...options.schemaGenerator, skipTables: skipTables(input) },
+    schemaGenerator: {
+      // The comparison with the database would otherwise propose to drop the backstop, which no entity declares.
+      ignoreTriggers: backstop === true,
+      ...options.schemaGenerator,
+      skipTables: skipTables(input),
+    },
     entities,
     driver: DataDriver,
     entityManager: DataEntityManager,
