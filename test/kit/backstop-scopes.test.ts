@@ -1,7 +1,7 @@
 import { TransactionPropagation } from '@mikro-orm/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { checkBackstop, type DataEntityManager } from 'tombstone';
+import type { DataEntityManager } from 'tombstone';
 import { backstopMigration } from 'tombstone/migrations';
 import { softDeletableTables } from '../../src/kit/orm/index.ts';
 import { connect } from './fixtures/backstop.ts';
@@ -256,6 +256,14 @@ describe('a scope in a transaction', () => {
     expect(await library.stateOf('volume', 1)).toBe('gone');
   });
 
+  it('that the database has failed is the end of the transaction, also when the error was caught', async () => {
+    const caught = library.em().transactional(async (em) => {
+      expect(await codeOf(em.skipSoftDelete((own) => own.execute('select 1 / 0')))).toBe('DATA.INVALID');
+    });
+    expect(await codeOf(caught)).toBe('DATA.ROLLED_BACK');
+    expect(await codeOf(purge(library.em()))).toBe(REFUSED);
+  });
+
   it('goes on after a savepoint inside it was rolled back', async () => {
     await library.em().skipSoftDelete(async (em) => {
       const failed = em.transactional((inner) => inner.execute('select 1 / 0'), {
@@ -328,23 +336,4 @@ it('never reaches another transaction of the pool, with 32 callers at once', asy
   expect(new Set(await Promise.all(callers))).toEqual(new Set([REFUSED]));
   const left = await library.rows<{ id: string }>('select id::text from volume where id >= 1000 order by id');
   expect(left.map(({ id }) => Number(id) % 2)).toEqual(Array.from({ length: 16 }, () => 1));
-});
-
-describe('the check of the catalogue', () => {
-  it('is one query, content where every table has its triggers', async () => {
-    library.statements();
-    await checkBackstop(library.em());
-    expect(library.statements()).toHaveLength(1);
-  });
-
-  it('names the tables that have none, or a disabled one', async () => {
-    await outside.query(`drop trigger tombstone_backstop_update on volume;
-      alter table copy disable trigger tombstone_backstop_delete`);
-    const error = await checkBackstop(library.em()).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: 'SoftDeleteError', code: 'SOFT_DELETE.NO_BACKSTOP' });
-    expect(String(error)).toContain('no backstop for copy, volume, or');
-    await outside.query('alter table copy enable trigger tombstone_backstop_delete');
-    await outside.query(triggers.find((sql) => sql.includes('_update" AFTER UPDATE ON "volume"')) as string);
-    await checkBackstop(library.em());
-  });
 });

@@ -24,7 +24,8 @@ export async function tablesOfModule(
   });
   try {
     const metadata = [...orm.getMetadata()] as never as Parameters<typeof softDeletableTables>[0];
-    return softDeletableTables([...metadata].filter((meta) => classes.has(meta.class)));
+    const tables = softDeletableTables([...metadata].filter((meta) => classes.has(meta.class)));
+    return tables.map((table) => ({ ...table, schema: table.schema ?? orm.config.getSchema(true) }));
   } finally {
     await orm.close();
   }

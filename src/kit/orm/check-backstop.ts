@@ -11,8 +11,7 @@ import { SoftDeleteError } from './soft-delete-error.ts';
  */
 export async function checkBackstop(em: SqlEntityManager): Promise<void> {
   const tables = softDeletableTables(em.getMetadata() as never);
-  const schema = em.schema ?? em.config.get('schema');
-  const places = tables.map((table) => regclassOf(table, schema));
+  const places = tables.map((table) => regclassOf(em, table));
   const rows = await em.execute<{ place: string }[]>(
     `select place from json_array_elements_text(?::json) as place
      where (select count(*) from pg_catalog.pg_trigger where tgrelid = pg_catalog.to_regclass(place)
@@ -24,10 +23,10 @@ export async function checkBackstop(em: SqlEntityManager): Promise<void> {
   if (without.length > 0) throw SoftDeleteError.noBackstop(without.map(shownTable));
 }
 
-/** Where the schema of an entity is chosen at run time, the entity manager's own one counts. */
-function regclassOf(table: BackstopTable, chosen: string | undefined): string {
-  const schema = table.schema === '*' ? chosen : (table.schema ?? chosen);
-  const parts = schema === undefined ? [table.table] : [schema, table.table];
+/** As the ORM finds the table: an entity without a schema of its own is in that of the entity manager or the configuration. */
+function regclassOf(em: SqlEntityManager, { schema, table }: BackstopTable): string {
+  const own = schema === undefined || schema === '*' ? (em.schema ?? em.config.getSchema(true)) : schema;
+  const parts = own === undefined ? [table] : [own, table];
   // Not by the platform, which takes a dot for the end of a schema.
   return parts.map((name) => `"${name.replaceAll('"', '""')}"`).join('.');
 }
