@@ -304,6 +304,22 @@ describe('a scope in a transaction', () => {
     });
   });
 
+  it('is over for what it has left running', async () => {
+    const whole = library.em().transactional(async (em) => {
+      let end = (): void => undefined;
+      const ended = new Promise<void>((resolve) => (end = resolve));
+      const late = await em.skipSoftDelete(async (own) => {
+        const [connection, ctx] = [own.getConnection(), own.getTransactionContext()];
+        const left = ended.then(() => connection.execute('delete from volume', [], 'run', ctx));
+        return { code: codeOf(left) };
+      });
+      end();
+      expect(await late.code).toBe(REFUSED);
+    });
+    expect(await codeOf(whole)).toBe('DATA.ROLLED_BACK');
+    expect(await library.stateOf('volume', 1)).toBe('live');
+  });
+
   it('is put back before COMMIT, where deferred triggers run', async () => {
     library.statements();
     await library.em().transactional((em) => em.skipSoftDelete((own) => purge(own)));

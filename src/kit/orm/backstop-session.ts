@@ -75,7 +75,9 @@ class BackstopSession {
     }
     // It must be the next statement after a failure, and takes back what was set.
     if (ROLLS_BACK.test(text) || !this.#isOpen) return undefined;
-    const wanted: Value = guardsWrites(currentScope()) ? 'off' : 'on';
+    const scope = currentScope();
+    // What a scope has left running when it ended is not the scope's work any more.
+    const wanted: Value = guardsWrites(scope) || scope?.closed === true ? 'off' : 'on';
     if (wanted === this.#value) return undefined;
     this.#wasOn = true;
     return {
