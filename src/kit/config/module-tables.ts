@@ -1,6 +1,6 @@
 import { type EntityClass, EntitySchema, MikroORM } from '@mikro-orm/core';
 import type { BackstopTable } from '../migrations/index.ts';
-import { LAYER_OPTIONS, type LayerOptions, softDeletableTables } from '../orm/index.ts';
+import { LAYER_OPTIONS, type LayerOptions, backstopTables } from '../orm/index.ts';
 import type { DataConfig } from './data-config.ts';
 
 /**
@@ -23,8 +23,8 @@ export async function tablesOfModule(
     clientUrl: config.clientUrl || 'postgresql://localhost/none',
   });
   try {
-    const metadata = [...orm.getMetadata()] as never as Parameters<typeof softDeletableTables>[0];
-    const tables = softDeletableTables([...metadata].filter((meta) => classes.has(meta.class)));
+    const metadata = [...orm.getMetadata()] as never as Parameters<typeof backstopTables>[0];
+    const tables = backstopTables([...metadata].filter((meta) => classes.has(meta.class)));
     return tables.map((table) => ({ ...table, schema: table.schema ?? orm.config.getSchema(true) }));
   } finally {
     await orm.close();

@@ -4,7 +4,7 @@ import { isSoftDeletable } from '../soft-delete/index.ts';
 import { deletedAtColumn } from './live-predicate.ts';
 
 /** The tables behind soft-deletable entities, each once: a single-table hierarchy is one. Views are none. */
-export function softDeletableTables(metadata: Iterable<EntityMetadata>): BackstopTable[] {
+export function backstopTables(metadata: Iterable<EntityMetadata>): BackstopTable[] {
   const found = new Map<string, BackstopTable>();
   for (const meta of metadata) {
     const isTable = meta.tableName && !meta.virtual && !meta.embeddable && !meta.view;

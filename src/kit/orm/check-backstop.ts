@@ -1,6 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { BACKSTOP_TRIGGERS, type BackstopTable } from '../migrations/index.ts';
-import { shownTable, softDeletableTables } from './backstop-tables.ts';
+import { shownTable, backstopTables } from './backstop-tables.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 /**
@@ -10,7 +10,7 @@ import { SoftDeleteError } from './soft-delete-error.ts';
  * @throws SoftDeleteError `SOFT_DELETE.NO_BACKSTOP` naming the tables without one.
  */
 export async function checkBackstop(em: SqlEntityManager): Promise<void> {
-  const tables = softDeletableTables(em.getMetadata() as never);
+  const tables = backstopTables(em.getMetadata() as never);
   const places = tables.map((table) => regclassOf(em, table));
   const rows = await em.execute<{ place: string }[]>(
     `select place from json_array_elements_text(?::json) as place

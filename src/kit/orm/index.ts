@@ -1,9 +1,8 @@
-export { shownTable, softDeletableTables } from './backstop-tables.ts';
+export { shownTable, backstopTables } from './backstop-tables.ts';
 export { checkBackstop } from './check-backstop.ts';
 export { DataDriver } from './data-driver.ts';
 export { DataEntityManager } from './data-entity-manager.ts';
 export { DataRepository } from './data-repository.ts';
-export { domainErrorsOf, LAYER_OPTIONS, type LayerOptions } from './layer-options.ts';
 export { live, LiveFragment } from './live-fragment.ts';
 export { liveSql } from './live-sql.ts';
 export { domainErrorsOf, LAYER_OPTIONS, type LayerOptions, type ModuleEntities } from './layer-options.ts';
