@@ -3,7 +3,7 @@ import { MikroORM } from '@mikro-orm/postgresql';
 import { checkBackstop, defineDataConfig } from 'tombstone';
 import { gateway } from 'tombstone/gateway';
 import { type LeakReport, runLeakSuite } from 'tombstone/testing';
-import { softDeletableTables } from '../../src/kit/orm/index.ts';
+import { backstopTables } from '../../src/kit/orm/index.ts';
 import { cloneTestDatabase } from '../support/database.ts';
 import { addBackstop, connect } from './fixtures/backstop.ts';
 import { except } from './fixtures/core-failures.ts';
@@ -11,7 +11,7 @@ import { type Library, openLibrary } from './fixtures/library.ts';
 
 async function guard(url: string, metadata: object): Promise<void> {
   const client = await connect(url);
-  await addBackstop(client, softDeletableTables(metadata as never));
+  await addBackstop(client, backstopTables(metadata as never));
   await client.end();
 }
 

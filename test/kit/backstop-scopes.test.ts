@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Client } from 'pg';
 import type { DataEntityManager } from 'tombstone';
 import { backstopMigration } from 'tombstone/migrations';
-import { softDeletableTables } from '../../src/kit/orm/index.ts';
+import { backstopTables } from '../../src/kit/orm/index.ts';
 import { connect } from './fixtures/backstop.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
 import { Author, Book, Copy, Loan, Medium, Shelf, Volume } from './fixtures/library-model.ts';
@@ -36,7 +36,7 @@ beforeAll(async () => {
   } as never;
   library = await openLibrary({ backstop: true, pool: { max: 12 } });
   outside = await connect(library.url);
-  const { up } = backstopMigration(softDeletableTables(library.orm.getMetadata() as never));
+  const { up } = backstopMigration(backstopTables(library.orm.getMetadata() as never));
   triggers = up;
   for (const sql of up) await outside.query(sql);
 });

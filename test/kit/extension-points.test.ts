@@ -163,6 +163,7 @@ const ELSEWHERE: Record<string, string> = {
   'builder.visible': 'tested by withDeleted and onlyDeleted',
   'builder.writes': 'tested by withDeleted and onlyDeleted',
   'builder.finalizeNow': "a name for the core's own step",
+  'builder.shown': 'tested by the relations that hide their owner',
   'driver.convertException': 'errors',
   'entityManager.applyFilters': 'speed',
   'entityManager.transactional': 'transactions',

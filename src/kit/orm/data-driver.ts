@@ -2,10 +2,12 @@ import {
   type Configuration,
   type ConnectionType,
   type DeleteOptions,
+  type Dictionary,
   type DriverException,
   type EntityDictionary,
   type EntityData,
   type EntityManagerType,
+  type EntityMetadata,
   type EntityName,
   type FilterQuery,
   helper,
@@ -13,6 +15,7 @@ import {
   type LoggingOptions,
   type NativeInsertUpdateManyOptions,
   type NativeInsertUpdateOptions,
+  type PopulateOptions,
   QueryFlag,
   type QueryResult,
   raw,
@@ -23,16 +26,25 @@ import {
 } from '@mikro-orm/core';
 import { type AnyQueryBuilder, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type DomainErrors, SoftDeletedRowError, translateDriverError } from '../errors/index.ts';
-import { currentScope, guardsWrites, isSoftDeletable } from '../soft-delete/index.ts';
+import { currentScope, guardsWrites, hidingRelations, isSoftDeletable } from '../soft-delete/index.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
+import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { namesFor } from './shown-owners.ts';
 import { refuseDeadConflicts } from './upsert-guard.ts';
 import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
 
 type UpdateOptions<T> = NativeInsertUpdateOptions<T> & UpsertOptions<T>;
 type UpdateManyOptions<T extends object> = NativeInsertUpdateManyOptions<T> & UpsertManyOptions<T>;
+
+type MapJoined = (
+  result: Dictionary,
+  meta: EntityMetadata,
+  populate: readonly PopulateOptions<object>[],
+  ...rest: unknown[]
+) => void;
 
 /**
  * MikroORM's PostgreSQL driver with the layer's rules: it hands out the guarded query builder, checks that a flush
@@ -41,6 +53,17 @@ type UpdateManyOptions<T extends object> = NativeInsertUpdateManyOptions<T> & Up
 export class DataDriver extends PostgreSqlDriver {
   declare [EntityManagerType]: DataEntityManager<this>;
   readonly #domain: DomainErrors;
+
+  static {
+    // The core marks this step as private, so that a subclass cannot name it.
+    const { mapJoinedProps } = this.prototype as unknown as { mapJoinedProps: MapJoined };
+    Object.assign(this.prototype, {
+      mapJoinedProps(this: DataDriver, ...args: Parameters<MapJoined>) {
+        const [result, meta, populate] = args;
+        mapKeepingStubs(result, meta, populate, () => mapJoinedProps.apply(this, args));
+      },
+    });
+  }
 
   constructor(config: Configuration) {
     super(config);
@@ -117,7 +140,11 @@ export class DataDriver extends PostgreSqlDriver {
     if (changed.length === 0) return { affectedRows: 0, insertId: 0 as never, rows: [] };
     const conditions = changed.map((index) => where[index] as FilterQuery<T>);
     const rows = changed.map((index) => data[index] as EntityDictionary<T>);
-    const guard = guardBatchUpdate(meta as never, (name) => this.platform.quoteIdentifier(name));
+    const guard = guardBatchUpdate(
+      meta as never,
+      namesFor(this, meta as never, options.schema),
+      currentScope(),
+    );
     const result = await super.nativeUpdateMany(entityName, conditions, rows, options, (sql, params) =>
       guard(transform ? transform(sql, params) : sql),
     );
@@ -188,7 +215,8 @@ export class DataDriver extends PostgreSqlDriver {
   }
 
   #guards(meta: { class: never } | object): boolean {
-    return guardsWrites(currentScope()) && isSoftDeletable(meta as never);
+    const isHiding = currentScope() === undefined && hidingRelations(meta as never).length > 0;
+    return isHiding || (guardsWrites(currentScope()) && isSoftDeletable(meta as never));
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type FindOneOptions,
   type FindOptions,
   type GetRepository,
+  helper,
   type CountOptions,
   type PopulateOptions,
   TransactionContext,
@@ -18,6 +19,7 @@ import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { flatCondition } from './flat-condition.ts';
 import { keepOwners } from './keep-owners.ts';
+import { keepStubs } from './keep-stubs.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
@@ -26,6 +28,9 @@ import type { TrashReads } from './trash-reads.ts';
 type AnyFindOptions<T extends object> =
   FindOptions<T, never, never, never> | FindOneOptions<T, never, never, never> | CountOptions<T, never>;
 type CacheOption = boolean | number | [string, number] | undefined;
+
+type LoaderType = Parameters<EntityManager['getDataLoader']>[0];
+type DataLoader = Awaited<ReturnType<EntityManager['getDataLoader']>>;
 
 /** The first failure of a joined unit of work, by transaction. */
 const failures = new WeakMap<object, unknown>();
@@ -48,7 +53,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {
       const kysely = getKysely.call(this, options);
-      return kysely.withPlugin(new KyselyGuard(this.getMetadata()));
+      return kysely.withPlugin(new KyselyGuard(this.getMetadata(), this.getDriver()));
     } as typeof getKysely;
   }
 
@@ -57,6 +62,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   constructor(...args: ConstructorParameters<typeof EntityManager<Driver>>) {
     super(...args);
     keepReferences(this);
+    keepStubs(this);
   }
 
   /**
@@ -157,6 +163,12 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     return em;
   }
 
+  /** @internal The core's loader of references answers with the reference itself where its row is not there. */
+  override async getDataLoader(type: LoaderType): Promise<DataLoader> {
+    const loader = await super.getDataLoader(type);
+    return type === 'ref' ? loadedOrNull(loader) : loader;
+  }
+
   /** @internal Neither a computed cache key nor a named one knows that a relation's filter was skipped. */
   override cacheKey<T extends object>(
     entityName: EntityName<T>,
@@ -236,4 +248,12 @@ function refuseEmptyCondition(where: unknown): void {
       'findOne needs a condition. Pass a primary key or a condition that is not empty.',
     );
   }
+}
+
+function loadedOrNull(loader: DataLoader): DataLoader {
+  const load = async (key: unknown): Promise<unknown> => {
+    const entity = (await loader.load(key)) as object | null | undefined;
+    return entity && helper(entity).__initialized ? entity : null;
+  };
+  return Object.assign(Object.create(loader), { load });
 }

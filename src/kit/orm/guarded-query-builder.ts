@@ -1,4 +1,4 @@
-import { type EntityMetadata, QueryFlag, raw } from '@mikro-orm/core';
+import { type Dictionary, type EntityMetadata, QueryFlag, raw } from '@mikro-orm/core';
 import {
   type DeleteQueryBuilder,
   type NativeQueryBuilder,
@@ -13,10 +13,12 @@ import {
   type DeletedScope,
   guardsWrites,
   isSoftDeletable,
+  mayBeAbsent,
   type VisibleRows,
   visibleRows,
 } from '../soft-delete/index.ts';
 import { instantsSetOnUpdate, withLiveColumn, withPredicate } from './live-predicate.ts';
+import { namesFor, shownOwners, withSql } from './shown-owners.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 const READS_AND_UPDATES = new Set<QueryType>([
@@ -95,8 +97,14 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     this.guardJoins();
     const { mainAlias } = this;
     // A sub-query or a CTE behind the main alias is guarded when it is compiled, and need not select `deleted_at`.
-    if (mainAlias.subQuery || mainAlias.rawTableName || !isSoftDeletable(mainAlias.meta)) return;
+    if (mainAlias.subQuery || mainAlias.rawTableName) return;
     const isJoined = this.type !== QueryType.UPDATE || Object.keys(this.state.joins).length > 0;
+    const isAliased = isJoined && this.type !== QueryType.DELETE;
+    this.state.cond = withSql(
+      this.state.cond,
+      this.shown(mainAlias.meta, isAliased ? mainAlias.aliasName : mainAlias.meta.tableName),
+    );
+    if (!isSoftDeletable(mainAlias.meta)) return;
     const rows = this.writes() ? 'live' : this.visible();
     this.state.cond = withPredicate(this.state.cond, rows, isJoined ? mainAlias.aliasName : undefined);
   }
@@ -104,20 +112,26 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   protected guardJoins(): void {
     const rows = this.visible();
     for (const join of Object.values(this.state.joins)) {
-      if (join.subquery || !isSoftDeletable(this.state.aliases[join.alias]?.meta)) continue;
-      join.cond = withPredicate(join.cond, rows, join.alias);
+      const meta = this.state.aliases[join.alias]?.meta;
+      if (join.subquery || !meta || !mayBeAbsent(meta)) continue;
+      const shown = this.shown(meta, join.alias);
+      const deletable = isSoftDeletable(meta);
+      const guarded = (cond: Dictionary) =>
+        withSql(deletable ? withPredicate(cond, rows, join.alias) : cond, shown);
+      join.cond = guarded(join.cond);
       // The core goes back to this copy in the inner query of a paginated populate.
-      if (join.cond_) join.cond_ = withPredicate(join.cond_, rows, join.alias);
+      if (join.cond_) join.cond_ = guarded(join.cond_);
     }
   }
 
-  /** `ON CONFLICT DO UPDATE` must not touch a dead row. */
+  /** `ON CONFLICT DO UPDATE` must not touch a dead row, nor a hidden one. */
   protected guardConflict(): void {
     const meta = this.mainAlias.meta as EntityMetadata;
-    if (!isSoftDeletable(meta)) return;
+    const shown = this.shown(meta, meta.tableName);
     for (const clause of this.state.onConflict ?? []) {
       if (clause.ignore) continue;
-      clause.where = withLiveColumn(clause.where ?? {}, meta) as never;
+      if (isSoftDeletable(meta)) clause.where = withLiveColumn(clause.where ?? {}, meta) as never;
+      if (shown) clause.where = withSql(clause.where ?? {}, shown) as never;
     }
   }
 
@@ -129,9 +143,16 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     // Until it is finalised, the core treats such an update as the inner SELECT; only the flag tells.
     if (this.state.finalized || !this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY)) return;
     this.finalizeNow();
-    if (isSoftDeletable(this.mainAlias.meta)) {
-      this.state.cond = withPredicate(this.state.cond, 'live');
-    }
+    const { meta } = this.mainAlias;
+    if (isSoftDeletable(meta)) this.state.cond = withPredicate(this.state.cond, 'live');
+    this.state.cond = withSql(this.state.cond, this.shown(meta, meta.tableName));
+  }
+
+  /** The condition that no target of the row hides it; in a scope nothing is hidden, so that hidden rows can be reached. */
+  protected shown(meta: EntityMetadata | undefined, owner: string): string | undefined {
+    if (!meta || this.bornIn) return undefined;
+    const names = namesFor(this.driver, meta, this.state.schema);
+    return shownOwners(meta, names.quote(owner), names);
   }
 
   /**

@@ -1,8 +1,8 @@
 import { type EntityMetadata, type PopulateOptions, ReferenceKind } from '@mikro-orm/core';
-import { isSoftDeletable } from '../soft-delete/index.ts';
+import { mayBeAbsent } from '../soft-delete/index.ts';
 
 /**
- * Makes the joins of populated to-one relations outer joins where the target is soft-deletable. The core joins a NOT NULL
+ * Makes the joins of populated to-one relations outer joins where the target may be dead or hidden. The core joins a NOT NULL
  * relation by an inner join, which drops the owner of a dead target from `find` but not from `count`.
  */
 export function keepOwners(meta: EntityMetadata, populate: PopulateOptions<object>[]): void {
@@ -10,7 +10,7 @@ export function keepOwners(meta: EntityMetadata, populate: PopulateOptions<objec
     const prop = meta.properties[hint.field] as EntityMetadata['properties'][never] | undefined;
     if (!prop?.targetMeta) continue;
     const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-    if (isToOne && isSoftDeletable(prop.targetMeta)) hint.joinType ??= 'left join';
+    if (isToOne && mayBeAbsent(prop.targetMeta)) hint.joinType ??= 'left join';
     if (hint.children) keepOwners(prop.targetMeta, hint.children);
   }
 }

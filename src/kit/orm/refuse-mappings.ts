@@ -30,6 +30,6 @@ export function refuseUnsafeMappings(metadata: Iterable<EntityMetadata>): void {
         'is part of a table-per-type hierarchy, whose child tables an update can reach without the parent. Use single-table inheritance.',
       );
     }
-    refuseDeadTargets(meta);
+    refuseDeadTargets(meta, metadata);
   }
 }

@@ -1,9 +1,10 @@
 export {
-  childrenOf,
   type DeadTarget,
   deadTargetOf,
   declaredDeadTargets,
-  leadsToSoftDeletable,
+  hidingRelations,
+  mayBeAbsent,
+  mayLoseTarget,
 } from './dead-targets.ts';
 export { SOFT_DELETE_FILTER, softDeleteFilter } from './filter.ts';
 export { KeepForeignKeys } from './keep-foreign-keys.ts';
