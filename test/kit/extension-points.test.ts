@@ -1,12 +1,12 @@
 import { QueryBuilder, SqlEntityManager, PostgreSqlDriver } from '@mikro-orm/postgresql';
-import { type FindOptions, LockMode } from '@mikro-orm/core';
+import { type FindOptions, LockMode, ref } from '@mikro-orm/core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { DataDriver, DataEntityManager } from '../../src/kit/orm/index.ts';
 import { GuardedQueryBuilder } from '../../src/kit/orm/guarded-query-builder.ts';
 import { KyselyGuard } from '../../src/kit/orm/kysely-guard.ts';
 import { KeepForeignKeys } from '../../src/kit/soft-delete/index.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
-import { Author, Award, Book, Copy, Loan, Publisher, Volume } from './fixtures/library-model.ts';
+import { Author, Award, Book, Copy, Credit, Loan, Publisher, Volume } from './fixtures/library-model.ts';
 import { run, select } from './fixtures/kysely-probes.ts';
 import { titles } from './fixtures/probe.ts';
 
@@ -105,6 +105,11 @@ const driver: Record<string, Right> = {
   lockPessimistic: async (library) =>
     (await codeOf(() => library.em().transactional((em) => em.lock(em.getReference(Book, '2'), 4)))) ===
     'DATA.SOFT_DELETED_ROW',
+  mapJoinedProps: async (library) => {
+    const where = { book: '2', author: '2' };
+    const found = await library.em().find(Credit, where, { populate: ['author'], strategy: 'joined' });
+    return found.map(({ author }) => author.id).join('') === '2';
+  },
   nativeClone: async (library) =>
     (await codeOf(() => library.em().clone(Award, { id: '2' }))) === 'DATA.SOFT_DELETED_ROW',
 };
@@ -119,6 +124,10 @@ const entityManager: Record<string, Right> = {
   preparePopulate: async (library) => {
     const books = await library.em().find(Book, '3', { populate: ['author'], strategy: 'joined' });
     return titles(books) === 'Gamma';
+  },
+  getDataLoader: async (library) => {
+    const loan = await library.em().findOneOrFail(Loan, '2');
+    return (await ref(loan.copy).load({ dataloader: true })) === null;
   },
   getContext: async (library) => {
     const left = await library.em().skipSoftDelete(async (em) => em);
@@ -163,6 +172,8 @@ const ELSEWHERE: Record<string, string> = {
   'builder.visible': 'tested by withDeleted and onlyDeleted',
   'builder.writes': 'tested by withDeleted and onlyDeleted',
   'builder.finalizeNow': "a name for the core's own step",
+  'builder.nameOfTable': 'a part of the next one',
+  'builder.guardOwner': 'tested by the relations that hide their owner',
   'builder.shown': 'tested by the relations that hide their owner',
   'driver.convertException': 'errors',
   'entityManager.applyFilters': 'speed',

@@ -1,4 +1,4 @@
-import { type Dictionary, type EntityMetadata, QueryFlag, raw } from '@mikro-orm/core';
+import { type Dictionary, type EntityMetadata, type EntityProperty, QueryFlag, raw } from '@mikro-orm/core';
 import {
   type DeleteQueryBuilder,
   type NativeQueryBuilder,
@@ -12,6 +12,7 @@ import {
   DELETED_AT,
   type DeletedScope,
   guardsWrites,
+  hidingRelations,
   isSoftDeletable,
   mayBeAbsent,
   type VisibleRows,
@@ -98,15 +99,22 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     const { mainAlias } = this;
     // A sub-query or a CTE behind the main alias is guarded when it is compiled, and need not select `deleted_at`.
     if (mainAlias.subQuery || mainAlias.rawTableName) return;
+    this.guardOwner();
     const isJoined = this.type !== QueryType.UPDATE || Object.keys(this.state.joins).length > 0;
-    const isAliased = isJoined && this.type !== QueryType.DELETE;
-    this.state.cond = withSql(
-      this.state.cond,
-      this.shown(mainAlias.meta, isAliased ? mainAlias.aliasName : mainAlias.meta.tableName),
-    );
     if (!isSoftDeletable(mainAlias.meta)) return;
     const rows = this.writes() ? 'live' : this.visible();
     this.state.cond = withPredicate(this.state.cond, rows, isJoined ? mainAlias.aliasName : undefined);
+  }
+
+  /** Leaves out a row that a dead target hides, and a link that leads to one, which may be all that is loaded. */
+  protected guardOwner(): void {
+    const { meta, aliasName } = this.mainAlias;
+    const isSelect = this.type === QueryType.SELECT || this.type === QueryType.COUNT;
+    const joined = Object.values(this.state.joins).map(({ alias }) => this.state.aliases[alias]?.meta);
+    const owner = isSelect || joined.length > 0 ? aliasName : this.nameOfTable();
+    const links = isSelect && meta.pivotTable ? meta.relations.filter((prop) => isHidden(prop, joined)) : [];
+    this.state.cond = withSql(this.state.cond, this.shown(meta, owner));
+    this.state.cond = withSql(this.state.cond, this.shown(meta, owner, links));
   }
 
   protected guardJoins(): void {
@@ -145,14 +153,23 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     this.finalizeNow();
     const { meta } = this.mainAlias;
     if (isSoftDeletable(meta)) this.state.cond = withPredicate(this.state.cond, 'live');
-    this.state.cond = withSql(this.state.cond, this.shown(meta, meta.tableName));
+    this.state.cond = withSql(this.state.cond, this.shown(meta, this.nameOfTable()));
   }
 
   /** The condition that no target of the row hides it; in a scope nothing is hidden, so that hidden rows can be reached. */
-  protected shown(meta: EntityMetadata | undefined, owner: string): string | undefined {
+  protected shown(
+    meta: EntityMetadata | undefined,
+    owner: string,
+    relations?: readonly EntityProperty[],
+  ): string | undefined {
     if (!meta || this.bornIn) return undefined;
     const names = namesFor(this.driver, meta, this.state.schema);
-    return shownOwners(meta, names.quote(owner), names);
+    return shownOwners(meta, names.quote(owner), names, relations);
+  }
+
+  /** What an update or a delete calls its table, where it is not rewritten to a sub-query. */
+  protected nameOfTable(): string {
+    return this.state.explicitAlias ? this.mainAlias.aliasName : this.mainAlias.meta.tableName;
   }
 
   /**
@@ -182,4 +199,10 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   protected finalizeNow(): void {
     if (!this.state.finalized) (this as unknown as { finalize(): void }).finalize();
   }
+}
+
+/** The filter joins a target that may be dead; one that may only be hidden is not joined where its key is enough. */
+function isHidden({ targetMeta }: EntityProperty, joined: readonly (EntityMetadata | undefined)[]): boolean {
+  if (!targetMeta || hidingRelations(targetMeta).length === 0) return false;
+  return joined.every((meta) => meta?.class !== targetMeta.class);
 }

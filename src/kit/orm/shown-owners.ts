@@ -39,8 +39,13 @@ export function namesFor(driver: object, owner: EntityMetadata, schema?: string)
  *
  * A target may hide itself in turn, and its conditions are part of this one; that this ends is seen to when the ORM starts.
  */
-export function shownOwners(meta: EntityMetadata, owner: string, names: SqlNames): string | undefined {
-  const conditions = hidingRelations(meta).map((prop) => shownTarget(meta, prop, owner, names));
+export function shownOwners(
+  meta: EntityMetadata,
+  owner: string,
+  names: SqlNames,
+  relations: readonly EntityProperty[] = hidingRelations(meta),
+): string | undefined {
+  const conditions = relations.map((prop) => shownTarget(meta, prop, owner, names));
   return conditions.length > 0 ? conditions.join(' and ') : undefined;
 }
 
