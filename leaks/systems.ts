@@ -3,6 +3,7 @@ import { type Options, PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { defineDataConfig, defineModule } from 'tombstone';
 import { type LeakReport, runLeakSuite } from 'tombstone/testing';
 import { libraryEntities } from '../test/kit/fixtures/library-model.ts';
+import { museumEntities } from '../test/kit/fixtures/museum-model.ts';
 import type { Reports } from './matrix-page.ts';
 import { recipeFilter, RecipeSubscriber, withoutRecipe } from './recipe.ts';
 
@@ -15,7 +16,20 @@ export const EXCEPT = {
   'Book.genres $size': 'the core counts a column that the link table has not got',
 } as const;
 
-const entities = [...libraryEntities];
+const INVERSE = 'the core names the column of an inverse one-to-one in the insert';
+const COMPOSITE = 'the core reads a composite key back as one column';
+
+/** The same for the model whose relations give each answer for a dead target. */
+export const EXCEPT_MUSEUM = {
+  'Painting.clone': INVERSE,
+  'Painting.clone hidden by painter': INVERSE,
+  'Sculpture.clone': INVERSE,
+  'Permit.clone hidden by exhibit': COMPOSITE,
+  'Place.clone': COMPOSITE,
+} as const;
+
+const entities = [...libraryEntities, ...museumEntities];
+const except = { ...EXCEPT, ...EXCEPT_MUSEUM };
 const plain = (clientUrl: string, options: Partial<Options> = {}): Options =>
   ({ driver: PostgreSqlDriver, clientUrl, entities, extensions: [], ...options }) as Options;
 
@@ -57,13 +71,13 @@ export async function compare(url: string): Promise<Comparison> {
   const reports = {
     tombstone: await measure(tombstoneOptions(url), (orm) => {
       metadata = [...(orm.getMetadata() as unknown as Iterable<EntityMetadata>)];
-      return runLeakSuite(orm, { except: EXCEPT });
+      return runLeakSuite(orm, { except });
     }),
     recipe: await measure(recipe, (orm) =>
-      runLeakSuite(orm, { except: EXCEPT, guardOff: (em, work) => withoutRecipe(() => work(em)) }),
+      runLeakSuite(orm, { except, guardOff: (em, work) => withoutRecipe(() => work(em)) }),
     ),
     stock: await measure(plain(url), (orm) =>
-      runLeakSuite(orm, { except: EXCEPT, guardOff: (em, work) => work(em) }),
+      runLeakSuite(orm, { except, guardOff: (em, work) => work(em) }),
     ),
   };
   return { reports, metadata };

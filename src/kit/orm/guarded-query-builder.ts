@@ -60,7 +60,10 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
 
   override truncate(): TruncateQueryBuilder<Entity> {
     const { meta } = this.mainAlias;
-    if (guardsWrites(this.bornIn) && isSoftDeletable(meta)) throw SoftDeleteError.truncate(meta.className);
+    const isHiding = !this.bornIn && hidingRelations(meta).length > 0;
+    if (isHiding || (guardsWrites(this.bornIn) && isSoftDeletable(meta))) {
+      throw SoftDeleteError.truncate(meta.className);
+    }
     return super.truncate();
   }
 

@@ -26,7 +26,7 @@ export class SoftDeleteError extends Error {
   static truncate(entity: string): SoftDeleteError {
     return new SoftDeleteError(
       'SOFT_DELETE.TRUNCATE',
-      `TRUNCATE of ${entity} would remove deleted rows too. Run it inside skipSoftDelete, or delete by condition.`,
+      `TRUNCATE of ${entity} would remove deleted and hidden rows too. Run it inside skipSoftDelete, or delete by condition.`,
     );
   }
 

@@ -115,7 +115,8 @@ function hasColumn(prop: EntityProperty): boolean {
   return (isScalar || isOwner) && prop.persist !== false && !prop.formula && prop.fieldNames?.length > 0;
 }
 
-function columnOf(meta: EntityMetadata, property: string): string {
+/** The first column of a property, or the name itself where the entity has no such property. */
+export function columnOf(meta: EntityMetadata, property: string): string {
   const prop = meta.properties[property as never] as EntityProperty | undefined;
   return prop?.fieldNames[0] ?? property;
 }

@@ -1,5 +1,6 @@
 import { type EntityMetadata, raw, wrap } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { type Absence, plantAbsent } from './absence.ts';
 import { keyOf } from './canaries.ts';
 import { classOf, contains, type Probe, type Scene } from './probe.ts';
 
@@ -113,14 +114,14 @@ const READS: Readonly<Record<string, Run>> = {
   },
 };
 
-/** The read probes of one entity. */
-export function entityReads(meta: EntityMetadata): Probe[] {
+/** The read probes of one entity, over rows that are absent for one reason. */
+export function entityReads(meta: EntityMetadata, absence: Absence): Probe[] {
   return Object.entries(READS).map(([verb, run]) => ({
-    name: `${meta.className}.${verb}`,
+    name: `${meta.className}.${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
     kind: 'read',
-    plant: async (canaries) => ({ dead: await canaries.plant(meta, { dead: true }) }),
+    plant: async (canaries) => ({ dead: await plantAbsent(canaries, meta, absence) }),
     run: (em, scene) => run(em, scene, meta),
   }));
 }

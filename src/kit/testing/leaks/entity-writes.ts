@@ -1,6 +1,7 @@
 import { type EntityMetadata, LockMode, ReferenceKind } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { DELETED_AT } from '../../soft-delete/index.ts';
+import { type Absence, plantAbsent } from './absence.ts';
 import { countOf, keyOf } from './canaries.ts';
 import { classOf, type Probe, type Scene } from './probe.ts';
 import { valueFor } from './row-values.ts';
@@ -75,11 +76,15 @@ const REMOVALS: Readonly<Record<string, Run>> = {
     em.createQueryBuilder(classOf(meta)).delete(condition(scene)).execute(),
 };
 
-/** The write probes of one entity. A claim is a read: it answers whether it succeeded. */
-export function entityWrites(meta: EntityMetadata): Probe[] {
-  const plant: Probe['plant'] = async (canaries) => ({ dead: await canaries.plant(meta, { dead: true }) });
+/**
+ * The write probes of one entity, over rows that are absent for one reason. A claim is a read: it answers whether it
+ * succeeded.
+ */
+export function entityWrites(meta: EntityMetadata, absence: Absence): Probe[] {
+  const plant: Probe['plant'] = async (canaries) => ({ dead: await plantAbsent(canaries, meta, absence) });
+  const removals = absence.hiddenBy ? {} : REMOVALS;
   const named = (verb: string) => ({
-    name: `${meta.className}.${verb}`,
+    name: `${meta.className}.${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
     plant,
@@ -91,8 +96,8 @@ export function entityWrites(meta: EntityMetadata): Probe[] {
       kind: 'write',
       run: async (em, scene) => void (await run(em, scene, meta)),
     })),
-    ...(hasChange(meta) ? [batchProbe(meta)] : []),
-    ...Object.entries(REMOVALS).map(([verb, run]): Probe => ({
+    ...(hasChange(meta) ? [batchProbe(meta, absence)] : []),
+    ...Object.entries(removals).map(([verb, run]): Probe => ({
       ...named(verb),
       kind: 'removal',
       plant: async (canaries) => ({ dead: await canaries.plant(meta) }),
@@ -112,15 +117,15 @@ export function entityWrites(meta: EntityMetadata): Probe[] {
   ];
 }
 
-function batchProbe(meta: EntityMetadata): Probe {
+function batchProbe(meta: EntityMetadata, absence: Absence): Probe {
   const verb = 'flush of two changes';
   return {
-    name: `${meta.className}.${verb}`,
+    name: `${meta.className}.${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
     kind: 'write',
     plant: async (canaries) => ({
-      dead: await canaries.plant(meta, { dead: true }),
+      dead: await plantAbsent(canaries, meta, absence),
       owner: await canaries.plant(meta),
     }),
     run: (em, scene) => batched(em, scene, meta).then(() => undefined),
@@ -168,11 +173,12 @@ function changeOf(meta: EntityMetadata): Record<string, string> {
 /** The dead row's own columns with one changed, as a caller would write who does not know that the row is dead. */
 function rowFor({ dead }: Scene, meta: EntityMetadata): never {
   const columns = meta.props.filter(
-    (prop) => prop.fieldNames?.length === 1 && prop.kind !== ReferenceKind.EMBEDDED,
+    (prop) => prop.fieldNames?.length > 0 && prop.kind !== ReferenceKind.EMBEDDED,
   );
   const known = columns
     .filter((prop) => prop.name !== DELETED_AT && !prop.generated && !prop.formula && prop.persist !== false)
-    .map((prop) => [prop.name, dead.row[prop.fieldNames[0] ?? '']] as const)
-    .filter(([, value]) => value !== null && value !== undefined);
+    .map((prop) => [prop.name, prop.fieldNames.map((column) => dead.row[column])] as const)
+    .filter(([, values]) => values.every((value) => value !== null && value !== undefined))
+    .map(([name, values]) => [name, values.length === 1 ? values[0] : values] as const);
   return { ...Object.fromEntries(known), ...changeOf(meta) } as never;
 }

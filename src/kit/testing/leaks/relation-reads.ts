@@ -7,8 +7,9 @@ import {
   wrap,
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { isSoftDeletable } from '../../soft-delete/index.ts';
-import { type Canaries, type Canary, keyOf } from './canaries.ts';
+import { DELETED_AT, isSoftDeletable } from '../../soft-delete/index.ts';
+import { type Absence, absencesOf, plantAbsent } from './absence.ts';
+import { type Canaries, type Canary, columnOf, keyOf } from './canaries.ts';
 import { classOf, contains, type Probe, type Scene } from './probe.ts';
 
 const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
@@ -34,10 +35,10 @@ const TO_ONE: Readonly<Record<string, Run>> = {
   'condition on the relation': async (em, owner, dead, prop) => {
     const target = prop.targetMeta?.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
     const value = target && dead.row[target.fieldNames?.[0] ?? ''];
-    if (!target || value === null || typeof value === 'object') {
-      return em.count(classOf(owner.meta), { [prop.name]: { deletedAt: { $ne: null } } }).then(Boolean);
-    }
-    const where = { [prop.name]: { [target.name]: value, deletedAt: { $ne: null } } };
+    // Of a row that is hidden only the key is left to look for, which is no traversal, so that the owner says enough.
+    const mark = isDead(dead) ? { deletedAt: { $ne: null } } : {};
+    const isUsable = target && value !== null && typeof value !== 'object';
+    const where = { [prop.name]: { ...(isUsable ? { [target.name]: value } : {}), ...mark } };
     return (await em.count(classOf(owner.meta), where)) > 0;
   },
   'join by hand': async (em, owner, _dead, prop) => {
@@ -85,25 +86,32 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   },
 };
 
-/** The probes of all relations of one entity that lead to soft-deletable ones. */
+/** The probes of all relations of one entity that lead to rows which may be dead or hidden. */
 export function relationReads(meta: EntityMetadata): Probe[] {
   return meta.relations
-    .filter((prop) => isTraversable(prop) && isSoftDeletable(prop.targetMeta))
-    .flatMap((prop) => {
-      const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-      // The core cannot hydrate a joined row whose own key is the missing target; it fails, which shows nothing.
-      const verbs = Object.entries(isToOne ? TO_ONE : TO_MANY).filter(
-        ([verb]) => !(prop.primary && verb === 'join by hand'),
-      );
-      return verbs.map(([verb, run]): Probe => ({
-        name: `${meta.className}.${prop.name} ${verb}`,
-        entity: meta.className,
-        verb,
-        kind: 'read',
-        plant: (canaries) => plantRelation(canaries, meta, prop),
-        run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
-      }));
-    });
+    .filter(isTraversable)
+    .flatMap((prop) => absencesBehind(prop).flatMap((absence) => probesOf(meta, prop, absence)));
+}
+
+/** Of the relations that hide a target one is enough here: the condition of all of them is one. */
+function absencesBehind(prop: EntityProperty): Absence[] {
+  const absences = absencesOf(prop.targetMeta as unknown as EntityMetadata);
+  const dead = absences.filter(({ hiddenBy }) => !hiddenBy);
+  // One that leads back to where this relation starts would hide its target by a start that is dead itself.
+  const hidden = absences.filter(({ hiddenBy }) => hiddenBy && hiddenBy.name !== prop.mappedBy);
+  return [...dead, ...hidden.slice(0, 1)];
+}
+
+function probesOf(meta: EntityMetadata, prop: EntityProperty, absence: Absence): Probe[] {
+  const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
+  return Object.entries(isToOne ? TO_ONE : TO_MANY).map(([verb, run]): Probe => ({
+    name: `${meta.className}.${prop.name} ${verb}${absence.suffix}`,
+    entity: meta.className,
+    verb,
+    kind: 'read',
+    plant: (canaries) => plantRelation(canaries, meta, prop, absence),
+    run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
+  }));
 }
 
 /** Not the key-only properties, nor the inverse sides that the core adds for itself. */
@@ -112,28 +120,29 @@ function isTraversable(prop: EntityProperty): boolean {
   return isOwn && !prop.polymorphic && !prop.mapToPk && prop.targetMeta !== undefined;
 }
 
-async function plantRelation(canaries: Canaries, meta: EntityMetadata, prop: EntityProperty): Promise<Scene> {
+async function plantRelation(
+  canaries: Canaries,
+  meta: EntityMetadata,
+  prop: EntityProperty,
+  absence: Absence,
+): Promise<Scene> {
   const target = prop.targetMeta as unknown as EntityMetadata;
-  if (prop.owner || prop.kind === ReferenceKind.MANY_TO_ONE) {
-    const dead = await canaries.plant(target, { dead: true });
-    if (prop.kind !== ReferenceKind.MANY_TO_MANY) {
-      return { dead, owner: await canaries.plant(meta, { references: { [prop.name]: dead } }) };
-    }
+  if (prop.kind === ReferenceKind.MANY_TO_MANY) {
     const owner = await canaries.plant(meta);
+    const dead = await plantAbsent(canaries, target, absence);
     await canaries.link(prop, owner, dead);
     return { dead, owner };
+  }
+  if (prop.owner || prop.kind === ReferenceKind.MANY_TO_ONE) {
+    const dead = await plantAbsent(canaries, target, absence);
+    return { dead, owner: await canaries.plant(meta, { references: { [prop.name]: dead } }) };
   }
   const owner = await canaries.plant(meta);
-  if (prop.kind === ReferenceKind.MANY_TO_MANY) {
-    const dead = await canaries.plant(target, { dead: true });
-    await canaries.link(prop, owner, dead);
-    return { dead, owner };
-  }
-  return {
-    dead: await canaries.plant(target, { dead: true, references: { [prop.mappedBy]: owner } }),
-    owner,
-  };
+  return { dead: await plantAbsent(canaries, target, absence, { [prop.mappedBy]: owner }), owner };
 }
+
+const isDead = ({ meta, row }: Canary): boolean =>
+  isSoftDeletable(meta) && row[columnOf(meta, DELETED_AT)] !== null;
 
 function forEachStrategy(run: (strategy: (typeof STRATEGIES)[number]) => Run): Record<string, Run> {
   return Object.fromEntries(STRATEGIES.map((strategy) => [`populate ${strategy}`, run(strategy)]));

@@ -3,6 +3,7 @@ import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { isDataError } from '../../errors/index.ts';
 import { SoftDeleteError } from '../../orm/index.ts';
 import { isSoftDeletable } from '../../soft-delete/index.ts';
+import { absencesOf } from './absence.ts';
 import { Canaries, type CanaryValues, stateOf } from './canaries.ts';
 import { entityReads } from './entity-reads.ts';
 import { entityWrites } from './entity-writes.ts';
@@ -87,7 +88,7 @@ export function probesOf(orm: LeakSuiteOrm): Probe[] {
   );
   const entities = mapped.toSorted((a, b) => a.className.localeCompare(b.className));
   return entities.flatMap((meta) => [
-    ...(isSoftDeletable(meta) ? [...entityReads(meta), ...entityWrites(meta)] : []),
+    ...absencesOf(meta).flatMap((absence) => [...entityReads(meta, absence), ...entityWrites(meta, absence)]),
     ...relationReads(meta),
   ]);
 }
