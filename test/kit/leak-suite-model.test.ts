@@ -50,7 +50,7 @@ describe('the leak suite over a model of every relation, key and inheritance', (
     } finally {
       delete prototype['findGhosts'];
     }
-  });
+  }, 120_000);
 
   it('refuses an exception for a probe that does not exist', async () => {
     await expect(runLeakSuite(library.orm, { except: { 'Book.fnid': 'typo' } })).rejects.toThrow('Book.fnid');
