@@ -26,7 +26,9 @@ export {
   isTrashed,
   type Live,
   softDelete,
+  type SoftDeleteOptions,
   type Trashed,
+  type UpsertPolicy,
 } from './kit/soft-delete/index.ts';
 export {
   checkBackstop,

@@ -57,6 +57,10 @@ const builder: Record<string, Right> = {
     const [stored] = await library.rows<{ name: string }>('select name from publisher where id = 2');
     return stored?.name === 'Rook';
   },
+  inferConflictTarget: async (library) => {
+    const insert = library.em().createQueryBuilder(Publisher).insert({ name: 'Lark' });
+    return (await insert.onConflict(['name']).merge(['name']).execute('run')).affectedRows === 1;
+  },
   guardRewrittenUpdate: async (library) => {
     let late: Promise<number> | undefined;
     await library.em().transactional(async (em) => {
@@ -114,7 +118,13 @@ const driver: Record<string, Right> = {
     (await codeOf(() => library.em().clone(Award, { id: '2' }))) === 'DATA.SOFT_DELETED_ROW',
 };
 
+const UPSERT = 'SOFT_DELETE.UPSERT';
+
 const entityManager: Record<string, Right> = {
+  upsert: async (library) =>
+    (await codeOf(() => library.em().upsert(Award, { id: '1', name: 'x', series: '1' }))) === UPSERT,
+  upsertMany: async (library) =>
+    (await codeOf(() => library.em().upsertMany(Award, [{ id: '1', name: 'x', series: '1' }]))) === UPSERT,
   findOne: async (library) =>
     String(await codeOf(() => library.em().findOne(Book, undefined as never))).includes('needs a condition'),
   getKysely: async (library) => {

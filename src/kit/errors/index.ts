@@ -19,4 +19,4 @@ export {
   UnavailableError,
 } from './refusals.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
-export { isConnectionLost, rolledBack, translateDriverError } from './translate.ts';
+export { isConnectionLost, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';

@@ -3,6 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
 import { tellBackstop } from './backstop-session.ts';
 import { domainErrorsOf, hasBackstop } from './layer-options.ts';
+import { besideSavepoints } from './savepoint.ts';
 import { tellListeners } from './sent-statements.ts';
 
 type Execute = PostgreSqlConnection['execute'];
@@ -16,7 +17,7 @@ export class DataConnection extends PostgreSqlConnection {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
     const { execute } = PostgreSqlConnection.prototype;
     this.prototype.execute = function (this: DataConnection, ...args: Parameters<Execute>) {
-      return this.translating(execute.apply(this, args));
+      return besideSavepoints(args[3], () => this.translating(execute.apply(this, args)));
     } as Execute;
   }
 

@@ -26,14 +26,22 @@ import {
 } from '@mikro-orm/core';
 import { type AnyQueryBuilder, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type DomainErrors, SoftDeletedRowError, translateDriverError } from '../errors/index.ts';
-import { currentScope, guardsWrites, hidingRelations, isSoftDeletable } from '../soft-delete/index.ts';
+import {
+  currentScope,
+  guardsWrites,
+  hidingRelations,
+  isSoftDeletable,
+  upsertPolicyOf,
+} from '../soft-delete/index.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
+import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
 import { namesFor } from './shown-owners.ts';
-import { refuseDeadConflicts } from './upsert-guard.ts';
+import { upsertByPolicy } from './upsert-by-policy.ts';
+import { conflictFields } from './upsert-request.ts';
 import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
 
 type UpdateOptions<T> = NativeInsertUpdateOptions<T> & UpsertOptions<T>;
@@ -114,10 +122,8 @@ export class DataDriver extends PostgreSqlDriver {
     const guards = this.#guards(meta);
     // Only `em.nativeUpdate` hands its entity manager over; for it, zero rows are an answer.
     const expectsRow = guards && !options.upsert && !('em' in options) && Utils.hasObjectKeys(data);
+    if (guards && options.upsert) return this.#upsert(entityName, where, data, options);
     const result = await super.nativeUpdate(entityName, where, data, options);
-    if (guards && options.upsert && result.affectedRows === 0) {
-      await refuseDeadConflicts(this, meta as never, [where], options.ctx);
-    }
     // A versioned row is checked by the core, which reports an OptimisticLockError.
     if (expectsRow && result.affectedRows === 0 && !isVersioned(where, meta)) {
       throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [where]));
@@ -194,23 +200,54 @@ export class DataDriver extends PostgreSqlDriver {
     return result;
   }
 
-  /** In a transaction of its own where there is none: the rows that are live must not be written when another is dead. */
+  async #upsert<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>,
+    data: EntityDictionary<T>,
+    options: UpdateOptions<T>,
+  ): Promise<QueryResult<T>> {
+    const meta = this.metadata.get(entityName);
+    const collections = this.extractManyToMany(meta, data) as never;
+    const result = await this.#upsertMany(entityName, [where], [data], options);
+    if (!Utils.hasObjectKeys(collections)) return result;
+    const row = result.row && this.mapResult<T>(result.row as never, meta);
+    const key = Utils.getOrderedPrimaryKeys({ ...data, ...(row as object) } as never, meta);
+    await this.processManyToMany(meta, key, collections, true, options);
+    return result;
+  }
+
+  /** Without a policy it is the core's own: em.upsert has asked for one, and the links of a collection need none. */
   async #upsertMany<T extends object>(
     entityName: EntityName<T>,
     where: FilterQuery<T>[],
-    data: EntityDictionary<T>[],
+    rows: EntityDictionary<T>[],
     options: UpdateManyOptions<T>,
   ): Promise<QueryResult<T>> {
-    const { ctx } = options;
-    if (!ctx) {
-      return this.getConnection('write').transactional((own) =>
-        this.#upsertMany(entityName, where, data, { ...options, ctx: own }),
+    const meta = this.metadata.get(entityName) as never;
+    const policy = upsertPolicyOf(meta);
+    if (!policy) return this.#upsertHiding(entityName, where, rows, options);
+    const fields = conflictFields(meta, where[0], options as never);
+    const asked = { driver: this, meta, policy, rows, fields, where, options };
+    return upsertByPolicy(asked as never) as Promise<QueryResult<T>>;
+  }
+
+  /** In a transaction of its own where there is none: no row may be written when another one is hidden. */
+  async #upsertHiding<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>[],
+    rows: EntityDictionary<T>[],
+    options: UpdateManyOptions<T>,
+  ): Promise<QueryResult<T>> {
+    const meta = this.metadata.get(entityName) as unknown as EntityMetadata;
+    const isHiding = currentScope() === undefined && hidingRelations(meta).length > 0;
+    if (!isHiding) return super.nativeUpdateMany(entityName, where, rows, options);
+    if (!options.ctx) {
+      return this.getConnection('write').transactional((ctx) =>
+        this.#upsertHiding(entityName, where, rows, { ...options, ctx }),
       );
     }
-    const result = await super.nativeUpdateMany(entityName, where, data, options);
-    if (result.affectedRows < data.length) {
-      await refuseDeadConflicts(this, this.metadata.get(entityName) as never, where, ctx);
-    }
+    const result = await super.nativeUpdateMany(entityName, where, rows, options);
+    if (result.affectedRows < rows.length) await refuseHiddenConflicts(this, meta, where, options);
     return result;
   }
 

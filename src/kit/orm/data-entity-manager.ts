@@ -24,6 +24,7 @@ import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import type { TrashReads } from './trash-reads.ts';
+import { inUpsert, upsertOptions } from './upsert-call.ts';
 
 type AnyFindOptions<T extends object> =
   FindOptions<T, never, never, never> | FindOneOptions<T, never, never, never> | CountOptions<T, never>;
@@ -49,6 +50,20 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
       refuseEmptyCondition(where);
       return findOne.call(this, entityName as never, where as never, options as never) as never;
     } as typeof findOne;
+
+    const { upsert, upsertMany } = EntityManager.prototype;
+    this.prototype.upsert = async function (this: EntityManager, target, data, options) {
+      const meta = this.getMetadata().get(classOf(target, data));
+      const own = upsertOptions(meta, [data ?? (target as object)], options);
+      return inUpsert(() => upsert.call(this, target, data, own)) as never;
+    } as typeof upsert;
+    this.prototype.upsertMany = async function (this: EntityManager, target, data, options) {
+      const rows = (data ?? target) as object[];
+      if (rows.length === 0) return [];
+      const meta = this.getMetadata().get(classOf(data ? target : rows[0], data));
+      const own = upsertOptions(meta, rows, options);
+      return inUpsert(() => upsertMany.call(this, target as never, data as never, own)) as never;
+    } as typeof upsertMany;
 
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {
@@ -235,6 +250,10 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     }
   }
 }
+
+/** `em.upsert` takes an entity, or what names one and data. */
+const classOf = (target: unknown, data: unknown): EntityName =>
+  (data === undefined ? (target as object).constructor : target) as EntityName;
 
 const CACHED_MODES: readonly ScopeMode[] = ['skipSoftDelete', 'withDeleted', 'onlyDeleted'];
 

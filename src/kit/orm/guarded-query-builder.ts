@@ -18,9 +18,11 @@ import {
   type VisibleRows,
   visibleRows,
 } from '../soft-delete/index.ts';
-import { instantsSetOnUpdate, withLiveColumn, withPredicate } from './live-predicate.ts';
+import { instantsSetOnUpdate, withColumnPredicate, withPredicate } from './live-predicate.ts';
 import { namesFor, shownOwners, withSql } from './shown-owners.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
+import { isInUpsert } from './upsert-call.ts';
+import { liveOnlyTarget, liveOnlyUnique } from './upsert-target.ts';
 
 const READS_AND_UPDATES = new Set<QueryType>([
   QueryType.SELECT,
@@ -40,6 +42,8 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   // Ordinary properties: the core's `clone()` builds its own class and we re-class the result, so a #field would be absent.
   protected bornIn: DeletedScope | undefined = currentScope();
   protected guarded = false;
+  /** The rows that ON CONFLICT DO UPDATE may change; an upsert that revives asks for more than live ones. */
+  conflictRows: VisibleRows = 'live';
 
   override delete(cond?: QBFilterQuery<Entity>): DeleteQueryBuilder<Entity> {
     const meta = this.mainAlias.meta as EntityMetadata | undefined;
@@ -79,6 +83,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (this.bornIn !== currentScope() || this.bornIn?.closed) {
       throw SoftDeleteError.wrongScope('This query builder');
     }
+    this.inferConflictTarget();
     if (guardsWrites(this.bornIn) && !this.guarded && !this.state.unionQuery) {
       this.guard();
       this.guardRewrittenUpdate();
@@ -135,13 +140,27 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     }
   }
 
+  /** Repeats the predicate of a live-only index, without which PostgreSQL finds no index for these columns. */
+  protected inferConflictTarget(): void {
+    const meta = this.mainAlias.meta as EntityMetadata | undefined;
+    if (!this.state.onConflict || !meta || !isSoftDeletable(meta)) return;
+    for (const clause of this.state.onConflict) {
+      const { fields } = clause;
+      if (!Array.isArray(fields) || !liveOnlyUnique(meta, fields)) continue;
+      const target = liveOnlyTarget(meta, fields, (name) => this.platform.quoteIdentifier(name));
+      clause.fields = raw(target) as never;
+    }
+  }
+
   /** `ON CONFLICT DO UPDATE` must not touch a dead row, nor a hidden one. */
   protected guardConflict(): void {
     const meta = this.mainAlias.meta as EntityMetadata;
     const shown = this.shown(meta, meta.tableName);
     for (const clause of this.state.onConflict ?? []) {
       if (clause.ignore) continue;
-      if (isSoftDeletable(meta)) clause.where = withLiveColumn(clause.where ?? {}, meta) as never;
+      if (isSoftDeletable(meta) && this.conflictRows !== 'all') {
+        clause.where = withColumnPredicate(clause.where ?? {}, meta, this.conflictRows) as never;
+      }
       if (shown) clause.where = withSql(clause.where ?? {}, shown) as never;
     }
   }
@@ -165,7 +184,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     owner: string,
     relations?: readonly EntityProperty[],
   ): string | undefined {
-    if (!meta || this.bornIn) return undefined;
+    if (!meta || this.bornIn || (relations ?? hidingRelations(meta)).length === 0) return undefined;
     const names = namesFor(this.driver, meta, this.state.schema);
     return shownOwners(meta, names.quote(owner), names, relations);
   }
@@ -184,12 +203,13 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (finalized || this.writes() || !(limit || offset)) return;
     this.finalizeNow();
     const { subQuery, rawTableName, meta, aliasName } = this.mainAlias;
-    if (subQuery || rawTableName || !isSoftDeletable(meta)) return;
-    this.state.cond = withPredicate(this.state.cond, this.visible(), aliasName);
+    if (subQuery || rawTableName) return;
+    if (isSoftDeletable(meta)) this.state.cond = withPredicate(this.state.cond, this.visible(), aliasName);
+    this.state.cond = withSql(this.state.cond, this.shown(meta, aliasName));
   }
 
   protected visible(): VisibleRows {
-    return visibleRows(this.bornIn);
+    return isInUpsert() ? 'live' : visibleRows(this.bornIn);
   }
 
   /** Also an update by a condition on a relation, which looks like a SELECT until it is finalised. */

@@ -1,7 +1,8 @@
 import type { EntityMetadata } from '@mikro-orm/core';
-import { DELETED_AT, isSoftDeletable } from '../soft-delete/index.ts';
+import { DELETED_AT, isSoftDeletable, upsertPolicyOf } from '../soft-delete/index.ts';
 import { refuseDeadTargets } from './refuse-dead-targets.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
+import { hasLiveOnlyUnique } from './upsert-target.ts';
 
 /**
  * Refuses, when the ORM starts, the mappings that soft delete cannot serve.
@@ -22,6 +23,12 @@ export function refuseUnsafeMappings(metadata: Iterable<EntityMetadata>): void {
       throw SoftDeleteError.mapping(
         meta.className,
         'has deletedAt but is not registered as soft-deletable. Call softDelete.register(Class) beside setClass.',
+      );
+    }
+    if (marked && upsertPolicyOf(meta) === 'beside' && !meta.abstract && !hasLiveOnlyUnique(meta)) {
+      throw SoftDeleteError.mapping(
+        meta.className,
+        "upserts beside deleted rows, but none of its uniques is for live rows only. Declare one with where: { deletedAt: null }, or register 'refuse' or 'revive'.",
       );
     }
     if (marked && (meta.inheritanceType === 'tpt' || meta.tptParent)) {

@@ -7,7 +7,8 @@ export class SoftDeleteError extends Error {
     | 'SOFT_DELETE.KYSELY'
     | 'SOFT_DELETE.MAPPING'
     | 'SOFT_DELETE.NO_BACKSTOP'
-    | 'SOFT_DELETE.NOT_SOFT_DELETABLE';
+    | 'SOFT_DELETE.NOT_SOFT_DELETABLE'
+    | 'SOFT_DELETE.UPSERT';
 
   private constructor(code: SoftDeleteError['code'], message: string) {
     super(message);
@@ -45,6 +46,15 @@ export class SoftDeleteError extends Error {
       'SOFT_DELETE.NOT_SOFT_DELETABLE',
       `${entity} is not soft-deletable, so that its rows are always there. ` +
         'Leave the condition out, or call softDelete.register(Class) beside setClass.',
+    );
+  }
+
+  /** An upsert of an entity that has not said what becomes of a deleted row with the same key. */
+  static upsert(entity: string): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.UPSERT',
+      `${entity} has no upsert policy, so an upsert that meets a deleted row has no answer. ` +
+        `Write softDelete.register(${entity}, { upsert: 'revive' }), or 'refuse' or 'beside'.`,
     );
   }
 

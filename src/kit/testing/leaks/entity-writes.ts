@@ -1,6 +1,6 @@
 import { type EntityMetadata, LockMode, ReferenceKind } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { DELETED_AT } from '../../soft-delete/index.ts';
+import { DELETED_AT, upsertPolicyOf } from '../../soft-delete/index.ts';
 import { type Absence, plantAbsent } from './absence.ts';
 import { countOf, keyOf } from './canaries.ts';
 import { classOf, type Probe, type Scene } from './probe.ts';
@@ -36,6 +36,9 @@ const WRITES: Readonly<Record<string, Run>> = {
   'query builder delete': (em, scene, meta) =>
     em.createQueryBuilder(classOf(meta)).delete(condition(scene)).execute(),
   'query builder truncate': (em, _scene, meta) => em.createQueryBuilder(classOf(meta)).truncate().execute(),
+};
+
+const UPSERTS: Readonly<Record<string, Run>> = {
   upsert: (em, scene, meta) => em.upsert(classOf(meta), rowFor(scene, meta)),
   upsertMany: (em, scene, meta) => em.upsertMany(classOf(meta), [rowFor(scene, meta)] as never),
 };
@@ -83,7 +86,7 @@ const REMOVALS: Readonly<Record<string, Run>> = {
 export function entityWrites(meta: EntityMetadata, absence: Absence): Probe[] {
   const plant: Probe['plant'] = async (canaries) => ({ dead: await plantAbsent(canaries, meta, absence) });
   const removals = absence.hiddenBy ? {} : REMOVALS;
-  const named = (verb: string) => ({
+  const named = (verb: string): Named => ({
     name: `${meta.className}.${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
@@ -96,7 +99,7 @@ export function entityWrites(meta: EntityMetadata, absence: Absence): Probe[] {
       kind: 'write',
       run: async (em, scene) => void (await run(em, scene, meta)),
     })),
-    ...(hasChange(meta) ? [batchProbe(meta, absence)] : []),
+    ...(hasChange(meta) ? [batchProbe(meta, absence), ...upsertProbes(meta, absence, named)] : []),
     ...Object.entries(removals).map(([verb, run]): Probe => ({
       ...named(verb),
       kind: 'removal',
@@ -117,6 +120,18 @@ export function entityWrites(meta: EntityMetadata, absence: Absence): Probe[] {
   ];
 }
 
+type Named = Pick<Probe, 'name' | 'entity' | 'verb' | 'plant'>;
+
+function upsertProbes(meta: EntityMetadata, { hiddenBy }: Absence, named: (verb: string) => Named): Probe[] {
+  return Object.entries(UPSERTS).map(([verb, run]): Probe => ({
+    ...named(verb),
+    kind: 'upsert',
+    // No upsert brings a target back, so that a hidden row stays as it is under every policy.
+    policy: hiddenBy && upsertPolicyOf(meta) ? 'refuse' : upsertPolicyOf(meta),
+    run: async (em, scene) => void (await run(em, scene, meta)),
+  }));
+}
+
 function batchProbe(meta: EntityMetadata, absence: Absence): Probe {
   const verb = 'flush of two changes';
   return {
@@ -132,7 +147,7 @@ function batchProbe(meta: EntityMetadata, absence: Absence): Probe {
   };
 }
 
-const needsChange = (verb: string): boolean => /update|change|upsert|flush/i.test(verb);
+const needsChange = (verb: string): boolean => /update|change|flush/i.test(verb);
 
 /** Scalars that take part in a unique; a copy of the row needs other values there. */
 function uniqueProps(meta: EntityMetadata): EntityMetadata['props'] {

@@ -2,9 +2,9 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { isDataError } from '../../errors/index.ts';
 import { SoftDeleteError } from '../../orm/index.ts';
-import { isSoftDeletable } from '../../soft-delete/index.ts';
+import { DELETED_AT, isSoftDeletable } from '../../soft-delete/index.ts';
 import { absencesOf } from './absence.ts';
-import { Canaries, type CanaryValues, stateOf } from './canaries.ts';
+import { Canaries, type Canary, type CanaryValues, stateOf } from './canaries.ts';
 import { entityReads } from './entity-reads.ts';
 import { entityWrites } from './entity-writes.ts';
 import { classOf, type Probe } from './probe.ts';
@@ -139,16 +139,35 @@ async function meet(
     const seen = await probe.run(em, scene);
     if (probe.kind === 'read') return { met: seen === true };
     const after = await stateOf(em, scene.dead);
+    if (probe.kind === 'upsert') return afterUpsert(probe, scene, before, after);
     return { met: probe.kind === 'write' ? after !== before : after === undefined };
   } catch (error) {
     // What failed must not be flushed again when the scope ends.
     em.clear();
-    return { met: false, refusedBy: (error as Error).name, answered: isRefusal(error) };
+    return { met: false, refusedBy: (error as Error).name, answered: isRefusal(error, probe) };
   }
 }
 
-function isRefusal(error: unknown): boolean {
-  if (error instanceof SoftDeleteError) return true;
+/** The row stays as it was, or, where the policy says so, becomes live; a write into a row that stays dead is lost. */
+function afterUpsert(
+  { policy }: Probe,
+  { dead }: Parameters<Probe['run']>[1],
+  before: string | undefined,
+  after: string | undefined,
+): Outcome {
+  const isRevived = after !== undefined && isLive(dead, after);
+  if (policy !== 'revive') return { met: after !== before };
+  return isRevived ? { met: false } : { met: after !== before, refusedBy: 'not revived' };
+}
+
+function isLive({ meta }: Canary, state: string): boolean {
+  const column = meta.properties[DELETED_AT as never]?.['fieldNames'];
+  return (JSON.parse(state) as Record<string, unknown>)[column?.[0] ?? ''] === null;
+}
+
+function isRefusal(error: unknown, { policy }: Probe): boolean {
+  // An entity that has a policy must not be told that it has none.
+  if (error instanceof SoftDeleteError) return !(error.code === 'SOFT_DELETE.UPSERT' && policy);
   return isDataError(error) && (error.status === 404 || error.status === 409);
 }
 

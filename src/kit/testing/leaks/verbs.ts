@@ -93,8 +93,8 @@ const queryBuilder: Verbs = {
     fromSubQuery fromVirtual getAliasForJoinPath getAliasMap getCloneableProps getConnection getFieldsForJoinedLoad
     getJoinForPath getJoinSubtree getLoggerContext getNextAlias getOrBranchAliases getParams getPopulatePaths
     getQueryBase getSchema getSelectAliases groupBy guard guardConflict guardJoins guardOwner guardPaginated
-    guardRewrittenUpdate hasFlag
-    hasToManyJoins having helper hintComment ignore indexHint init innerJoinLateral innerJoinLateralAndSelect insert
+    guardRewrittenUpdate hasFlag hasToManyJoins having helper hintComment ignore indexHint inferConflictTarget init
+    innerJoinLateral innerJoinLateralAndSelect insert
     insertFrom joinReference leftJoinLateral leftJoinLateralAndSelect limit mainAlias mapResult mapResults merge
     mergeFilterOrCondition mergeOnConditions nameOfTable nestReferencedJoins normalizeJoinPath offset onConflict orHaving
     orWhere orderBy populate prepareFields preparePartitionLimit processNestedJoins processOrderBy
