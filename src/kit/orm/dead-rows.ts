@@ -20,6 +20,8 @@ export interface HeldRow {
   readonly unique: RowTexts;
   /** Deleted, or hidden by a dead target. False for a row that an older snapshot still shows as live: it was deleted after the transaction's first statement. */
   readonly dead: boolean;
+  /** Which of the upsert's rows has its key; 0 where that is not known, which only costs the order. */
+  readonly place: number;
 }
 
 /** Where the rows of an upsert are, and by which unique key it went. */
@@ -75,10 +77,11 @@ export async function deadRowsBeside(
     [name]: QueryOrder.DESC_NULLS_FIRST,
   }));
   builder.orderBy(lastFirst as never);
+  const places = new Map(inserted.map((row) => [JSON.stringify(row.unique), row.place]));
   const newest = new Map<string, HeldRow>();
   for (const row of await read(rows, builder)) {
     const text = JSON.stringify(row.unique);
-    if (!newest.has(text)) newest.set(text, row);
+    if (!newest.has(text)) newest.set(text, { ...row, place: places.get(text) ?? 0 });
   }
   return [...newest.values()];
 }
@@ -126,6 +129,7 @@ async function read(rows: RowsByUnique, builder: QueryBuilder<object>): Promise<
     key: takeTexts('key', key.length, row) ?? [],
     unique: takeTexts('unique', unique.length, row) ?? [],
     dead: row['dead'] === true,
+    place: 0,
   }));
 }
 

@@ -4,7 +4,7 @@ import { type DataError, isDataError, keyIsTaken, lostRace, SoftDeletedRowError 
 import { type HeldRow, deadRowsBeside, rowsHolding, reviveRows, type RowsByUnique } from './dead-rows.ts';
 import { undoable } from './savepoint.ts';
 import { asWritten, inGivenOrder, keysOfRows, orderOf, type UpsertRequest } from './upsert-request.ts';
-import { insertOnConflict, type OnConflict, type Written } from './upsert-statement.ts';
+import { type InsertedRow, insertOnConflict, type OnConflict, partsOf } from './upsert-statement.ts';
 import { columnsOf, isByProperties, liveOnlyUnique } from './upsert-target.ts';
 
 /** So often another session may come between; each of them has got its own work done meanwhile. */
@@ -78,10 +78,11 @@ class Upsert {
     }
   }
 
-  /** Rows that are revived take the data and rows that are live ignore it, so that they cannot share a statement. */
+  /** An answer without the rows that were left alone does not tell which row is which. */
   isOneByOne(): boolean {
-    const { policy, rows } = this.#request;
-    return this.#ignores && this.#allowsDead && policy === 'revive' && rows.length > 1;
+    const { policy, rows, options } = this.#request;
+    const isIncomplete = this.#ignores || options.onConflictWhere !== undefined;
+    return isIncomplete && this.#allowsDead && policy === 'revive' && rows.length > 1;
   }
 
   async runOneByOne(): Promise<QueryResult<object>> {
@@ -98,11 +99,18 @@ class Upsert {
 
   async #attempt(dead: readonly HeldRow[], ctx?: Transaction): Promise<QueryResult<object>> {
     const { rows } = this.#request;
-    const revived = dead.length > 0 ? await this.#revive(dead, ctx) : 0;
-    const { result, inserted } = await insertOnConflict(this.#request, rows, this.#onConflict(revived), ctx);
+    const results: QueryResult<object>[] = [];
+    const inserted: InsertedRow[] = [];
+    for (const part of partsOf(rows, dead)) {
+      const revived = part.dead ? await this.#revive(part.dead, ctx) : 0;
+      const written = await insertOnConflict(this.#request, part.rows, this.#onConflict(revived), ctx);
+      results.push(written.result);
+      inserted.push(...written.inserted.map((row) => ({ ...row, place: part.place + row.place })));
+    }
+    const affectedRows = results.reduce((sum, result) => sum + result.affectedRows, 0);
     if (this.#allowsDead) await this.#lookBeside(inserted, ctx);
-    else if (result.affectedRows < rows.length) await this.#lookAtConflicts(ctx);
-    return result;
+    if (affectedRows < rows.length) await this.#lookAtConflicts(ctx);
+    return { insertId: 0, affectedRows, rows: results.flatMap((result) => result.rows ?? []) };
   }
 
   #onConflict(revived: number): OnConflict {
@@ -111,7 +119,7 @@ class Upsert {
     return revives ? 'all' : 'live';
   }
 
-  async #lookBeside(inserted: Written['inserted'], ctx?: Transaction): Promise<void> {
+  async #lookBeside(inserted: readonly InsertedRow[], ctx?: Transaction): Promise<void> {
     const { policy } = this.#request;
     if (policy === 'beside') return;
     const of = policy === 'revive' ? 'class' : 'table';
@@ -125,14 +133,18 @@ class Upsert {
   /** Fewer rows than given were written: by a conflict with a dead row, or by the program's own options. */
   async #lookAtConflicts(ctx?: Transaction): Promise<void> {
     const { meta, fields, options } = this.#request;
+    const isExplained = this.#ignores || options.onConflictWhere !== undefined;
+    // A live row that was not changed is one of another class of the table.
+    if (this.#allowsDead && !isExplained) throw keyIsTaken();
+    if (this.#allowsDead) return;
     const held = await rowsHolding(this.#byUnique, keysOfRows(this.#request), ctx);
     const dead = held.filter((row) => row.dead);
     // By the program's own fragment, a dead row may be beside the live one that was in conflict.
     const isBeside = !isByProperties(fields) && dead.length < held.length;
     if (dead.length > 0 && !isBeside) throw this.#refusal(dead);
-    if (this.#ignores || options.onConflictWhere || !isByProperties(fields)) return;
-    // A live row that was not changed is one of another class of the table, or was restored since.
+    if (isExplained || !isByProperties(fields)) return;
     if (meta.discriminatorValue !== undefined && held.length > 0) throw keyIsTaken();
+    // It was restored, or removed, since.
     throw new Overtaken('', { cause: lostRace() });
   }
 

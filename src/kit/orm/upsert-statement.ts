@@ -15,11 +15,37 @@ import { takeTexts, textsOf } from './row-texts.ts';
 import type { UpsertRequest } from './upsert-request.ts';
 import { columnsOf, isByProperties } from './upsert-target.ts';
 
+/** A row that was not there before. */
+export type InsertedRow = Omit<HeldRow, 'dead'>;
+
 /** What one INSERT … ON CONFLICT wrote. */
 export interface Written {
   readonly result: QueryResult<object>;
-  /** Rows that were not there before, by key and unique key; none where the conflict is the program's own fragment. */
-  readonly inserted: readonly Omit<HeldRow, 'dead'>[];
+  /** None where the conflict is the program's own fragment. */
+  readonly inserted: readonly InsertedRow[];
+}
+
+/** Rows for one statement, from the `place` in all of them, and the dead rows to revive before it. */
+interface Part {
+  readonly place: number;
+  readonly rows: readonly Dictionary[];
+  readonly dead?: readonly HeldRow[];
+}
+
+/**
+ * Cuts the rows where a dead one is to be revived. Reviving all of them first would be fewer statements, but would lock
+ * keys out of their order, and two sessions would wait for each other.
+ */
+export function partsOf(rows: readonly Dictionary[], dead: readonly HeldRow[]): Part[] {
+  const places = [...new Set(dead.map((row) => row.place))].toSorted((left, right) => left - right);
+  const cuts = [...new Set([0, ...places.flatMap((place) => [place, place + 1])])];
+  return cuts
+    .map((place, index) => ({
+      place,
+      rows: rows.slice(place, cuts[index + 1]),
+      dead: places.includes(place) ? dead.filter((row) => row.place === place) : undefined,
+    }))
+    .filter((part) => part.rows.length > 0);
 }
 
 /** How a conflict is answered: which rows it may change; `none` leaves them all as they are. */
@@ -111,14 +137,14 @@ function returningOf({ driver, meta, first, fields, options }: UpsertRequest): u
   ];
 }
 
-function takeInserted({ meta, fields }: UpsertRequest, rows: Dictionary[]): Omit<HeldRow, 'dead'>[] {
+function takeInserted({ meta, fields }: UpsertRequest, rows: Dictionary[]): InsertedRow[] {
   if (!isByProperties(fields)) return [];
   const counts = [columnsOf(meta, meta.primaryKeys).length, columnsOf(meta, fields).length] as const;
-  return rows.flatMap((row) => {
+  return rows.flatMap((row, place) => {
     const key = takeTexts('key', counts[0], row);
     const unique = takeTexts('unique', counts[1], row);
     const isInserted = row[INSERTED] === true;
     delete row[INSERTED];
-    return isInserted && key && unique ? [{ key, unique }] : [];
+    return isInserted && key && unique ? [{ key, unique, place }] : [];
   });
 }
