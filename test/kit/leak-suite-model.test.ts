@@ -32,6 +32,17 @@ describe('the leak suite over a model of every relation, key and inheritance', (
     );
   });
 
+  it('takes for tight what the upsert policy of each entity says', () => {
+    const answerOf = (name: string) => {
+      const result = report.results.find((each) => each.name === name);
+      return [result?.verdict, result?.note];
+    };
+    expect(answerOf('Author.upsert')).toEqual(['tight', 'SoftDeleteError']);
+    expect(answerOf('Book.upsertMany')).toEqual(['tight', 'SoftDeletedRowError']);
+    expect(answerOf('Cover.upsert')).toEqual(['tight', 'SoftDeletedRowError']);
+    expect(answerOf('Genre.upsertMany')).toEqual(['tight', undefined]);
+  });
+
   it('knows every method of the ORM, by a probe that exists', () => {
     expect(report.unknown).toEqual([]);
     const verbs = new Set(report.results.map((result) => result.verb));

@@ -60,4 +60,26 @@ describe('when the ORM starts', () => {
     child.setClass(Lorry);
     await expect(start([Vehicle, Lorry])).rejects.toMatchObject(refused(/table-per-type/));
   });
+
+  it('the upsert policy beside needs a unique for live rows only', async () => {
+    const tune = (where?: object) => {
+      const schema = defineEntity({
+        name: 'Tune',
+        properties: { id: bigintId(), name: p.string(), ...softDelete.properties() },
+        uniques: [{ properties: ['name'], ...(where && { where }) }],
+      });
+      class Tune extends schema.class {}
+      schema.setClass(Tune);
+      softDelete.register(Tune, { upsert: 'beside' });
+      return Tune;
+    };
+    await expect(start([tune()])).rejects.toMatchObject(refused(/^Tune .*where: \{ deletedAt: null \}/));
+    await expect(start([tune({ name: 'x' })])).rejects.toMatchObject(refused(/^Tune /));
+    await expect(start([tune({ deletedAt: null })])).resolves.toBeUndefined();
+  });
+
+  it('an upsert policy that does not exist is refused where it is written', () => {
+    class Odd {}
+    expect(() => softDelete.register(Odd, { upsert: 'replace' as never })).toThrow(/revive, refuse, beside/);
+  });
 });

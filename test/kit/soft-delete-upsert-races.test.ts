@@ -63,7 +63,7 @@ describe.each(policies)('16 sessions with the policy %s', (policy) => {
         rounds((round) =>
           db.em().transactional(async (em) => {
             await unlessRefused(policy, upsert(em, round));
-            await em.insert(entity, { artist: 'Bea', title: String(Math.random()) } as never);
+            await em.insert(entity, { artist: 'Bea', title: String(Math.random()) });
           }),
         ),
       ),
@@ -99,7 +99,7 @@ describe.each(policies)('16 sessions with the policy %s', (policy) => {
 
 describe('a deletion that ends while an upsert of its key waits', () => {
   const race = async (policy: Policy) => {
-    await db.em().insert(songs[policy], key as never);
+    await db.em().insert(songs[policy], key);
     let late: Promise<unknown> | undefined;
     await db.em().transactional(async (em) => {
       await em.nativeDelete(songs[policy], key);
@@ -129,7 +129,7 @@ describe('a deletion that ends while an upsert of its key waits', () => {
   it.each(['refuse', 'revive'] as const)(
     'is not overlooked by an older snapshot, which has to start again: %s',
     async (policy) => {
-      await db.em().insert(songs[policy], key as never);
+      await db.em().insert(songs[policy], key);
       const stale = db.em().transactional(
         async (em) => {
           await em.find(songs[policy], {});

@@ -110,9 +110,9 @@ describe('an upsert by a live-only unique', () => {
   it.each(policies)('in a transaction leaves what the transaction has done before: %s', async (policy) => {
     await plant(policy, { id: 4, deleted: 9 });
     await db.em().transactional(async (em) => {
-      await em.insert(songs[policy], { artist: 'Ada', title: 'Before' } as never);
+      await em.insert(songs[policy], { artist: 'Ada', title: 'Before' });
       await outcome(em.upsertMany(songs[policy], [{ ...key, title: 'With' }, key]));
-      await em.insert(songs[policy], { artist: 'Ada', title: 'After' } as never);
+      await em.insert(songs[policy], { artist: 'Ada', title: 'After' });
     });
     const live = (await stored(policy)).filter((row) => !row.dead).map((row) => row.title);
     const own = policy === 'refuse' ? [] : ['Hum', 'With'];
@@ -126,9 +126,7 @@ describe('an upsert by a live-only unique', () => {
       .transactional((em) =>
         Promise.all([
           em.upsert(Revived, key),
-          em
-            .fork({ keepTransactionContext: true })
-            .insert(Beside, { artist: 'Ada', title: 'Aside' } as never),
+          em.fork({ keepTransactionContext: true }).insert(Beside, { artist: 'Ada', title: 'Aside' }),
           em.upsert(Refused, key),
         ]),
       );
@@ -146,7 +144,7 @@ describe('a revived row', () => {
     const em = db.em();
     const found = await em.upsert(Revived, { ...key, plays: 9, note: 'back' });
     expect(found).toMatchObject({ id: '5', deletedAt: null, plays: 9, note: 'back', version: 3 });
-    expect(em.getUnitOfWork().getById(Revived, '5' as never)).toBe(found);
+    expect(em.getUnitOfWork().getById(Revived, '5')).toBe(found);
     expect(found.createdAt).toEqual(new Date('2001-01-01T00:00:00Z'));
     expect(found.updatedAt.getTime()).toBeGreaterThan(Date.now() - 60_000);
     found.plays = 10;
@@ -292,8 +290,7 @@ describe('the options of an upsert', () => {
         { id: 5, title: 'Live', deleted: 2 },
         { id: 6, title: 'Live' },
       );
-      const run = <T>(work: (em: DataEntityManager) => Promise<T>) =>
-        db.em()[scope](work as never) as Promise<T>;
+      const run = <T>(work: (em: DataEntityManager) => Promise<T>) => db.em()[scope](work) as Promise<T>;
       expect(await outcome(run((em) => em.upsert(Refused, key)))).toBe('refused for 4');
       const data = { ...key, title: 'Live' };
       const live = await run((em) => em.upsert(Refused, data, { onConflictAction: 'ignore' }));
@@ -344,7 +341,7 @@ describe('the query builder', () => {
         .merge(['plays']);
     await insert(db.em(), 'Hum').execute();
     expect(await stored('refuse')).toEqual([song('4', 1, true), song('6', 9)]);
-    await db.em().skipSoftDelete((em) => insert(em, 'New').execute() as Promise<unknown>);
+    await db.em().skipSoftDelete((em) => insert(em, 'New').execute());
     expect(insert(db.em(), 'x').getQuery()).toContain('("title", "artist_name") where "deleted_at" is null');
   });
 });

@@ -170,6 +170,7 @@ class Upsert {
 
   /** A savepoint gives up the locks taken in it, which ends a deadlock; it does not give a new snapshot. */
   #canRepeat({ sqlState }: DataError): boolean {
+    if (sqlState === '55P03') return false;
     return !this.#request.options.ctx || (this.#isUndoable() && sqlState === '40P01');
   }
 
