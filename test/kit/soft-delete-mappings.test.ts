@@ -79,7 +79,9 @@ describe('when the ORM starts', () => {
   });
 
   it('an upsert policy that does not exist is refused where it is written', () => {
-    class Odd {}
-    expect(() => softDelete.register(Odd, { upsert: 'replace' as never })).toThrow(/revive, refuse, beside/);
+    const schema = defineEntity({ name: 'Odd', properties: { id: bigintId() } });
+    expect(() => softDelete.register(schema.class, { upsert: 'replace' as never })).toThrow(
+      /revive, refuse, beside/,
+    );
   });
 });

@@ -8,7 +8,7 @@ import {
 } from '@mikro-orm/core';
 import { DELETED_AT, type UpsertPolicy } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
-import { type ConflictFields, isByProperties } from './upsert-target.ts';
+import { columnsOf, type ConflictFields, isByProperties, liveOnlyUnique } from './upsert-target.ts';
 
 type Options = NativeInsertUpdateManyOptions<object> & UpsertManyOptions<object, string>;
 
@@ -63,4 +63,10 @@ export function keysOfRows({ rows, fields, where }: UpsertRequest): Dictionary[]
   return rows
     .filter((row) => fields.every((name) => row[name] != null))
     .map((row) => Object.fromEntries(fields.map((name) => [name, row[name] as unknown])));
+}
+
+/** Whether a dead row can be beside the conflict, and matters there. */
+export function looksBeside({ meta, policy, fields }: UpsertRequest): boolean {
+  if (policy === 'beside' || !isByProperties(fields)) return false;
+  return liveOnlyUnique(meta, columnsOf(meta, fields)) !== undefined;
 }

@@ -12,7 +12,7 @@ import type { HeldRow } from './dead-rows.ts';
 import type { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { deletedAtColumn, instantsSetOnUpdate } from './live-predicate.ts';
 import { takeTexts, textsOf } from './row-texts.ts';
-import type { UpsertRequest } from './upsert-request.ts';
+import { looksBeside, type UpsertRequest } from './upsert-request.ts';
 import { columnsOf, isByProperties } from './upsert-target.ts';
 
 /** A row that was not there before. */
@@ -21,7 +21,7 @@ export type InsertedRow = Omit<HeldRow, 'dead'>;
 /** What one INSERT … ON CONFLICT wrote. */
 export interface Written {
   readonly result: QueryResult<object>;
-  /** None where the conflict is the program's own fragment. */
+  /** None where no dead row has to be looked for beside them. */
   readonly inserted: readonly InsertedRow[];
 }
 
@@ -116,7 +116,8 @@ function nextVersion(meta: EntityMetadata, quote: (name: string) => string): Dic
   return { [column]: raw(next) };
 }
 
-function returningOf({ driver, meta, first, fields, options }: UpsertRequest): unknown[] {
+function returningOf(request: UpsertRequest): unknown[] {
+  const { driver, meta, first, fields, options } = request;
   const quote = (name: string) => driver.getPlatform().quoteIdentifier(name);
   const unknown = new Set([
     ...instantsSetOnUpdate(meta),
@@ -127,18 +128,19 @@ function returningOf({ driver, meta, first, fields, options }: UpsertRequest): u
   const known = Object.fromEntries(Object.entries(first).filter(([name]) => !unknown.has(name)));
   const names = getOnConflictReturningFields(meta, known as never, fields as never, options as never);
   const properties = new Set([...(names as string[]), ...meta.primaryKeys, DELETED_AT]);
-  if (!isByProperties(fields)) return [...properties];
+  if (!looksBeside(request) || !isByProperties(fields)) return [...properties];
   return [
     ...properties,
-    // A row that was there before carries the lock of the update in its xmax.
+    // A row that was there before carries the lock of the update in its xmax. A partitioned table has none to show.
     raw(`xmax = 0 as ${quote(INSERTED)}`),
     ...textsOf('key', columnsOf(meta, meta.primaryKeys), quote),
     ...textsOf('unique', columnsOf(meta, fields), quote),
   ];
 }
 
-function takeInserted({ meta, fields }: UpsertRequest, rows: Dictionary[]): InsertedRow[] {
-  if (!isByProperties(fields)) return [];
+function takeInserted(request: UpsertRequest, rows: Dictionary[]): InsertedRow[] {
+  const { meta, fields } = request;
+  if (!looksBeside(request) || !isByProperties(fields)) return [];
   const counts = [columnsOf(meta, meta.primaryKeys).length, columnsOf(meta, fields).length] as const;
   return rows.flatMap((row, place) => {
     const key = takeTexts('key', counts[0], row);
