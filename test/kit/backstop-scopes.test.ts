@@ -256,6 +256,16 @@ describe('a scope in a transaction', () => {
     expect(await library.stateOf('volume', 1)).toBe('gone');
   });
 
+  it('is over also after a savepoint of its own has brought its setting back', async () => {
+    const whole = library.em().transactional(async (em) => {
+      await em.skipSoftDelete((own) => own.execute('savepoint inside'));
+      await em.execute('select 1');
+      await em.execute('rollback to savepoint inside');
+      expect(await codeOf(purge(em))).toBe(REFUSED);
+    });
+    expect(await codeOf(whole)).toBe('DATA.ROLLED_BACK');
+  });
+
   it('that the database has failed is the end of the transaction, also when the error was caught', async () => {
     const caught = library.em().transactional(async (em) => {
       expect(await codeOf(em.skipSoftDelete((own) => own.execute('select 1 / 0')))).toBe('DATA.INVALID');
