@@ -60,4 +60,28 @@ describe('when the ORM starts', () => {
     child.setClass(Lorry);
     await expect(start([Vehicle, Lorry])).rejects.toMatchObject(refused(/table-per-type/));
   });
+
+  it('a polymorphic many-to-many relation with a soft-deletable end is refused, and accepted without one', async () => {
+    const entities = (mark: boolean) => {
+      const mixin = () => (mark ? softDelete.properties() : {});
+      const markSchema = defineEntity({ name: 'Mark', properties: { id: bigintId(), ...mixin() } });
+      class Mark extends markSchema.class {}
+      markSchema.setClass(Mark);
+      const page = defineEntity({
+        name: 'Page',
+        properties: {
+          id: bigintId(),
+          marks: () => p.manyToMany(Mark).pivotTable('marking').discriminator('marked').owner(),
+        },
+      });
+      class Page extends page.class {}
+      page.setClass(Page);
+      if (mark) softDelete.register(Mark);
+      return [Mark, Page];
+    };
+    await expect(start(entities(false))).resolves.toBeUndefined();
+    await expect(start(entities(true))).rejects.toMatchObject(
+      refused(/^Page\.marks .* Map the link table as an entity/),
+    );
+  });
 });

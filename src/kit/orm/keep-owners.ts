@@ -20,6 +20,9 @@ export function keepOwners(
     if (!prop?.targetMeta) continue;
     const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
     if (isToOne && isSoftDeletable(prop.targetMeta)) hint.joinType ??= 'left join';
-    if (hint.children) keepOwners(metadata, prop.targetMeta, hint.children);
+    // The hints below a polymorphic relation are for the targets of every class.
+    for (const target of prop.polymorphTargets ?? [prop.targetMeta]) {
+      if (hint.children) keepOwners(metadata, target, hint.children);
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { EntityMetadata } from '@mikro-orm/core';
+import { type EntityMetadata, type EntityProperty, ReferenceKind } from '@mikro-orm/core';
 import { DELETED_AT, isSoftDeletable } from '../soft-delete/index.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
@@ -29,5 +29,20 @@ export function refuseUnsafeMappings(metadata: Iterable<EntityMetadata>): void {
         'is part of a table-per-type hierarchy, whose child tables an update can reach without the parent. Use single-table inheritance.',
       );
     }
+    for (const prop of meta.relations) refuseUnsafeRelation(meta, prop);
   }
+}
+
+/**
+ * MikroORM 7.2.1 joins the table of another class there, and leaves the discriminator out: `$some`, conditions and joins
+ * answer by rows that have nothing to do with the relation, so that no predicate on them could be right.
+ */
+function refuseUnsafeRelation(meta: EntityMetadata, prop: EntityProperty): void {
+  if (prop.kind !== ReferenceKind.MANY_TO_MANY || !prop.polymorphic) return;
+  const ends = [meta, ...((prop.polymorphTargets ?? [prop.targetMeta]) as EntityMetadata[])];
+  if (!ends.some((end) => isSoftDeletable(end))) return;
+  throw SoftDeleteError.mapping(
+    `${meta.className}.${prop.name}`,
+    'is a polymorphic many-to-many relation, which the ORM joins to the wrong table. Map the link table as an entity with a polymorphic to-one relation.',
+  );
 }

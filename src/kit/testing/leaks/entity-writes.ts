@@ -164,11 +164,13 @@ function changeOf(meta: EntityMetadata): Record<string, string> {
 /** The dead row's own columns with one changed, as a caller would write who does not know that the row is dead. */
 function rowFor({ dead }: Scene, meta: EntityMetadata): never {
   const columns = meta.props.filter(
-    (prop) => prop.fieldNames?.length === 1 && prop.kind !== ReferenceKind.EMBEDDED,
+    (prop) => prop.fieldNames?.length > 0 && prop.kind !== ReferenceKind.EMBEDDED,
   );
   const known = columns
     .filter((prop) => prop.name !== DELETED_AT && !prop.generated && !prop.formula && prop.persist !== false)
-    .map((prop) => [prop.name, dead.row[prop.fieldNames[0] ?? '']] as const)
-    .filter(([, value]) => value !== null && value !== undefined);
+    .map((prop) => [prop.name, prop.fieldNames.map((column) => dead.row[column])] as const)
+    .filter(([, values]) => values.every((value) => value !== null && value !== undefined))
+    // A key of several columns, and a polymorphic one with the name of its target in front, is written as a list.
+    .map(([name, values]) => [name, values.length === 1 ? values[0] : values]);
   return { ...Object.fromEntries(known), ...changeOf(meta) } as never;
 }

@@ -8,8 +8,9 @@ import {
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { isSoftDeletable } from '../../soft-delete/index.ts';
-import { type Canaries, type Canary, keyOf } from './canaries.ts';
-import { classOf, contains, type Probe, type Scene } from './probe.ts';
+import { type Canary, keyOf } from './canaries.ts';
+import { classOf, contains, type Probe } from './probe.ts';
+import { isToOne, isTraversable, labelOf, plantRelation, targetsOf } from './relations.ts';
 
 const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
 
@@ -32,7 +33,7 @@ const TO_ONE: Readonly<Record<string, Run>> = {
     return isShown(target);
   },
   'condition on the relation': async (em, owner, dead, prop) => {
-    const target = prop.targetMeta?.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
+    const target = dead.meta.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
     const value = target && dead.row[target.fieldNames?.[0] ?? ''];
     if (!target || value === null || typeof value === 'object') {
       return em.count(classOf(owner.meta), { [prop.name]: { deletedAt: { $ne: null } } }).then(Boolean);
@@ -71,7 +72,7 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   $none: async (em, owner, _dead, prop) =>
     (await countOwner(em, owner, { [prop.name]: { $none: {} } })) === 0,
   $every: async (em, owner, dead, prop) => {
-    const key = prop.targetMeta?.primaryKeys[0] ?? '';
+    const key = dead.meta.primaryKeys[0] ?? '';
     const where = { [prop.name]: { $every: { [key]: { $ne: [keyOf(dead)].flat()[0] } } } };
     return (await countOwner(em, owner, where)) === 0;
   },
@@ -85,54 +86,31 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   },
 };
 
-/** The probes of all relations of one entity that lead to soft-deletable ones. */
+/** The probes of all relations of one entity that lead to soft-deletable ones; a polymorphic one has a set per target. */
 export function relationReads(meta: EntityMetadata): Probe[] {
   return meta.relations
-    .filter((prop) => isTraversable(prop) && isSoftDeletable(prop.targetMeta))
-    .flatMap((prop) => {
-      const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-      // The core cannot hydrate a joined row whose own key is the missing target; it fails, which shows nothing.
-      const verbs = Object.entries(isToOne ? TO_ONE : TO_MANY).filter(
-        ([verb]) => !(prop.primary && verb === 'join by hand'),
-      );
-      return verbs.map(([verb, run]): Probe => ({
-        name: `${meta.className}.${prop.name} ${verb}`,
+    .filter((prop) => isTraversable(prop))
+    .flatMap((prop) => targetsOf(prop).map((target) => ({ prop, target })))
+    .filter(({ target }) => isSoftDeletable(target))
+    .flatMap(({ prop, target }) =>
+      verbsOf(prop, target).map(([verb, run]): Probe => ({
+        name: `${meta.className}.${labelOf(prop, target)} ${verb}`,
         entity: meta.className,
         verb,
         kind: 'read',
-        plant: (canaries) => plantRelation(canaries, meta, prop),
+        plant: (canaries) => plantRelation(canaries, meta, prop, target),
         run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
-      }));
-    });
+      })),
+    );
 }
 
-/** Not the key-only properties, nor the inverse sides that the core adds for itself. */
-function isTraversable(prop: EntityProperty): boolean {
-  const isOwn = prop.userDefined !== false && !prop.name.endsWith('__inverse');
-  return isOwn && !prop.polymorphic && !prop.mapToPk && prop.targetMeta !== undefined;
-}
-
-async function plantRelation(canaries: Canaries, meta: EntityMetadata, prop: EntityProperty): Promise<Scene> {
-  const target = prop.targetMeta as unknown as EntityMetadata;
-  if (prop.owner || prop.kind === ReferenceKind.MANY_TO_ONE) {
-    const dead = await canaries.plant(target, { dead: true });
-    if (prop.kind !== ReferenceKind.MANY_TO_MANY) {
-      return { dead, owner: await canaries.plant(meta, { references: { [prop.name]: dead } }) };
-    }
-    const owner = await canaries.plant(meta);
-    await canaries.link(prop, owner, dead);
-    return { dead, owner };
-  }
-  const owner = await canaries.plant(meta);
-  if (prop.kind === ReferenceKind.MANY_TO_MANY) {
-    const dead = await canaries.plant(target, { dead: true });
-    await canaries.link(prop, owner, dead);
-    return { dead, owner };
-  }
-  return {
-    dead: await canaries.plant(target, { dead: true, references: { [prop.mappedBy]: owner } }),
-    owner,
-  };
+function verbsOf(prop: EntityProperty, target: EntityMetadata): [string, Run][] {
+  return Object.entries(isToOne(prop) ? TO_ONE : TO_MANY).filter(([verb]) => {
+    // The core cannot hydrate a joined row whose own key is the missing target, nor one of several targets: it shows none.
+    if (verb === 'join by hand') return !prop.primary && !prop.polymorphic;
+    // In a condition, the core joins the first target of a polymorphic relation and no other.
+    return verb !== 'condition on the relation' || prop.targetMeta?.class === target.class;
+  });
 }
 
 function forEachStrategy(run: (strategy: (typeof STRATEGIES)[number]) => Run): Record<string, Run> {
