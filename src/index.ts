@@ -19,7 +19,14 @@ export {
   UnavailableError,
 } from './kit/errors/index.ts';
 export { type Amount, bigintId, type Id, money, timestamps } from './kit/columns/index.ts';
-export { isLive, isTrashed, type Live, softDelete, type Trashed } from './kit/soft-delete/index.ts';
+export {
+  type DeadTarget,
+  isLive,
+  isTrashed,
+  type Live,
+  softDelete,
+  type Trashed,
+} from './kit/soft-delete/index.ts';
 export {
   DataDriver,
   DataEntityManager,

@@ -33,3 +33,5 @@ export class ApiKey extends ApiKeySchema.class {}
 
 ApiKeySchema.setClass(ApiKey);
 softDelete.register(ApiKey);
+// The specification keeps a key whose user is deleted, and answers that it has no user.
+softDelete.deadTargets(ApiKey, { user: 'null' });

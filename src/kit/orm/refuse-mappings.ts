@@ -1,5 +1,6 @@
 import { type EntityMetadata, type EntityProperty, ReferenceKind } from '@mikro-orm/core';
 import { DELETED_AT, isSoftDeletable } from '../soft-delete/index.ts';
+import { refuseDeadTargets } from './refuse-dead-targets.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 /**
@@ -30,6 +31,7 @@ export function refuseUnsafeMappings(metadata: Iterable<EntityMetadata>): void {
       );
     }
     for (const prop of meta.relations) refuseUnsafeRelation(meta, prop);
+    refuseDeadTargets(meta);
   }
 }
 

@@ -1,3 +1,10 @@
+export {
+  childrenOf,
+  type DeadTarget,
+  deadTargetOf,
+  declaredDeadTargets,
+  leadsToSoftDeletable,
+} from './dead-targets.ts';
 export { SOFT_DELETE_FILTER, softDeleteFilter } from './filter.ts';
 export { KeepForeignKeys } from './keep-foreign-keys.ts';
 export { keepReferences } from './keep-references.ts';

@@ -1,4 +1,5 @@
 import { p } from '@mikro-orm/core';
+import { declareDeadTargets } from './dead-targets.ts';
 import { markSoftDeletable } from './marker.ts';
 
 /** The property that every soft-deletable entity has. */
@@ -27,4 +28,6 @@ export const softDelete = {
   }),
   /** Writes the marker that every part of the layer looks for. */
   register: markSoftDeletable,
+  /** Declares what to-one relations of a class show when their target is dead. */
+  deadTargets: declareDeadTargets,
 };

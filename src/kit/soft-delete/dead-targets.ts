@@ -1,0 +1,100 @@
+import 'reflect-metadata';
+import {
+  type EntityMetadata,
+  type EntityProperty,
+  type PrimaryKeyProp,
+  ReferenceKind,
+} from '@mikro-orm/core';
+import { isSoftDeletable } from './marker.ts';
+
+/**
+ * What a relation shows when its target is dead: `null`, the key of the dead row as an unloaded reference (`stub`), or
+ * nothing at all, because the owner of such a target does not exist either (`hide`).
+ */
+export type DeadTarget = 'null' | 'stub' | 'hide';
+
+type Policies = Readonly<Record<string, DeadTarget>>;
+
+type IsEntity<Value> = typeof PrimaryKeyProp extends keyof Value
+  ? Value extends { [PrimaryKeyProp]?: infer Key }
+    ? [NonNullable<Key>] extends [never]
+      ? false
+      : true
+    : false
+  : 'id' extends keyof Value
+    ? true
+    : false;
+
+/** The names of an entity's to-one relations, as far as its type tells them from other objects. */
+export type ToOneRelation<Entity> = {
+  [Name in keyof Entity & string]-?: true extends IsEntity<NonNullable<Entity[Name]>> ? Name : never;
+}[keyof Entity & string];
+
+type DeadTargets<Entity> = [ToOneRelation<Entity>] extends [never]
+  ? Readonly<Record<string, never>>
+  : { readonly [Name in ToOneRelation<Entity>]?: DeadTarget };
+
+const DECLARED = Symbol.for('tombstone:dead-targets');
+
+type EntityClass<Entity> = abstract new (...args: never[]) => Entity;
+
+/**
+ * Declares what relations of `target` show when the row that they lead to is dead; the answer is the same in every load
+ * strategy. `target` need not be soft-deletable itself, and the classes that extend it inherit the declaration.
+ *
+ * Without a declaration a nullable relation shows `null`. A NOT NULL relation has no answer that suits everybody, so that
+ * the ORM does not start until it is declared.
+ *
+ * @example
+ * ```ts
+ * softDelete.deadTargets(Loan, { copy: 'stub' });
+ * ```
+ */
+export function declareDeadTargets<Entity extends object>(
+  target: EntityClass<Entity>,
+  policies: DeadTargets<Entity>,
+): void {
+  const before = Reflect.getOwnMetadata(DECLARED, target) as Policies | undefined;
+  Reflect.defineMetadata(DECLARED, { ...before, ...policies }, target);
+}
+
+/** The declarations of a class and of the classes that it extends, by the name of the property. */
+export function declaredDeadTargets({ class: target }: Pick<EntityMetadata, 'class'>): Policies {
+  let policies: Policies = {};
+  for (let each = target as object | null; typeof each === 'function'; each = Object.getPrototypeOf(each)) {
+    policies = { ...(Reflect.getOwnMetadata(DECLARED, each) as Policies | undefined), ...policies };
+  }
+  return policies;
+}
+
+/** Whether the property holds the key of a row that may be dead, and shows that row as an entity. */
+export function leadsToSoftDeletable(prop: EntityProperty): boolean {
+  const isOwner =
+    prop.kind === ReferenceKind.MANY_TO_ONE || (prop.kind === ReferenceKind.ONE_TO_ONE && prop.owner);
+  const targets = prop.polymorphTargets ?? [prop.targetMeta];
+  return isOwner && !prop.mapToPk && targets.some((target) => isSoftDeletable(target));
+}
+
+const known = new WeakMap<EntityMetadata, Map<string, DeadTarget>>();
+
+/**
+ * What the relation shows of a dead target. The root of a single-table hierarchy has the relations of its children, and
+ * takes their declarations for them.
+ */
+export function deadTargetOf(meta: EntityMetadata, prop: EntityProperty): DeadTarget {
+  const ofMeta = known.get(meta) ?? new Map<string, DeadTarget>();
+  known.set(meta, ofMeta);
+  const before = ofMeta.get(prop.name);
+  if (before) return before;
+  const declared = [meta.class, ...childrenOf(meta)]
+    .map((target) => declaredDeadTargets({ class: target as never })[prop.name])
+    .find((policy) => policy !== undefined);
+  ofMeta.set(prop.name, declared ?? 'null');
+  return declared ?? 'null';
+}
+
+/** The concrete classes below `meta` in its single-table hierarchy. */
+export function childrenOf(meta: EntityMetadata): readonly (abstract new () => object)[] {
+  const all = Object.values(meta.root?.discriminatorMap ?? {}) as unknown as (abstract new () => object)[];
+  return all.filter((one) => (one.prototype as object) instanceof (meta.class as never));
+}
