@@ -4,7 +4,7 @@ import { defineDataConfig, defineModule } from 'tombstone';
 import { type LeakReport, runLeakSuite } from 'tombstone/testing';
 import { kindsEntities } from '../test/kit/fixtures/kinds-model.ts';
 import { libraryEntities } from '../test/kit/fixtures/library-model.ts';
-import { KINDS_EXCEPTIONS, LIBRARY_EXCEPTIONS } from '../test/kit/fixtures/model-exceptions.ts';
+import { KINDS_EXCEPTIONS, KINDS_VIEWS, LIBRARY_EXCEPTIONS } from '../test/kit/fixtures/model-exceptions.ts';
 import { recipeFilter, RecipeSubscriber, withoutRecipe } from './recipe.ts';
 
 const EXCEPT = { ...LIBRARY_EXCEPTIONS, ...KINDS_EXCEPTIONS };
@@ -43,12 +43,18 @@ export async function compare(url: string): Promise<Record<'tombstone' | 'recipe
     subscribers: [new RecipeSubscriber()],
   });
   return {
-    tombstone: await measure(tombstoneOptions(url), (orm) => runLeakSuite(orm, { except: EXCEPT })),
+    tombstone: await measure(tombstoneOptions(url), (orm) =>
+      runLeakSuite(orm, { views: KINDS_VIEWS, except: EXCEPT }),
+    ),
     recipe: await measure(recipe, (orm) =>
-      runLeakSuite(orm, { except: EXCEPT, guardOff: (em, work) => withoutRecipe(() => work(em)) }),
+      runLeakSuite(orm, {
+        views: KINDS_VIEWS,
+        except: EXCEPT,
+        guardOff: (em, work) => withoutRecipe(() => work(em)),
+      }),
     ),
     stock: await measure(plain(url), (orm) =>
-      runLeakSuite(orm, { except: EXCEPT, guardOff: (em, work) => work(em) }),
+      runLeakSuite(orm, { views: KINDS_VIEWS, except: EXCEPT, guardOff: (em, work) => work(em) }),
     ),
   };
 }

@@ -148,6 +148,7 @@ const ELSEWHERE: Record<string, string> = {
   'builder.writes': 'tested by withDeleted and onlyDeleted',
   'builder.finalizeNow': "a name for the core's own step",
   'driver.convertException': 'errors',
+  'driver.nativeInsertMany': 'tested by views',
   'entityManager.applyFilters': 'speed',
   'entityManager.transactional': 'transactions',
   'entityManager.flush': 'errors',

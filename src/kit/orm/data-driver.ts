@@ -28,11 +28,18 @@ import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
 import { refuseDeadConflicts } from './upsert-guard.ts';
 import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
 
 type UpdateOptions<T> = NativeInsertUpdateOptions<T> & UpsertOptions<T>;
 type UpdateManyOptions<T extends object> = NativeInsertUpdateManyOptions<T> & UpsertManyOptions<T>;
+
+type InsertManyRest<T extends object> = [
+  data: EntityDictionary<T>[],
+  options?: NativeInsertUpdateManyOptions<T>,
+  transform?: (sql: string) => string,
+];
 
 /**
  * MikroORM's PostgreSQL driver with the layer's rules: it hands out the guarded query builder, checks that a flush
@@ -79,6 +86,15 @@ export class DataDriver extends PostgreSqlDriver {
     );
     if (!convertCustomTypes) builder.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
     return builder as unknown as AnyQueryBuilder<T>;
+  }
+
+  /** The core writes this one as text, past the query builder; only views need a look at it. */
+  override async nativeInsertMany<T extends object>(
+    entityName: EntityName<T>,
+    ...rest: InsertManyRest<T>
+  ): Promise<QueryResult<T>> {
+    refuseViewWrite(this.metadata.get(entityName) as never);
+    return super.nativeInsertMany(entityName, ...rest);
   }
 
   override async nativeUpdate<T extends object>(

@@ -17,6 +17,7 @@ import {
   visibleRows,
 } from '../soft-delete/index.ts';
 import { instantsSetOnUpdate, withLiveColumn, withPredicate } from './live-predicate.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 const READS_AND_UPDATES = new Set<QueryType>([
@@ -73,6 +74,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (this.bornIn !== currentScope() || this.bornIn?.closed) {
       throw SoftDeleteError.wrongScope('This query builder');
     }
+    if (this.writes()) refuseViewWrite(this.mainAlias.meta as EntityMetadata | undefined);
     if (guardsWrites(this.bornIn) && !this.guarded && !this.state.unionQuery) {
       this.guard();
       this.guardRewrittenUpdate();

@@ -1,6 +1,7 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
 import { currentScope, guardsWrites, isSoftDeletable, visibleRows } from '../soft-delete/index.ts';
 import { deletedAtColumn } from './live-predicate.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 /** A node of Kysely's syntax tree, of which only the shape is used: Kysely is not a dependency of this package. */
@@ -62,8 +63,10 @@ export class KyselyGuard {
       case 'JoinNode':
         return { ...node, table: this.#visible(node['table'] as Node, hidden) };
       case 'UpdateQueryNode':
+        refuseViewWrite(this.#targetOf(node['table'], hidden)?.meta);
         return this.#withPredicate(node, 'where', this.#targetOf(node['table'], hidden));
       case 'InsertQueryNode':
+        refuseViewWrite(this.#targetOf(node['into'], hidden)?.meta);
         return this.#guardConflict(node, hidden);
       case 'DeleteQueryNode':
       case 'MergeQueryNode':

@@ -2,7 +2,11 @@
 export class SoftDeleteError extends Error {
   override readonly name = 'SoftDeleteError';
   readonly code:
-    'SOFT_DELETE.WRONG_SCOPE' | 'SOFT_DELETE.TRUNCATE' | 'SOFT_DELETE.KYSELY' | 'SOFT_DELETE.MAPPING';
+    | 'SOFT_DELETE.WRONG_SCOPE'
+    | 'SOFT_DELETE.TRUNCATE'
+    | 'SOFT_DELETE.KYSELY'
+    | 'SOFT_DELETE.VIEW'
+    | 'SOFT_DELETE.MAPPING';
 
   private constructor(code: SoftDeleteError['code'], message: string) {
     super(message);
@@ -31,6 +35,14 @@ export class SoftDeleteError extends Error {
       'SOFT_DELETE.KYSELY',
       `DELETE and MERGE of ${entity} by Kysely would remove rows physically. ` +
         'Use em.nativeDelete or em.createQueryBuilder(…).delete(), or run it inside skipSoftDelete.',
+    );
+  }
+
+  /** A write to a soft-deletable view. */
+  static view(entity: string): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.VIEW',
+      `${entity} is a view, and views are for reading. Write to the entity of the table that it shows.`,
     );
   }
 

@@ -14,6 +14,9 @@ export type CanaryValues = Readonly<
   Record<string, (dead: boolean) => Readonly<Record<string, string | null>>>
 >;
 
+/** By the name of a view's entity, the entity whose rows it shows under the same key. */
+export type ViewedEntities = Readonly<Record<string, string>>;
+
 /** A planted row: its columns as the database has stored them. */
 export interface Canary {
   readonly meta: EntityMetadata;
@@ -32,17 +35,18 @@ interface Plant {
 export class Canaries {
   readonly #em: SqlEntityManager;
   readonly #values: CanaryValues;
+  readonly #views: ViewedEntities;
 
-  constructor(em: SqlEntityManager, values: CanaryValues) {
+  constructor(em: SqlEntityManager, values: CanaryValues, views: ViewedEntities) {
     this.#em = em;
     this.#values = values;
+    this.#views = views;
   }
 
-  /** Inserts a row, and live rows for what its required relations need. */
-  async plant(
-    meta: EntityMetadata,
-    { dead = false, references = {}, columns: known = new Map() }: Plant = {},
-  ): Promise<Canary> {
+  /** Inserts a row, and live rows for what its required relations need. For a view it does so in the table behind. */
+  async plant(meta: EntityMetadata, plant: Plant = {}): Promise<Canary> {
+    if (meta.view) return this.#plantBehind(meta, plant);
+    const { dead = false, references = {}, columns: known = new Map() } = plant;
     const columns = new Map(known);
     for (const prop of meta.props.filter((each) => hasColumn(each))) {
       if (prop.fieldNames.every((column) => known.has(column))) continue;
@@ -68,6 +72,17 @@ export class Canaries {
       columns.set(prop.discriminatorColumn ?? '', value);
     }
     return this.plant(pivot, { columns });
+  }
+
+  async #plantBehind(view: EntityMetadata, plant: Plant): Promise<Canary> {
+    const metadata = [...(this.#em.getMetadata() as unknown as Iterable<EntityMetadata>)];
+    const source = metadata.find((meta) => meta.className === this.#views[view.className]);
+    if (!source)
+      throw new TypeError(`Say which entity's rows ${view.className} shows, in the option \`views\`.`);
+    const { row } = await this.plant(source, plant);
+    const quote = (name: string): string => this.#em.getPlatform().quoteIdentifier(name);
+    if (view.materialized) await this.#em.execute(`refresh materialized view ${tableOf(view, quote)}`);
+    return { meta: view, row };
   }
 
   async #fill(columns: Map<string, unknown>, prop: EntityProperty, target?: Canary): Promise<void> {

@@ -1,4 +1,4 @@
-export type { CanaryValues } from './canaries.ts';
+export type { CanaryValues, ViewedEntities } from './canaries.ts';
 export { formatLeakReport, type LeakReport, type ProbeResult, type Verdict } from './report.ts';
 export { type LeakSuiteOptions, type LeakSuiteOrm, probesOf, runLeakSuite } from './suite.ts';
 export { PROBED_VERBS } from './verbs.ts';

@@ -3,7 +3,7 @@ import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { isDataError } from '../../errors/index.ts';
 import { SoftDeleteError } from '../../orm/index.ts';
 import { isSoftDeletable } from '../../soft-delete/index.ts';
-import { Canaries, type CanaryValues, stateOf } from './canaries.ts';
+import { Canaries, type CanaryValues, stateOf, type ViewedEntities } from './canaries.ts';
 import { entityReads } from './entity-reads.ts';
 import { entityWrites } from './entity-writes.ts';
 import { classOf, type Probe } from './probe.ts';
@@ -20,6 +20,8 @@ export interface LeakSuiteOrm {
 export interface LeakSuiteOptions {
   /** Columns that the metadata cannot tell, such as those under a CHECK; by entity, then by property. */
   readonly values?: CanaryValues;
+  /** By the name of a view's entity, the entity of the table whose rows it shows, under the same primary key. */
+  readonly views?: ViewedEntities;
   /**
    * Probes that cannot run on this model, by name, each with its reason, such as a verb that the ORM itself fails to do
    * for an entity. They are listed in the report; a name that no probe has is an error. Also methods of your own entity
@@ -87,17 +89,19 @@ export function probesOf(orm: LeakSuiteOrm): Probe[] {
   );
   const entities = mapped.toSorted((a, b) => a.className.localeCompare(b.className));
   return entities.flatMap((meta) => [
-    ...(isSoftDeletable(meta) ? [...entityReads(meta), ...entityWrites(meta)] : []),
+    ...(isSoftDeletable(meta) ? entityReads(meta) : []),
+    // A view is for reading: the layer refuses every write to it.
+    ...(isSoftDeletable(meta) && !meta.view ? entityWrites(meta) : []),
     ...relationReads(meta),
   ]);
 }
 
 async function runProbe(orm: LeakSuiteOrm, probe: Probe, options: LeakSuiteOptions): Promise<ProbeResult> {
-  const { guardOff = skipSoftDelete, values = {} } = options;
+  const { guardOff = skipSoftDelete, values = {}, views = {} } = options;
   const { name, entity, verb } = probe;
   const attempt = async (run: typeof skipSoftDelete): Promise<Outcome> =>
     rolledBack(orm, async (em) => {
-      const scene = await probe.plant(new Canaries(em, values));
+      const scene = await probe.plant(new Canaries(em, values, views));
       const outcome: Outcome = { met: false };
       await run(em, async (inner) => {
         Object.assign(outcome, await meet(probe, inner, scene));
