@@ -47,7 +47,8 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {
       const kysely = getKysely.call(this, options);
-      return kysely.withPlugin(new KyselyGuard(this.getMetadata()));
+      const schema = this.schema ?? this.config.get('schema') ?? 'public';
+      return kysely.withPlugin(new KyselyGuard(this.getMetadata(), schema));
     } as typeof getKysely;
   }
 

@@ -25,7 +25,11 @@ export class KyselyGuard {
   readonly #bornIn = currentScope();
   readonly #tables = new Map<string, EntityMetadata[]>();
 
-  constructor(metadata: MetadataStorage) {
+  readonly #schema: string;
+
+  /** `schema` is where tables are whose entity names none. */
+  constructor(metadata: MetadataStorage, schema: string) {
+    this.#schema = schema;
     for (const meta of metadata as unknown as Iterable<EntityMetadata>) {
       if (!meta.tableName || !isSoftDeletable(meta)) continue;
       this.#tables.set(meta.tableName, [...(this.#tables.get(meta.tableName) ?? []), meta.root]);
@@ -129,10 +133,15 @@ export class KyselyGuard {
     if (!isNode(source) || source.kind !== 'TableNode') return undefined;
     const { schema, identifier: name } = source['table'] as { schema?: Node; identifier: Node };
     if (!schema && hidden.includes(String(name['name']))) return undefined;
-    const meta = this.#tables
-      .get(String(name['name']))
-      ?.find((one) => !schema || schema['name'] === (one.schema ?? 'public'));
+    const meta = this.#metaOf(String(name['name']), schema && String(schema['name']));
     return meta && { meta, name: table.kind === 'AliasNode' ? (table['alias'] as Node) : name };
+  }
+  /** Without a schema, the server's search path decides; the default schema is the likeliest, and any is better than none. */
+  #metaOf(table: string, schema?: string): EntityMetadata | undefined {
+    const metas = this.#tables.get(table) ?? [];
+    const isIn = (wanted: string) => (meta: EntityMetadata) =>
+      meta.schema === '*' || (meta.schema ?? this.#schema) === wanted;
+    return metas.find(isIn(schema ?? this.#schema)) ?? (schema ? undefined : metas[0]);
   }
 }
 
