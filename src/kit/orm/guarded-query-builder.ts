@@ -53,6 +53,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   ): Promise<U> {
     // Until it is compiled, an update by a condition on a relation looks like the SELECT that it will contain.
     const isRewritten = this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY);
+    if (isRewritten) this.connectionType ??= 'write';
     return super.execute<U>(method ?? (isRewritten ? 'run' : undefined), options);
   }
 
