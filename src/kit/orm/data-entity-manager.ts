@@ -17,6 +17,7 @@ import { currentScope, keepReferences, runInScope, type ScopeMode } from '../sof
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { flatCondition } from './flat-condition.ts';
+import { keepFilter } from './keep-filter.ts';
 import { keepOwners } from './keep-owners.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
@@ -142,8 +143,10 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   override async applyFilters<Entity extends object>(
     ...args: Parameters<typeof EntityManager.prototype.applyFilters<Entity>>
   ): Promise<FilterQuery<Entity> | undefined> {
-    const [, where] = args;
-    return flatCondition(await super.applyFilters<Entity>(...args), where) as FilterQuery<Entity> | undefined;
+    const [entityName, where, options] = args;
+    const filtered = await super.applyFilters<Entity>(...args);
+    const kept = keepFilter(this.getMetadata().get(entityName) as never, options, filtered);
+    return flatCondition(kept, where) as FilterQuery<Entity> | undefined;
   }
 
   /** @internal */
