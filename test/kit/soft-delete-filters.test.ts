@@ -116,7 +116,7 @@ const MODES = {
     deletes: [false],
   },
   onlyDeleted: {
-    run: <T>(em: DataEntityManager, work: Work<T>) => em.onlyDeleted(work as never) as Promise<T>,
+    run: <T>(em: DataEntityManager, work: Work<T>) => em.onlyDeleted(work),
     reads: [true],
     changes: [],
     deletes: [],
@@ -135,7 +135,7 @@ const PAIRS = Object.entries(TENANTS).flatMap(([tenant, t]) =>
 
 describe.each(PAIRS)('the filter of a tenant %s, in %s', (_tenant, _scope, tenant, mode) => {
   const options: { filters?: FilterOptions } =
-    tenant.filters === undefined ? {} : { filters: tenant.filters as never };
+    tenant.filters === undefined ? {} : { filters: tenant.filters };
   const within = (dead: Mode['reads' | 'changes' | 'deletes']) => (row: Row) =>
     tenant.shows(row) && (dead as readonly boolean[]).includes(row.dead);
   const visible = KINDS.filter(within(mode.reads));

@@ -12,7 +12,8 @@ import { type Canary, keyOf } from './canaries.ts';
 import { classOf, contains, type Probe } from './probe.ts';
 import { isToOne, isTraversable, labelOf, plantRelation, targetsOf } from './relations.ts';
 
-const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
+/** The load strategies of the core. */
+export const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
 
 type Run = (em: SqlEntityManager, owner: Canary, dead: Canary, prop: EntityProperty) => Promise<boolean>;
 
@@ -32,15 +33,8 @@ const TO_ONE: Readonly<Record<string, Run>> = {
     await wrap(target).init();
     return isShown(target);
   },
-  'condition on the relation': async (em, owner, dead, prop) => {
-    const target = dead.meta.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
-    const value = target && dead.row[target.fieldNames?.[0] ?? ''];
-    if (!target || value === null || typeof value === 'object') {
-      return em.count(classOf(owner.meta), { [prop.name]: { deletedAt: { $ne: null } } }).then(Boolean);
-    }
-    const where = { [prop.name]: { [target.name]: value, deletedAt: { $ne: null } } };
-    return (await em.count(classOf(owner.meta), where)) > 0;
-  },
+  'condition on the relation': async (em, owner, dead, prop) =>
+    (await em.count(classOf(owner.meta), { [prop.name]: deadCondition(dead) })) > 0,
   'join by hand': async (em, owner, _dead, prop) => {
     const builder = em.createQueryBuilder(classOf(owner.meta), 'o');
     const joined = builder.select('*').leftJoinAndSelect(`o.${prop.name}` as never, 't');
@@ -133,8 +127,20 @@ function populateLater(
   };
 }
 
+/** A condition that no live row meets, and the dead one does. */
+export function deadCondition(dead: Canary): object {
+  return { ...likeness(dead), deletedAt: { $ne: null } };
+}
+
+/** A value that the row has, by a column that is not its key; nothing where it has no such value. */
+export function likeness({ meta, row }: Canary): object {
+  const prop = meta.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
+  const value = prop && row[prop.fieldNames?.[0] ?? ''];
+  return !prop || value === null || typeof value === 'object' ? {} : { [prop.name]: value };
+}
+
 /** A reference that is not loaded shows an id and no row. */
-function isShown(value: unknown): boolean {
+export function isShown(value: unknown): boolean {
   const target = Reference.unwrapReference((value ?? undefined) as never) as object | undefined;
   return target !== undefined && wrap(target).isInitialized();
 }
@@ -156,7 +162,8 @@ async function countOwner(em: SqlEntityManager, owner: Canary, where: object): P
   return em.count(classOf(owner.meta), { $and: [conditionOf(owner), where] });
 }
 
-function conditionOf({ meta, ...canary }: Canary): object {
+/** A condition that only the planted row meets. */
+export function conditionOf({ meta, ...canary }: Canary): object {
   const values = [keyOf({ meta, ...canary })].flat();
   return Object.fromEntries(meta.primaryKeys.map((name, index) => [name, values[index]]));
 }

@@ -6,6 +6,7 @@ import { isSoftDeletable } from '../../soft-delete/index.ts';
 import { Canaries, type CanaryValues, stateOf, type ViewedEntities } from './canaries.ts';
 import { entityReads } from './entity-reads.ts';
 import { entityWrites } from './entity-writes.ts';
+import { pathReads } from './path-reads.ts';
 import { classOf, type Probe } from './probe.ts';
 import { relationReads } from './relation-reads.ts';
 import type { LeakReport, ProbeResult } from './report.ts';
@@ -36,8 +37,8 @@ export interface LeakSuiteOptions {
 }
 
 /**
- * Derives from the metadata of an ORM every soft-deletable entity, every verb, every load strategy and every relation, plants
- * a dead row for each, and looks whether a read shows it or a write touches it. Each probe first runs with the guard off,
+ * Derives from the metadata of an ORM every soft-deletable entity, every verb, every load strategy, every relation and every
+ * path over two of them, plants a dead row for each, and looks whether a read shows it or a write touches it. Each probe first runs with the guard off,
  * where it must meet the row; one that does not proves nothing and is reported as vacuous.
  *
  * Everything happens in transactions that are rolled back. It needs no test framework: assert on the report.
@@ -93,6 +94,7 @@ export function probesOf(orm: LeakSuiteOrm): Probe[] {
     // A view is for reading: the layer refuses every write to it.
     ...(isSoftDeletable(meta) && !meta.view ? entityWrites(meta) : []),
     ...relationReads(meta),
+    ...pathReads(meta),
   ]);
 }
 
