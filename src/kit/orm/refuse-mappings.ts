@@ -18,7 +18,7 @@ export function refuseUnsafeMappings(metadata: Iterable<EntityMetadata>): void {
         'is registered as soft-deletable but has no deletedAt. Spread softDelete.properties() into its properties.',
       );
     }
-    if (!marked && hasColumn && !meta.abstract && !meta.virtual) {
+    if (!marked && hasColumn && !meta.abstract && !meta.virtual && !meta.embeddable) {
       throw SoftDeleteError.mapping(
         meta.className,
         'has deletedAt but is not registered as soft-deletable. Call softDelete.register(Class) beside setClass.',
@@ -30,8 +30,32 @@ export function refuseUnsafeMappings(metadata: Iterable<EntityMetadata>): void {
         'is part of a table-per-type hierarchy, whose child tables an update can reach without the parent. Use single-table inheritance.',
       );
     }
+    if (marked) refuseUnsafeMark(meta);
     for (const prop of meta.relations) refuseUnsafeRelation(meta, prop);
     refuseDeadTargets(meta);
+  }
+}
+
+/** Rows that the predicate could not tell apart, or that another entity of the same table would show without it. */
+function refuseUnsafeMark(meta: EntityMetadata): void {
+  const mark = meta.properties[DELETED_AT as never] as EntityProperty;
+  if (meta.embeddable) {
+    throw SoftDeleteError.mapping(
+      meta.className,
+      'is embedded in the rows of other entities, and cannot be deleted by itself. Register the entities that embed it.',
+    );
+  }
+  if (!mark.nullable || mark.persist === false || mark.formula) {
+    throw SoftDeleteError.mapping(
+      meta.className,
+      'has a deletedAt that is not a nullable column of its table. Spread softDelete.properties() into its properties.',
+    );
+  }
+  if (!isSoftDeletable(meta.root)) {
+    throw SoftDeleteError.mapping(
+      meta.className,
+      `shares the table of ${meta.root.className}, which is not soft-deletable and would show its deleted rows. Move the mixin to ${meta.root.className}.`,
+    );
   }
 }
 
