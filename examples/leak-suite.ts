@@ -100,10 +100,14 @@ const url = process.env['DATABASE_URL'];
 const server = await startTestServer(url ? { url } : {});
 try {
   const database = await createTestDatabase(server);
-  const report = await examine(database.url, values.stock).finally(() => database.drop());
-  const forMachines = leakReportJson(report);
-  console.log(values.json ? JSON.stringify(forMachines, null, 2) : formatLeakReport(report));
-  if (!forMachines.passed) process.exitCode = 1;
+  try {
+    const report = await examine(database.url, values.stock);
+    const forMachines = leakReportJson(report);
+    console.log(values.json ? JSON.stringify(forMachines, null, 2) : formatLeakReport(report));
+    if (!forMachines.passed) process.exitCode = 1;
+  } finally {
+    await database.drop();
+  }
 } finally {
   await server.stop();
 }

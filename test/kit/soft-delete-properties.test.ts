@@ -205,7 +205,10 @@ const VERBS = {
       .fork({ keepTransactionContext: true })
       .find(Note, {}, { orderBy: { id: 'asc' }, populate: ['children', 'links', 'linked'], strategy });
     const keys = (notes: Iterable<{ id: string }>) =>
-      [...notes].map(({ id }) => Number(id)).toSorted((a, b) => a - b);
+      [...notes]
+        .map(({ id }) => Number(id))
+        .toSorted((a, b) => a - b)
+        .join();
     const shown = found.map(
       ({ id, children, links, linked }) => `${id}:${keys(children)};${keys(links)};${keys(linked)}`,
     );

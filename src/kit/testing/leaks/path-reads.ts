@@ -96,7 +96,7 @@ async function populated(
 ): Promise<boolean> {
   const own = owner ?? dead;
   const options = { populate: [`${first.prop.name}.${second.prop.name}`], strategy } as never;
-  const found = await em.findOne(classOf(own.meta), keyOf(own) as never, options);
+  const found = await em.findOne(classOf(own.meta), keyOf(own), options);
   return entitiesOf(found?.[first.prop.name]).some((middle) => {
     const end = middle[second.prop.name];
     return isToOne(second.prop) ? isShown(end) : contains(em, entitiesOf(end), dead);
