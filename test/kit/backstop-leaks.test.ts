@@ -6,7 +6,7 @@ import { type LeakReport, runLeakSuite } from 'tombstone/testing';
 import { backstopTables } from '../../src/kit/orm/index.ts';
 import { cloneTestDatabase } from '../support/database.ts';
 import { addBackstop, connect } from './fixtures/backstop.ts';
-import { except } from './fixtures/core-failures.ts';
+import { LIBRARY_EXCEPTIONS as except } from './fixtures/model-exceptions.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
 
 async function guard(url: string, metadata: object): Promise<void> {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runLeakSuite } from 'tombstone/testing';
 import { GuardedQueryBuilder } from '../../src/kit/orm/guarded-query-builder.ts';
-import { EXCEPT_MUSEUM as except } from '../../leaks/systems.ts';
+import { MUSEUM_EXCEPTIONS as except } from './fixtures/model-exceptions.ts';
 import { type Museum, openMuseum } from './fixtures/museum.ts';
 
 let museum: Museum;

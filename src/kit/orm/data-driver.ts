@@ -39,6 +39,7 @@ import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor } from './shown-owners.ts';
 import { upsertByPolicy } from './upsert-by-policy.ts';
 import { conflictFields } from './upsert-request.ts';
@@ -53,6 +54,12 @@ type MapJoined = (
   populate: readonly PopulateOptions<object>[],
   ...rest: unknown[]
 ) => void;
+
+type InsertManyRest<T extends object> = [
+  data: EntityDictionary<T>[],
+  options?: NativeInsertUpdateManyOptions<T>,
+  transform?: (sql: string) => string,
+];
 
 /**
  * MikroORM's PostgreSQL driver with the layer's rules: it hands out the guarded query builder, checks that a flush
@@ -110,6 +117,15 @@ export class DataDriver extends PostgreSqlDriver {
     );
     if (!convertCustomTypes) builder.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
     return builder as unknown as AnyQueryBuilder<T>;
+  }
+
+  /** The core writes this one as text, past the query builder; only views need a look at it. */
+  override async nativeInsertMany<T extends object>(
+    entityName: EntityName<T>,
+    ...rest: InsertManyRest<T>
+  ): Promise<QueryResult<T>> {
+    refuseViewWrite(this.metadata.get(entityName) as never);
+    return super.nativeInsertMany(entityName, ...rest);
   }
 
   override async nativeUpdate<T extends object>(

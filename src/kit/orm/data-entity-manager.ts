@@ -18,6 +18,7 @@ import { currentScope, keepReferences, runInScope, type ScopeMode } from '../sof
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { flatCondition } from './flat-condition.ts';
+import { keepFilter } from './keep-filter.ts';
 import { keepOwners } from './keep-owners.ts';
 import { keepStubs } from './keep-stubs.ts';
 import { KyselyGuard } from './kysely-guard.ts';
@@ -68,7 +69,8 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {
       const kysely = getKysely.call(this, options);
-      return kysely.withPlugin(new KyselyGuard(this.getMetadata(), this.getDriver()));
+      const schema = this.schema ?? this.config.get('schema') ?? 'public';
+      return kysely.withPlugin(new KyselyGuard(this.getMetadata(), this.getDriver(), schema));
     } as typeof getKysely;
   }
 
@@ -164,10 +166,11 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   override applyFilters<Entity extends object>(
     ...args: Parameters<typeof EntityManager.prototype.applyFilters<Entity>>
   ): Promise<FilterQuery<Entity> | undefined> {
-    const [, where] = args;
-    return super
-      .applyFilters<Entity>(...args)
-      .then((merged) => flatCondition(merged, where) as FilterQuery<Entity> | undefined);
+    const [entityName, where, options] = args;
+    return super.applyFilters<Entity>(...args).then((filtered) => {
+      const kept = keepFilter(this.getMetadata().get(entityName) as never, options, filtered);
+      return flatCondition(kept, where) as FilterQuery<Entity> | undefined;
+    });
   }
 
   /** @internal */

@@ -19,6 +19,7 @@ import {
   visibleRows,
 } from '../soft-delete/index.ts';
 import { instantsSetOnUpdate, withColumnPredicate, withPredicate } from './live-predicate.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor, shownOwners, withSql } from './shown-owners.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import { isInUpsert } from './upsert-call.ts';
@@ -59,6 +60,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   ): Promise<U> {
     // Until it is compiled, an update by a condition on a relation looks like the SELECT that it will contain.
     const isRewritten = this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY);
+    if (isRewritten) this.connectionType ??= 'write';
     return super.execute<U>(method ?? (isRewritten ? 'run' : undefined), options);
   }
 
@@ -83,6 +85,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     if (this.bornIn !== currentScope() || this.bornIn?.closed) {
       throw SoftDeleteError.wrongScope('This query builder');
     }
+    if (this.writes()) refuseViewWrite(this.mainAlias.meta as EntityMetadata | undefined);
     this.inferConflictTarget();
     if (guardsWrites(this.bornIn) && !this.guarded && !this.state.unionQuery) {
       this.guard();

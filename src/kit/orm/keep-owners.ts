@@ -11,6 +11,9 @@ export function keepOwners(meta: EntityMetadata, populate: PopulateOptions<objec
     if (!prop?.targetMeta) continue;
     const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
     if (isToOne && mayBeAbsent(prop.targetMeta)) hint.joinType ??= 'left join';
-    if (hint.children) keepOwners(prop.targetMeta, hint.children);
+    // The hints below a polymorphic relation are for the targets of every class.
+    for (const target of prop.polymorphTargets ?? [prop.targetMeta]) {
+      if (hint.children) keepOwners(target, hint.children);
+    }
   }
 }

@@ -8,6 +8,7 @@ import {
   visibleRows,
 } from '../soft-delete/index.ts';
 import { deletedAtColumn } from './live-predicate.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor, shownOwners } from './shown-owners.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
@@ -33,9 +34,12 @@ export class KyselyGuard {
   readonly #tables = new Map<string, EntityMetadata[]>();
 
   readonly #driver: object;
+  readonly #schema: string;
 
-  constructor(metadata: MetadataStorage, driver: object) {
+  /** `schema` is where tables are whose entity names none. */
+  constructor(metadata: MetadataStorage, driver: object, schema: string) {
     this.#driver = driver;
+    this.#schema = schema;
     for (const meta of metadata as unknown as Iterable<EntityMetadata>) {
       if (!meta.tableName || !mayBeAbsent(meta)) continue;
       this.#tables.set(meta.tableName, [...(this.#tables.get(meta.tableName) ?? []), meta.root]);
@@ -78,8 +82,10 @@ export class KyselyGuard {
       case 'JoinNode':
         return { ...node, table: this.#visible(node['table'] as Node, hidden) };
       case 'UpdateQueryNode':
+        refuseViewWrite(this.#targetOf(node['table'], hidden)?.meta);
         return this.#withPredicate(node, 'where', this.#targetOf(node['table'], hidden));
       case 'InsertQueryNode':
+        refuseViewWrite(this.#targetOf(node['into'], hidden)?.meta);
         return this.#guardConflict(node, hidden);
       case 'DeleteQueryNode':
         return this.#guardDelete(node, hidden);
@@ -153,10 +159,15 @@ export class KyselyGuard {
     if (!isNode(source) || source.kind !== 'TableNode') return undefined;
     const { schema, identifier: name } = source['table'] as { schema?: Node; identifier: Node };
     if (!schema && hidden.includes(String(name['name']))) return undefined;
-    const meta = this.#tables
-      .get(String(name['name']))
-      ?.find((one) => !schema || schema['name'] === (one.schema ?? 'public'));
+    const meta = this.#metaOf(String(name['name']), schema && String(schema['name']));
     return meta && { meta, name: table.kind === 'AliasNode' ? (table['alias'] as Node) : name };
+  }
+  /** Without a schema, the server's search path decides; the default schema is the likeliest, and any is better than none. */
+  #metaOf(table: string, schema?: string): EntityMetadata | undefined {
+    const metas = this.#tables.get(table) ?? [];
+    const isIn = (wanted: string) => (meta: EntityMetadata) =>
+      meta.schema === '*' || (meta.schema ?? this.#schema) === wanted;
+    return metas.find(isIn(schema ?? this.#schema)) ?? (schema ? undefined : metas[0]);
   }
 }
 

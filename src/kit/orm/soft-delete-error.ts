@@ -8,7 +8,8 @@ export class SoftDeleteError extends Error {
     | 'SOFT_DELETE.MAPPING'
     | 'SOFT_DELETE.NO_BACKSTOP'
     | 'SOFT_DELETE.NOT_SOFT_DELETABLE'
-    | 'SOFT_DELETE.UPSERT';
+    | 'SOFT_DELETE.UPSERT'
+    | 'SOFT_DELETE.VIEW';
 
   private constructor(code: SoftDeleteError['code'], message: string) {
     super(message);
@@ -55,6 +56,14 @@ export class SoftDeleteError extends Error {
       'SOFT_DELETE.UPSERT',
       `${entity} has no upsert policy, so an upsert that meets a deleted row has no answer. ` +
         `Write softDelete.register(${entity}, { upsert: 'revive' }), or 'refuse' or 'beside'.`,
+    );
+  }
+
+  /** A write to a soft-deletable view. */
+  static view(entity: string): SoftDeleteError {
+    return new SoftDeleteError(
+      'SOFT_DELETE.VIEW',
+      `${entity} is a view, and views are for reading. Write to the entity of the table that it shows.`,
     );
   }
 

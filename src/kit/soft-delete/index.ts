@@ -6,7 +6,7 @@ export {
   mayBeAbsent,
   mayLoseTarget,
 } from './dead-targets.ts';
-export { SOFT_DELETE_FILTER, softDeleteFilter } from './filter.ts';
+export { SOFT_DELETE_FILTER, softDeleteCondition, softDeleteFilter } from './filter.ts';
 export { KeepForeignKeys } from './keep-foreign-keys.ts';
 export { keepReferences } from './keep-references.ts';
 export { isSoftDeletable, type SoftDeleteOptions } from './marker.ts';

@@ -14,11 +14,15 @@ export {
   type CanaryValues,
   formatLeakReport,
   type LeakReport,
+  type LeakReportJson,
+  leakReportJson,
   type LeakSuiteOptions,
   type LeakSuiteOrm,
+  type LeakSums,
   type ProbeResult,
   runLeakSuite,
   type Verdict,
+  type ViewedEntities,
 } from './leaks/index.ts';
 export {
   findUnguarded,

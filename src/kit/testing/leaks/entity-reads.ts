@@ -72,10 +72,9 @@ const READS: Readonly<Record<string, Run>> = {
     return rows.length > 0;
   },
   'Kysely select': async (em, { dead }, meta) => {
-    let query = em
-      .getKysely<Record<string, Record<string, unknown>>>()
-      .selectFrom(meta.tableName)
-      .selectAll();
+    const kysely = em.getKysely<Record<string, Record<string, unknown>>>();
+    const ofSchema = meta.schema && meta.schema !== '*' ? kysely.withSchema(meta.schema) : kysely;
+    let query = ofSchema.selectFrom(meta.tableName).selectAll();
     for (const key of meta.getPrimaryProps().flatMap((prop) => prop.fieldNames)) {
       query = query.where(key, '=', dead.row[key]);
     }

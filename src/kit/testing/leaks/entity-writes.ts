@@ -194,6 +194,7 @@ function rowFor({ dead }: Scene, meta: EntityMetadata): never {
     .filter((prop) => prop.name !== DELETED_AT && !prop.generated && !prop.formula && prop.persist !== false)
     .map((prop) => [prop.name, prop.fieldNames.map((column) => dead.row[column])] as const)
     .filter(([, values]) => values.every((value) => value !== null && value !== undefined))
+    // A key of several columns, and a polymorphic one with the name of its target in front, is written as a list.
     .map(([name, values]) => [name, values.length === 1 ? values[0] : values] as const);
   return { ...Object.fromEntries(known), ...changeOf(meta) } as never;
 }

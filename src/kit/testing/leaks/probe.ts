@@ -8,6 +8,8 @@ export interface Scene {
   readonly dead: Canary;
   /** The row whose relation leads to the dead one, where the probe is about a relation. */
   readonly owner?: Canary;
+  /** The row at the end of a path over two relations. */
+  readonly end?: Canary;
 }
 
 /**

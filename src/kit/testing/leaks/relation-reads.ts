@@ -8,11 +8,13 @@ import {
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { DELETED_AT, isSoftDeletable } from '../../soft-delete/index.ts';
-import { type Absence, absencesOf, plantAbsent } from './absence.ts';
-import { type Canaries, type Canary, columnOf, keyOf } from './canaries.ts';
-import { classOf, contains, type Probe, type Scene } from './probe.ts';
+import { type Absence, absencesOf } from './absence.ts';
+import { type Canary, columnOf, keyOf } from './canaries.ts';
+import { classOf, contains, type Probe } from './probe.ts';
+import { isToOne, isTraversable, labelOf, plantRelation, targetsOf } from './relations.ts';
 
-const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
+/** The load strategies of the core. */
+export const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
 
 type Run = (em: SqlEntityManager, owner: Canary, dead: Canary, prop: EntityProperty) => Promise<boolean>;
 
@@ -32,15 +34,8 @@ const TO_ONE: Readonly<Record<string, Run>> = {
     await wrap(target).init();
     return isShown(target);
   },
-  'condition on the relation': async (em, owner, dead, prop) => {
-    const target = prop.targetMeta?.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
-    const value = target && dead.row[target.fieldNames?.[0] ?? ''];
-    // Of a row that is hidden only the key is left to look for, which is no traversal, so that the owner says enough.
-    const mark = isDead(dead) ? { deletedAt: { $ne: null } } : {};
-    const isUsable = target && value !== null && typeof value !== 'object';
-    const where = { [prop.name]: { ...(isUsable ? { [target.name]: value } : {}), ...mark } };
-    return (await em.count(classOf(owner.meta), where)) > 0;
-  },
+  'condition on the relation': async (em, owner, dead, prop) =>
+    (await em.count(classOf(owner.meta), { [prop.name]: deadCondition(dead) })) > 0,
   'join by hand': async (em, owner, _dead, prop) => {
     const builder = em.createQueryBuilder(classOf(owner.meta), 'o');
     const joined = builder.select('*').leftJoinAndSelect(`o.${prop.name}` as never, 't');
@@ -72,7 +67,7 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   $none: async (em, owner, _dead, prop) =>
     (await countOwner(em, owner, { [prop.name]: { $none: {} } })) === 0,
   $every: async (em, owner, dead, prop) => {
-    const key = prop.targetMeta?.primaryKeys[0] ?? '';
+    const key = dead.meta.primaryKeys[0] ?? '';
     const where = { [prop.name]: { $every: { [key]: { $ne: [keyOf(dead)].flat()[0] } } } };
     return (await countOwner(em, owner, where)) === 0;
   },
@@ -86,59 +81,51 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   },
 };
 
-/** The probes of all relations of one entity that lead to rows which may be dead or hidden. */
+/**
+ * The probes of all relations of one entity that lead to rows which may be dead or hidden; a polymorphic one has a set per
+ * target.
+ */
 export function relationReads(meta: EntityMetadata): Probe[] {
   return meta.relations
-    .filter(isTraversable)
-    .flatMap((prop) => absencesBehind(prop).flatMap((absence) => probesOf(meta, prop, absence)));
+    .filter((prop) => isTraversable(prop))
+    .flatMap((prop) => targetsOf(prop).map((target) => ({ prop, target })))
+    .flatMap(({ prop, target }) =>
+      absencesBehind(prop, target).flatMap((absence) => probesOf(meta, prop, target, absence)),
+    );
 }
 
 /** Of the relations that hide a target one is enough here: the condition of all of them is one. */
-function absencesBehind(prop: EntityProperty): Absence[] {
-  const absences = absencesOf(prop.targetMeta as unknown as EntityMetadata);
+function absencesBehind(prop: EntityProperty, target: EntityMetadata): Absence[] {
+  const absences = absencesOf(target);
   const dead = absences.filter(({ hiddenBy }) => !hiddenBy);
   // One that leads back to where this relation starts would hide its target by a start that is dead itself.
   const hidden = absences.filter(({ hiddenBy }) => hiddenBy && hiddenBy.name !== prop.mappedBy);
   return [...dead, ...hidden.slice(0, 1)];
 }
 
-function probesOf(meta: EntityMetadata, prop: EntityProperty, absence: Absence): Probe[] {
-  const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-  return Object.entries(isToOne ? TO_ONE : TO_MANY).map(([verb, run]): Probe => ({
-    name: `${meta.className}.${prop.name} ${verb}${absence.suffix}`,
+function probesOf(
+  meta: EntityMetadata,
+  prop: EntityProperty,
+  target: EntityMetadata,
+  absence: Absence,
+): Probe[] {
+  return verbsOf(prop, target).map(([verb, run]): Probe => ({
+    name: `${meta.className}.${labelOf(prop, target)} ${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
     kind: 'read',
-    plant: (canaries) => plantRelation(canaries, meta, prop, absence),
+    plant: (canaries) => plantRelation(canaries, meta, prop, target, absence),
     run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
   }));
 }
 
-/** Not the key-only properties, nor the inverse sides that the core adds for itself. */
-function isTraversable(prop: EntityProperty): boolean {
-  const isOwn = prop.userDefined !== false && !prop.name.endsWith('__inverse');
-  return isOwn && !prop.polymorphic && !prop.mapToPk && prop.targetMeta !== undefined;
-}
-
-async function plantRelation(
-  canaries: Canaries,
-  meta: EntityMetadata,
-  prop: EntityProperty,
-  absence: Absence,
-): Promise<Scene> {
-  const target = prop.targetMeta as unknown as EntityMetadata;
-  if (prop.kind === ReferenceKind.MANY_TO_MANY) {
-    const owner = await canaries.plant(meta);
-    const dead = await plantAbsent(canaries, target, absence);
-    await canaries.link(prop, owner, dead);
-    return { dead, owner };
-  }
-  if (prop.owner || prop.kind === ReferenceKind.MANY_TO_ONE) {
-    const dead = await plantAbsent(canaries, target, absence);
-    return { dead, owner: await canaries.plant(meta, { references: { [prop.name]: dead } }) };
-  }
-  const owner = await canaries.plant(meta);
-  return { dead: await plantAbsent(canaries, target, absence, { [prop.mappedBy]: owner }), owner };
+function verbsOf(prop: EntityProperty, target: EntityMetadata): [string, Run][] {
+  return Object.entries(isToOne(prop) ? TO_ONE : TO_MANY).filter(([verb]) => {
+    // The core cannot hydrate a joined row of one of several targets: it shows none.
+    if (verb === 'join by hand') return !prop.polymorphic;
+    // In a condition, the core joins the first target of a polymorphic relation and no other.
+    return verb !== 'condition on the relation' || prop.targetMeta?.class === target.class;
+  });
 }
 
 const isDead = ({ meta, row }: Canary): boolean =>
@@ -164,8 +151,23 @@ function populateLater(
   };
 }
 
+/**
+ * A condition that no live row meets, and the dead one does. Of a row that is hidden its likeness is left to look for, and
+ * where it has none only its key, which is no traversal, so that the owner says enough.
+ */
+export function deadCondition(dead: Canary): object {
+  return { ...likeness(dead), ...(isDead(dead) ? { deletedAt: { $ne: null } } : {}) };
+}
+
+/** A value that the row has, by a column that is not its key; nothing where it has no such value. */
+export function likeness({ meta, row }: Canary): object {
+  const prop = meta.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
+  const value = prop && row[prop.fieldNames?.[0] ?? ''];
+  return !prop || value === null || typeof value === 'object' ? {} : { [prop.name]: value };
+}
+
 /** A reference that is not loaded shows an id and no row. */
-function isShown(value: unknown): boolean {
+export function isShown(value: unknown): boolean {
   const target = Reference.unwrapReference((value ?? undefined) as never) as object | undefined;
   return target !== undefined && wrap(target).isInitialized();
 }
@@ -187,7 +189,8 @@ async function countOwner(em: SqlEntityManager, owner: Canary, where: object): P
   return em.count(classOf(owner.meta), { $and: [conditionOf(owner), where] });
 }
 
-function conditionOf({ meta, ...canary }: Canary): object {
+/** A condition that only the planted row meets. */
+export function conditionOf({ meta, ...canary }: Canary): object {
   const values = [keyOf({ meta, ...canary })].flat();
   return Object.fromEntries(meta.primaryKeys.map((name, index) => [name, values[index]]));
 }
