@@ -34,7 +34,7 @@ beforeAll(async () => {
     wire.push(typeof first === 'string' ? first : first.text);
     return (query as (...all: unknown[]) => unknown).apply(this, args);
   } as never;
-  library = await openLibrary({ backstop: true, pool: { max: 12 } });
+  library = await openLibrary({ backstop: true, pool: { max: 12 }, unwatched: true });
   outside = await connect(library.url);
   const { up } = backstopMigration(backstopTables(library.orm.getMetadata() as never));
   triggers = up;
@@ -71,7 +71,7 @@ describe('outside skipSoftDelete', () => {
   });
 
   it('soft deletes, flushes and transactions work, and send not one statement more', async () => {
-    const plain = await openLibrary({ url: library.url });
+    const plain = await openLibrary({ url: library.url, unwatched: true });
     const work = async ({ em, reset }: Library): Promise<string[]> => {
       await reset();
       await em().count(Volume);
@@ -129,7 +129,7 @@ async function waitsForLock(client: Client): Promise<void> {
 
 describe('in skipSoftDelete', () => {
   it('without backstop: true, the database refuses what it is not told about', async () => {
-    const plain = await openLibrary({ url: library.url });
+    const plain = await openLibrary({ url: library.url, unwatched: true });
     expect(await codeOf(plain.em().getRepository(Volume).hardDelete('1'))).toBe(REFUSED);
     expect(await codeOf(plain.em().getRepository(Volume).restoreByKey('2'))).toBe(REFUSED);
     expect(await library.stateOf('volume', 1)).toBe('live');

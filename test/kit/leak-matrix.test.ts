@@ -62,7 +62,7 @@ describe('the matrix of one run', () => {
     const { url } = await emptyTestDatabase();
     await createModel(url);
     comparison = await compare(url);
-  }, 120_000);
+  }, 300_000);
 
   const versions = { mikroOrm: '7.2.1', postgresql: '18', node: '24' };
 

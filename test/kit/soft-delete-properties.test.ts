@@ -1,7 +1,17 @@
 import { MikroORM, TransactionPropagation } from '@mikro-orm/core';
 import { defineEntity, p, QueryBuilder } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { array, assert, asyncProperty, check, constantFrom, nat, record } from 'fast-check';
+import {
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  check,
+  constantFrom,
+  nat,
+  record,
+  uniqueArray,
+} from 'fast-check';
 import {
   bigintId,
   type DataDriver,
@@ -85,6 +95,42 @@ class Model {
   taken(code: string): boolean {
     return this.live().some((row) => row.code === code);
   }
+}
+
+interface Plan {
+  readonly code: string;
+  readonly dead: boolean;
+  readonly parent: number;
+  readonly links: readonly number[];
+}
+
+/** A random graph to begin with: sequences are short, and most of them should meet dead rows at once. */
+async function plant(plans: readonly Plan[]): Promise<Model> {
+  const em = orm.em.fork();
+  const numbers = `select nextval('notes_id_seq') as id from generate_series(1, ${plans.length})`;
+  const ids = (await em.execute<{ id: string }[]>(numbers)).map(({ id }) => id);
+  const model = new Model();
+  for (const [index, { code, dead, parent, links }] of plans.entries()) {
+    const isDead = dead || model.taken(code);
+    const linked = links.flatMap((at) => ids[at] ?? []).toSorted((a, b) => Number(a) - Number(b));
+    const row = {
+      id: ids[index] ?? '',
+      code,
+      text: 'x',
+      parent: ids[parent] ?? null,
+      links: linked,
+      dead: isDead,
+    };
+    model.rows.push(row);
+  }
+  await em.execute(`
+    insert into notes (id, code, text, parent_id, deleted_at)
+    select id, code, text, parent, case when dead then now() end
+    from jsonb_to_recordset('${JSON.stringify(model.rows)}') as r (id bigint, code text, text text, parent bigint, dead boolean);
+    insert into note_links (from_id, to_id)
+    select id, link::bigint
+    from jsonb_to_recordset('${JSON.stringify(model.rows)}') as r (id bigint, links jsonb), jsonb_array_elements_text(links) as link`);
+  return model;
 }
 
 type Answer = string | number | boolean;
@@ -304,6 +350,16 @@ const steps = array(
   { minLength: 1, maxLength: 8 },
 );
 
+const graph = array(
+  record<Plan>({
+    code: constantFrom('a', 'b', 'c', 'd'),
+    dead: boolean(),
+    parent: nat(8),
+    links: uniqueArray(nat(5), { maxLength: 3 }),
+  }),
+  { maxLength: 6 },
+);
+
 const isError = (answer: Answer): boolean => String(answer).startsWith('DATA.');
 
 async function runStep(em: DataEntityManager, model: Model, step: Step): Promise<Model> {
@@ -316,9 +372,9 @@ async function runStep(em: DataEntityManager, model: Model, step: Step): Promise
   return isStored ? after : model;
 }
 
-const property = asyncProperty(steps, async (sequence) => {
+const property = asyncProperty(graph, steps, async (plans, sequence) => {
   await orm.em.fork().execute('delete from notes');
-  let model = new Model();
+  let model = plans.length > 0 ? await plant(plans) : new Model();
   const managers: DataEntityManager[] = [orm.em.fork(), orm.em.fork()];
   for (const step of sequence) {
     const em = step.manager === 0 ? orm.em.fork() : (managers[step.manager - 1] as DataEntityManager);
@@ -328,7 +384,7 @@ const property = asyncProperty(steps, async (sequence) => {
   }
   const found = await orm.em.fork().execute<Row[]>(`
     select id, code, text, parent_id as parent, deleted_at is not null as dead,
-      array(select to_id::text from note_links where from_id = notes.id order by to_id) as links
+      array(select to_id::text from note_links where from_id = notes.id order by note_links.to_id) as links
     from notes order by id`);
   expect(found).toEqual(model.rows);
 });

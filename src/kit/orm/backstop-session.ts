@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { BACKSTOP_SETTING } from '../migrations/index.ts';
 import { currentScope, guardsWrites } from '../soft-delete/index.ts';
+import { isLiftingMarks } from './lifting-marks.ts';
 
 type Value = 'on' | 'off';
 type Query = (...args: unknown[]) => unknown;
@@ -77,7 +78,8 @@ class BackstopSession {
     if (ROLLS_BACK.test(text) || !this.#isOpen) return undefined;
     const scope = currentScope();
     // What a scope has left running when it ended is not the scope's work any more.
-    const wanted: Value = guardsWrites(scope) || scope?.closed === true ? 'off' : 'on';
+    const isSkipping = !guardsWrites(scope) && scope?.closed !== true;
+    const wanted: Value = isSkipping || isLiftingMarks() ? 'on' : 'off';
     if (wanted === this.#value) return undefined;
     this.#wasOn = true;
     return {

@@ -14,6 +14,9 @@ import { deletedAtColumn, instantsSetOnUpdate } from './live-predicate.ts';
 import { amongTexts, type RowTexts, takeTexts, textsOf } from './row-texts.ts';
 import { columnsOf } from './upsert-target.ts';
 
+/** Read by those who look at statements, and by the check of raw SQL. */
+const ALL_ROWS = 'soft-delete: all rows, because the policy of an upsert looks for deleted ones';
+
 /** A row that an upsert met, or has found beside the one that it inserted. */
 export interface HeldRow {
   readonly key: RowTexts;
@@ -114,7 +117,7 @@ function builderOf(
 ): QueryBuilder<object> {
   const builder = new QueryBuilder<object>(meta.class, driver.getMetadata(), driver, ctx, undefined, 'write');
   if (isRead && convertCustomTypes === false) builder.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
-  return builder.withSchema(driver.getSchemaName(meta, { schema }));
+  return builder.withSchema(driver.getSchemaName(meta, { schema })).comment(ALL_ROWS);
 }
 
 async function read(rows: RowsByUnique, builder: QueryBuilder<object>): Promise<HeldRow[]> {

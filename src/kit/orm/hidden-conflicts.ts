@@ -37,6 +37,7 @@ export async function refuseHiddenConflicts(
   const hidden = raw((alias) => hiddenSql(driver, meta, alias, schema) ?? 'false');
   const rows = await builder
     .withSchema(driver.getSchemaName(meta, schema === undefined ? {} : { schema }))
+    .comment('soft-delete: all rows, because an upsert that wrote too few looks for hidden ones')
     .select(meta.primaryKeys as never)
     .where({ $and: [{ $or }, { [hidden as unknown as string]: [] }] } as never)
     .execute<Dictionary[]>('all');

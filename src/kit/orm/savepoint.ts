@@ -30,8 +30,11 @@ export async function undoable<T>(
 }
 
 /** Runs one statement of the transaction, when no savepoint of {@link undoable} is open in it. */
-export async function besideSavepoints<T>(ctx: unknown, work: () => Promise<T>): Promise<T> {
-  if (typeof ctx !== 'object' || ctx === null) return work();
+export function besideSavepoints<T>(ctx: unknown, work: () => Promise<T>): Promise<T> {
+  return typeof ctx === 'object' && ctx !== null ? inTurn(ctx, work) : work();
+}
+
+async function inTurn<T>(ctx: object, work: () => Promise<T>): Promise<T> {
   for (let busy = open.get(ctx); busy; busy = open.get(ctx)) await busy;
   const statements = running.get(ctx) ?? new Set();
   running.set(ctx, statements);

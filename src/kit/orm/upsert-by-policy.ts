@@ -2,9 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dictionary, type QueryResult, type Transaction } from '@mikro-orm/core';
 import { type DataError, isDataError, keyIsTaken, lostRace, SoftDeletedRowError } from '../errors/index.ts';
 import { type HeldRow, deadRowsBeside, rowsHolding, reviveRows, type RowsByUnique } from './dead-rows.ts';
+import { hasBackstop } from './layer-options.ts';
+import { liftingMarks } from './lifting-marks.ts';
 import { undoable } from './savepoint.ts';
 import { asWritten, inGivenOrder, keysOfRows, orderOf, type UpsertRequest } from './upsert-request.ts';
-import { type InsertedRow, insertOnConflict, type OnConflict, partsOf } from './upsert-statement.ts';
+import {
+  type InsertedRow,
+  insertOnConflict,
+  type OnConflict,
+  partsOf,
+  type Written,
+} from './upsert-statement.ts';
 import { columnsOf, isByProperties, liveOnlyUnique } from './upsert-target.ts';
 
 /** So often another session may come between; each of them has got its own work done meanwhile. */
@@ -103,7 +111,7 @@ class Upsert {
     const inserted: InsertedRow[] = [];
     for (const part of partsOf(rows, dead)) {
       const revived = part.dead ? await this.#revive(part.dead, ctx) : 0;
-      const written = await insertOnConflict(this.#request, part.rows, this.#onConflict(revived), ctx);
+      const written = await this.#insert(part.rows, this.#onConflict(revived), ctx);
       results.push(written.result);
       inserted.push(...written.inserted.map((row) => ({ ...row, place: part.place + row.place })));
     }
@@ -111,6 +119,11 @@ class Upsert {
     if (this.#allowsDead) await this.#lookBeside(inserted, ctx);
     if (affectedRows < rows.length) await this.#lookAtConflicts(ctx);
     return { insertId: 0, affectedRows, rows: results.flatMap((result) => result.rows ?? []) };
+  }
+
+  #insert(rows: readonly Dictionary[], onConflict: OnConflict, ctx?: Transaction): Promise<Written> {
+    const insert = () => insertOnConflict(this.#request, rows, onConflict, ctx);
+    return onConflict === 'all' || onConflict === 'dead' ? liftingMarks(insert) : insert();
   }
 
   #onConflict(revived: number): OnConflict {
@@ -150,7 +163,7 @@ class Upsert {
 
   async #revive(dead: readonly HeldRow[], ctx: Transaction): Promise<number> {
     try {
-      return await reviveRows(this.#byUnique, dead, ctx);
+      return await liftingMarks(() => reviveRows(this.#byUnique, dead, ctx));
     } catch (error) {
       const isOurs = isDataError(error) && error.sqlState === '23505' && this.#isIndex(error.constraint);
       throw isOurs ? new Overtaken('', { cause: error }) : error;
@@ -181,7 +194,9 @@ class Upsert {
   }
 
   #isUndoable(): boolean {
-    const { policy, rows } = this.#request;
+    const { policy, rows, driver } = this.#request;
+    // What the backstop lets pass, it lets pass in a transaction.
+    if (policy === 'revive' && hasBackstop(driver.config)) return true;
     return this.#allowsDead ? policy !== 'beside' : rows.length > 1;
   }
 

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Dictionary, type EntityMetadata, helper, Utils } from '@mikro-orm/core';
 import { currentScope, guardsWrites, isSoftDeletable, upsertPolicyOf } from '../soft-delete/index.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import { inferredFields } from './upsert-target.ts';
 
@@ -20,7 +21,7 @@ export function isInUpsert(): boolean {
  * The options of an upsert of these rows as the layer hands them to the core: with the key that the core would not infer,
  * and without batches, of which one could be written and the next refused.
  *
- * @throws SoftDeleteError when the entity has no policy.
+ * @throws SoftDeleteError when the entity has no policy, or is a view.
  */
 export function upsertOptions(
   meta: EntityMetadata,
@@ -28,6 +29,7 @@ export function upsertOptions(
   options: Dictionary = {},
 ): Dictionary {
   if (!isSoftDeletable(meta)) return options;
+  refuseViewWrite(meta);
   if (guardsWrites(currentScope()) && !upsertPolicyOf(meta)) throw SoftDeleteError.upsert(meta.className);
   const inferred = options['onConflictFields'] ? undefined : inferredFields(meta, valuesOf(rows[0] ?? {}));
   return {

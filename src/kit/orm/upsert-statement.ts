@@ -51,6 +51,7 @@ export function partsOf(rows: readonly Dictionary[], dead: readonly HeldRow[]): 
 /** How a conflict is answered: which rows it may change; `none` leaves them all as they are. */
 export type OnConflict = VisibleRows | 'none';
 
+const REVIVES = 'soft-delete: all rows, because the policy of the upsert revives deleted ones';
 const INSERTED = 'upsert_inserted';
 
 /** The one statement of an upsert. Unlike the core's, it sets `updated_at`, raises the version and keeps primary keys. */
@@ -79,6 +80,7 @@ export async function insertOnConflict(
   if (Object.keys(merge).length === 0) insert.ignore();
   else insert.merge(merge as never);
   if (onConflict !== 'none') builder.conflictRows = onConflict;
+  if (onConflict === 'all') builder.comment(REVIVES);
   if (options.onConflictWhere) insert.where(options.onConflictWhere as never);
   const result = await builder.execute<QueryResult<object>>('run', { mapResults: false });
   return { result, inserted: takeInserted(request, result.rows ?? []) };
