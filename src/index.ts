@@ -1,6 +1,7 @@
 /** The kit's daily words; it loads no module. */
 export type { DataError, DomainError, DomainErrors } from './kit/errors/index.ts';
 export {
+  BackstopError,
   CheckError,
   ConcurrencyError,
   ConflictError,
@@ -25,12 +26,18 @@ export {
   isTrashed,
   type Live,
   softDelete,
+  type SoftDeleteOptions,
   type Trashed,
+  type UpsertPolicy,
 } from './kit/soft-delete/index.ts';
 export {
+  checkBackstop,
   DataDriver,
   DataEntityManager,
   DataRepository,
+  live,
+  LiveFragment,
+  liveSql,
   type PreparedStatement,
   runPrepared,
   SoftDeleteError,

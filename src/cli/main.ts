@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { MigrationError } from '../kit/migrations/index.ts';
+import { addBackstop } from './backstop.ts';
 import { EXIT, EXIT_OF, UsageError } from './exit-codes.ts';
 import { addMigrate } from './migrate.ts';
 import { withoutSecrets } from './secrets.ts';
@@ -21,6 +22,7 @@ function program(): Command {
       '\nExit codes: 0 done, 1 failed, 2 wrong usage (nothing was touched); "tombstone migrate --help" lists all.',
     );
   addMigrate(command);
+  addBackstop(command);
   for (const each of everyCommand(command)) {
     each.exitOverride().allowExcessArguments(false).configureOutput({ outputError: withoutValues });
   }

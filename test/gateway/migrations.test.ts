@@ -8,6 +8,7 @@ import { type DataDriver, type DataEntityManager, defineDataConfig } from 'tombs
 import { gateway, gatewayErrors, verifyAllowedGroups } from 'tombstone/gateway';
 import { Migrator } from 'tombstone/migrations';
 import { cloneTestDatabase, emptyTestDatabase } from '../support/database.ts';
+import { watched } from '../support/watched.ts';
 
 /** Runs `work` against a transaction that has done its first step before, and the others while `work` waits for it. */
 async function during<T>(url: string, [first = '', ...steps]: string[], work: () => Promise<T>): Promise<T> {
@@ -45,10 +46,11 @@ async function withOrm<T>(
   work: (em: DataEntityManager, orm: MikroORM<DataDriver, DataEntityManager>) => Promise<T>,
 ): Promise<T> {
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
+  const close = watched(orm);
   try {
     return await work(orm.em.fork(), orm);
   } finally {
-    await orm.close();
+    await close();
   }
 }
 

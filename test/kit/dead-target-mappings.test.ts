@@ -87,6 +87,11 @@ describe('when the ORM starts, a NOT NULL relation to a soft-deletable entity', 
 
   it.each(['null', 'stub', 'hide'] as const)('is accepted with %s', async (ward) => {
     softDelete.deadTargets(classes.Bed, { ward });
+    // A row that may be hidden is, for the rows that lead to it, as one that may be dead.
+    if (ward === 'hide') {
+      await expect(all()).rejects.toMatchObject(refused('^Lamp\\.bed is NOT NULL'));
+      softDelete.deadTargets(classes.Lamp, { bed: 'stub' });
+    }
     await expect(all()).resolves.toBeUndefined();
   });
 
@@ -176,6 +181,76 @@ describe('when the ORM starts, a declaration is refused', () => {
     await expect(all()).rejects.toMatchObject(
       refused(`^${entity}\\.${property} is declared in softDelete\\.deadTargets`, 'Remove it'),
     );
+  });
+
+  it('when it leads back to what it hides, over any number of relations', async () => {
+    softDelete.deadTargets(classes.Bed, { ward: 'hide' });
+    softDelete.deadTargets(classes.Lamp, { bed: 'hide' });
+    await expect(all()).resolves.toBeUndefined();
+    const KeeperSchema = defineEntity({
+      name: 'Keeper',
+      properties: {
+        id: bigintId(),
+        lamp: () => p.oneToOne(classes.Lamp),
+        boss: () => p.manyToOne(KeeperSchema).nullable(),
+        ...softDelete.properties(),
+      },
+    });
+    class Keeper extends KeeperSchema.class {}
+    KeeperSchema.setClass(Keeper);
+    softDelete.register(Keeper);
+    const begin = () => start(classes.Ward, classes.Bed, classes.Key, classes.Lamp, Keeper);
+    softDelete.deadTargets(Keeper, { lamp: 'hide' });
+    await expect(begin()).resolves.toBeUndefined();
+    softDelete.deadTargets(Keeper, { boss: 'hide' });
+    await expect(begin()).rejects.toMatchObject(
+      refused('^Keeper\\.boss hides its owner', 'Keeper to Keeper', "'null' or 'stub'"),
+    );
+  });
+
+  it('when two children of a single-table hierarchy answer differently for one property', async () => {
+    const RoomSchema = defineEntity({
+      name: 'Room',
+      discriminatorColumn: 'kind',
+      properties: { id: bigintId(), kind: p.string() },
+    });
+    class Room extends RoomSchema.class {}
+    RoomSchema.setClass(Room);
+    const child = (name: string) => {
+      const schema = defineEntity({
+        name,
+        extends: RoomSchema,
+        properties: { ward: () => p.manyToOne(classes.Ward).nullable() },
+      });
+      const Child = { [name]: class extends schema.class {} }[name] as typeof schema.class;
+      schema.setClass(Child);
+      return Child;
+    };
+    const [Theatre, Kitchen] = [child('Theatre'), child('Kitchen')];
+    softDelete.deadTargets(classes.Bed, { ward: 'null' });
+    declare(Theatre, { ward: 'stub' });
+    const begin = () => start(classes.Ward, classes.Bed, classes.Key, classes.Lamp, Room, Theatre, Kitchen);
+    await expect(begin()).rejects.toMatchObject(refused('^Room\\.ward has different answers'));
+    declare(Kitchen, { ward: 'stub' });
+    await expect(begin()).resolves.toBeUndefined();
+  });
+
+  it('when it would hide the rows of a table-per-type hierarchy', async () => {
+    const parent = defineEntity({
+      name: 'Vehicle',
+      inheritance: 'tpt',
+      properties: { id: bigintId(), ward: () => p.manyToOne(classes.Ward).nullable() },
+    });
+    class Vehicle extends parent.class {}
+    parent.setClass(Vehicle);
+    const schema = defineEntity({ name: 'Lorry', extends: parent, properties: { load: p.integer() } });
+    class Lorry extends schema.class {}
+    schema.setClass(Lorry);
+    softDelete.deadTargets(classes.Bed, { ward: 'null' });
+    softDelete.deadTargets(Vehicle, { ward: 'hide' });
+    await expect(
+      start(classes.Ward, classes.Bed, classes.Key, classes.Lamp, Vehicle, Lorry),
+    ).rejects.toMatchObject(refused('\\.ward cannot hide a row of a table-per-type hierarchy'));
   });
 
   it('with an answer that does not exist', async () => {

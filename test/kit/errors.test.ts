@@ -21,7 +21,7 @@ import { Author, Book, Edition, Publisher } from './fixtures/library-model.ts';
 
 let library: Library;
 beforeAll(async () => {
-  library = await openLibrary({ pool: { max: 4 } });
+  library = await openLibrary({ pool: { max: 4 }, unwatched: true });
   await library.reset();
   await library.rows(VAULT);
 });

@@ -1,4 +1,12 @@
 export type { BaselineOptions } from './baseline.ts';
+export {
+  BACKSTOP_SETTING,
+  BACKSTOP_TRIGGERS,
+  type BackstopOptions,
+  type BackstopTable,
+  backstopMigration,
+  coveredByMigrations,
+} from './backstop.ts';
 export { checksumOf } from './checksum.ts';
 export type { PlannedFile, PlannedStatement } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
@@ -11,7 +19,7 @@ export {
   MigrationSyntaxError,
 } from './errors.ts';
 export type { MigrationOrder } from './file-name.ts';
-export type { MigrationFile, MigrationNote, MigrationSource } from './files.ts';
+export { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';
 export { lintMigrations } from './lint/lint.ts';
 export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
 export type { LintFinding, LintRule, Severity } from './lint/rule.ts';

@@ -1,5 +1,5 @@
 import type { EntityMetadata, EntityProperty } from '@mikro-orm/core';
-import { childrenOf, declaredDeadTargets, leadsToSoftDeletable } from '../soft-delete/index.ts';
+import { declaredDeadTargets, hidingRelations, mayLoseTarget } from '../soft-delete/index.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 /**
@@ -8,17 +8,18 @@ import { SoftDeleteError } from './soft-delete-error.ts';
  *
  * @throws SoftDeleteError naming the entity, the property and the line to write.
  */
-export function refuseDeadTargets(meta: EntityMetadata): void {
+export function refuseDeadTargets(meta: EntityMetadata, metadata: Iterable<EntityMetadata>): void {
   const declared = declaredDeadTargets(meta);
   for (const [name, policy] of Object.entries(declared)) refuseDeclaration(meta, name, policy);
+  refuseDisagreement(meta, metadata);
+  refuseCycle(meta);
   if (isGeneratedPivot(meta) || meta.virtual) return;
-  for (const prop of meta.relations.filter(leadsToSoftDeletable)) {
-    refuseDisagreement(meta, prop);
+  for (const prop of meta.relations.filter(mayLoseTarget)) {
     if (declared[prop.name] || prop.nullable) continue;
     const answers = prop.primary ? ['stub', 'hide'] : ['null', 'stub', 'hide'];
     throw refusal(
       meta,
-      `${prop.name} is NOT NULL, leads to a soft-deletable entity, and does not say what it shows when that is dead. ` +
+      `${prop.name} is NOT NULL, leads to an entity that may be dead, and does not say what it shows then. ` +
         `Write softDelete.deadTargets(${meta.className}, { ${prop.name}: '${answers[0]}' }), ` +
         `or ${answers
           .slice(1)
@@ -40,7 +41,7 @@ function isGeneratedPivot(meta: EntityMetadata): boolean {
 
 function refuseDeclaration(meta: EntityMetadata, name: string, policy: string): void {
   const prop = meta.properties[name as never] as EntityProperty | undefined;
-  if (!prop || !leadsToSoftDeletable(prop)) {
+  if (!prop || !mayLoseTarget(prop)) {
     throw refusal(
       meta,
       `${name} is declared in softDelete.deadTargets, which takes owning to-one relations to soft-deletable entities. Remove it there.`,
@@ -48,6 +49,12 @@ function refuseDeclaration(meta: EntityMetadata, name: string, policy: string): 
   }
   if (policy === 'null' && prop.primary) {
     throw refusal(meta, `${name} is part of the primary key and cannot show null. Declare 'stub' or 'hide'.`);
+  }
+  if (policy === 'hide' && (meta.inheritanceType === 'tpt' || meta.tptParent)) {
+    throw refusal(
+      meta,
+      `${name} cannot hide a row of a table-per-type hierarchy, whose child tables an update can reach without the parent. Declare 'null' or 'stub'.`,
+    );
   }
   if (policy !== 'null' && prop.polymorphic) {
     throw refusal(meta, `${name} is polymorphic and can show only null of a dead target. Declare 'null'.`);
@@ -60,13 +67,38 @@ function refuseDeclaration(meta: EntityMetadata, name: string, policy: string): 
   }
 }
 
-/** Two children of a single-table hierarchy may share a column, which then has one answer. */
-function refuseDisagreement(meta: EntityMetadata, prop: EntityProperty): void {
-  if (meta.root !== meta) return;
-  const answers = childrenOf(meta).map((child) => declaredDeadTargets({ class: child as never })[prop.name]);
-  const distinct = new Set(answers.filter((answer) => answer !== undefined));
-  if (distinct.size > 1) {
-    throw refusal(meta, `${prop.name} has different answers in its children. Declare the same one for all.`);
+/** Two children of a single-table hierarchy have one property of the root, which then has one answer. */
+function refuseDisagreement(meta: EntityMetadata, metadata: Iterable<EntityMetadata>): void {
+  if (meta.root !== meta || meta.root.inheritanceType !== 'sti') return;
+  const answers = new Map<string, Set<string>>();
+  for (const child of [...metadata].filter((one) => one.root === meta)) {
+    for (const prop of child.relations.filter(mayLoseTarget)) {
+      const answer = declaredDeadTargets(child)[prop.name] ?? (child === meta ? undefined : 'null');
+      if (answer) answers.set(prop.name, (answers.get(prop.name) ?? new Set()).add(answer));
+    }
+  }
+  for (const [name, { size }] of answers) {
+    if (size <= 1) continue;
+    throw refusal(
+      meta,
+      `${name} has different answers in its children. Declare the same one for all of them.`,
+    );
+  }
+}
+
+/** The condition of a target that hides itself is part of its owner's, so that a way back would have no end. */
+function refuseCycle(meta: EntityMetadata, way: readonly EntityMetadata[] = []): void {
+  for (const prop of hidingRelations(meta)) {
+    const target = prop.targetMeta as unknown as EntityMetadata;
+    const names = [...way, meta, target].map((one) => one.className);
+    if ([...way, meta].some((one) => one.root.class === target.root.class)) {
+      throw refusal(
+        meta,
+        `${prop.name} hides its owner and leads back to what it began with (${names.join(' to ')}). ` +
+          "Declare 'null' or 'stub' for one relation of that way.",
+      );
+    }
+    refuseCycle(target, [...way, meta]);
   }
 }
 

@@ -1,11 +1,7 @@
 import 'reflect-metadata';
-import {
-  type EntityMetadata,
-  type EntityProperty,
-  type PrimaryKeyProp,
-  ReferenceKind,
-} from '@mikro-orm/core';
+import { type EntityMetadata, type EntityProperty, type PrimaryKeyProp } from '@mikro-orm/core';
 import { isSoftDeletable } from './marker.ts';
+import { ownsKey } from './referrers.ts';
 
 /**
  * What a relation shows when its target is dead: `null`, the key of the dead row as an unloaded reference (`stub`), or
@@ -67,12 +63,17 @@ export function declaredDeadTargets({ class: target }: Pick<EntityMetadata, 'cla
   return policies;
 }
 
-/** Whether the property holds the key of a row that may be dead, and shows that row as an entity. */
-export function leadsToSoftDeletable(prop: EntityProperty): boolean {
-  const isOwner =
-    prop.kind === ReferenceKind.MANY_TO_ONE || (prop.kind === ReferenceKind.ONE_TO_ONE && prop.owner);
+/** Whether the property holds the key of a row that may be dead or hidden, and shows that row as an entity. */
+export function mayLoseTarget(prop: EntityProperty): boolean {
   const targets = prop.polymorphTargets ?? [prop.targetMeta];
-  return isOwner && !prop.mapToPk && targets.some((target) => isSoftDeletable(target));
+  return (
+    ownsKey(prop) && !prop.mapToPk && targets.some((target) => target !== undefined && mayBeAbsent(target))
+  );
+}
+
+/** Whether a row of the entity may exist in its table and not for the program: dead, or hidden by a dead target. */
+export function mayBeAbsent(meta: EntityMetadata): boolean {
+  return isSoftDeletable(meta) || hidingRelations(meta).length > 0;
 }
 
 const known = new WeakMap<EntityMetadata, Map<string, DeadTarget>>();
@@ -94,7 +95,18 @@ export function deadTargetOf(meta: EntityMetadata, prop: EntityProperty): DeadTa
 }
 
 /** The concrete classes below `meta` in its single-table hierarchy. */
-export function childrenOf(meta: EntityMetadata): readonly (abstract new () => object)[] {
+function childrenOf(meta: EntityMetadata): readonly (abstract new () => object)[] {
   const all = Object.values(meta.root?.discriminatorMap ?? {}) as unknown as (abstract new () => object)[];
   return all.filter((one) => (one.prototype as object) instanceof (meta.class as never));
+}
+
+const hiding = new WeakMap<EntityMetadata, readonly EntityProperty[]>();
+
+/** The relations of an entity, or of the children of a single-table root, whose dead target hides its owner. */
+export function hidingRelations(meta: EntityMetadata): readonly EntityProperty[] {
+  const before = hiding.get(meta);
+  if (before) return before;
+  const found = meta.relations.filter((prop) => ownsKey(prop) && deadTargetOf(meta, prop) === 'hide');
+  hiding.set(meta, found);
+  return found;
 }

@@ -26,7 +26,7 @@ export const softDelete = {
   properties: () => ({
     deletedAt: p.datetime().columnType('timestamptz').nullable(),
   }),
-  /** Writes the marker that every part of the layer looks for. */
+  /** Writes the marker that every part of the layer looks for, and what an upsert does with a dead row. */
   register: markSoftDeletable,
   /** Declares what to-one relations of a class show when their target is dead. */
   deadTargets: declareDeadTargets,
