@@ -17,10 +17,11 @@ export const SESSION_RULES: readonly LintRule[] = [
     sentence:
       'lock_timeout ends a concurrent build that waits for old snapshots, and leaves an invalid index.',
     alternative: 'Leave lock_timeout alone in this file, or set it to 0.',
-    check: (statement, { statements }) => {
+    check: (statement, { file, statements }) => {
       if (!isConcurrent(statement)) return undefined;
       const last = statements.slice(0, statement.index).findLast((each) => isTimeout(each) !== undefined);
-      return last && !isOff(isTimeout(last) ?? '') ? 'lock_timeout' : undefined;
+      const isLimited = last ? !isOff(isTimeout(last) ?? '') : (file.timeouts.lockMs ?? 0) > 0;
+      return isLimited ? 'lock_timeout' : undefined;
     },
   },
   {
