@@ -1,4 +1,4 @@
-import { defineEntity, MikroORM, raw, sql } from '@mikro-orm/postgresql';
+import { defineEntity, MikroORM, p, raw, sql } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   bigintId,
@@ -126,6 +126,21 @@ describe('liveSql', () => {
     expect(titles(await read(library.em()))).toBe(LIVE);
     expect(titles(await library.em().withDeleted(read))).toBe(LIVE);
     expect(await library.em().skipSoftDelete(async () => liveSql(Book, 'b'))).toBe(liveSql(Book, 'b'));
+  });
+});
+
+describe('of an entity that hides rows by a relation', () => {
+  const letter = defineEntity({
+    name: 'Letter',
+    properties: { id: bigintId(), book: () => p.manyToOne(Book), ...softDelete.properties() },
+  });
+  class Letter extends letter.class {}
+  letter.setClass(Letter);
+  softDelete.register(Letter);
+  softDelete.deadTargets(Letter, { book: 'hide' });
+
+  it('the text is refused before an ORM has started, which alone knows where the relation leads', () => {
+    expect(() => liveSql(Letter)).toThrow(/^Letter hides rows by a relation.*Make the text after that\.$/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { MikroORM, TransactionPropagation } from '@mikro-orm/core';
-import { defineEntity, p, QueryBuilder } from '@mikro-orm/postgresql';
+import { QueryBuilder } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
   array,
@@ -13,43 +13,15 @@ import {
   uniqueArray,
 } from 'fast-check';
 import {
-  bigintId,
   type DataDriver,
   type DataEntityManager,
   defineDataConfig,
   defineModule,
   isDataError,
-  softDelete,
-  timestamps,
 } from 'tombstone';
 import { GuardedQueryBuilder } from '../../src/kit/orm/guarded-query-builder.ts';
 import { emptyTestDatabase } from '../support/database.ts';
-
-const NoteSchema = defineEntity({
-  name: 'Note',
-  tableName: 'notes',
-  properties: {
-    id: bigintId(),
-    code: p.string().length(10),
-    text: p.string().length(10),
-    parent: () => p.manyToOne(NoteSchema).nullable(),
-    children: () => p.oneToMany(NoteSchema).mappedBy('parent'),
-    links: () =>
-      p
-        .manyToMany(NoteSchema)
-        .inversedBy('linked')
-        .pivotTable('note_links')
-        .joinColumn('from_id')
-        .inverseJoinColumn('to_id'),
-    linked: () => p.manyToMany(NoteSchema).mappedBy('links'),
-    ...timestamps(),
-    ...softDelete.properties(),
-  },
-  uniques: [{ name: 'notes_code_live', properties: ['code'], where: { deletedAt: null } }],
-});
-class Note extends NoteSchema.class {}
-NoteSchema.setClass(Note);
-softDelete.register(Note);
+import { Model, Note, plant, type Plan, type Row } from './fixtures/notes.ts';
 
 const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 2000);
 const SEED = Number(process.env['PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -62,76 +34,6 @@ beforeAll(async () => {
   await orm.schema.create();
 });
 afterAll(() => orm.close());
-
-/** What a row should be: the simplest thing that can be compared with a table. */
-interface Row {
-  id: string;
-  code: string;
-  text: string;
-  parent: string | null;
-  /** Keys of the rows that it is linked to, dead or not. */
-  links: readonly string[];
-  dead: boolean;
-}
-
-/** The world as it should be, and the ways to change it; every way answers what the layer should answer. */
-class Model {
-  rows: Row[] = [];
-
-  copy(): Model {
-    const copy = new Model();
-    copy.rows = this.rows.map((row) => ({ ...row, links: [...row.links] }));
-    return copy;
-  }
-
-  live(): Row[] {
-    return this.rows.filter((row) => !row.dead);
-  }
-
-  at(index: number): Row | undefined {
-    return this.rows[index % Math.max(1, this.rows.length)];
-  }
-
-  taken(code: string): boolean {
-    return this.live().some((row) => row.code === code);
-  }
-}
-
-interface Plan {
-  readonly code: string;
-  readonly dead: boolean;
-  readonly parent: number;
-  readonly links: readonly number[];
-}
-
-/** A random graph to begin with: sequences are short, and most of them should meet dead rows at once. */
-async function plant(plans: readonly Plan[]): Promise<Model> {
-  const em = orm.em.fork();
-  const numbers = `select nextval('notes_id_seq') as id from generate_series(1, ${plans.length})`;
-  const ids = (await em.execute<{ id: string }[]>(numbers)).map(({ id }) => id);
-  const model = new Model();
-  for (const [index, { code, dead, parent, links }] of plans.entries()) {
-    const isDead = dead || model.taken(code);
-    const linked = links.flatMap((at) => ids[at] ?? []).toSorted((a, b) => Number(a) - Number(b));
-    const row = {
-      id: ids[index] ?? '',
-      code,
-      text: 'x',
-      parent: ids[parent] ?? null,
-      links: linked,
-      dead: isDead,
-    };
-    model.rows.push(row);
-  }
-  await em.execute(`
-    insert into notes (id, code, text, parent_id, deleted_at)
-    select id, code, text, parent, case when dead then now() end
-    from jsonb_to_recordset('${JSON.stringify(model.rows)}') as r (id bigint, code text, text text, parent bigint, dead boolean);
-    insert into note_links (from_id, to_id)
-    select id, link::bigint
-    from jsonb_to_recordset('${JSON.stringify(model.rows)}') as r (id bigint, links jsonb), jsonb_array_elements_text(links) as link`);
-  return model;
-}
 
 type Answer = string | number | boolean;
 interface Step {
@@ -374,7 +276,7 @@ async function runStep(em: DataEntityManager, model: Model, step: Step): Promise
 
 const property = asyncProperty(graph, steps, async (plans, sequence) => {
   await orm.em.fork().execute('delete from notes');
-  let model = plans.length > 0 ? await plant(plans) : new Model();
+  let model = plans.length > 0 ? await plant(orm.em.fork(), plans) : new Model();
   const managers: DataEntityManager[] = [orm.em.fork(), orm.em.fork()];
   for (const step of sequence) {
     const em = step.manager === 0 ? orm.em.fork() : (managers[step.manager - 1] as DataEntityManager);
