@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { interrupt } from './fixtures/interrupt.ts';
-import { refusal, type Setup, setup } from './fixtures/shop.ts';
+import { migrationFolder } from '../support/migration-folder.ts';
+import { folders, refusal, type Setup, setup } from './fixtures/shop.ts';
 
 const HEAD = '-- +goose NO TRANSACTION\n-- +goose ENVSUB ON\n-- +goose Up\n';
 const withFile = (sql: string): Promise<Setup> =>
@@ -51,6 +52,23 @@ describe('the journal of a file with values of the environment', () => {
     await migrator(values('s3cret')).up();
     expect(events).toContainEqual({ type: 'removed-remains', name: 'shop/002_more.sql', index: null });
     expect(JSON.stringify([error.message, error, events])).not.toContain('s3cret');
+  });
+});
+
+describe('a half-done file that was edited', () => {
+  it('is found by verify, and stops a run before the files of other modules', async () => {
+    const text = '-- +goose NO TRANSACTION\n-- +goose Up\nselect 1;\nselect nothing;\n';
+    const { migrator, folder, tables } = await setup({ '001_a.sql': text });
+    await refusal(migrator().up());
+    folder.write('001_a.sql', text.replace('select 1', 'select 2'));
+    const other = migrationFolder({ '001_b.sql': 'create table b (id int);' }, 'other');
+    folders.push(other);
+    const both = migrator({ modules: [other, folder] });
+    expect((await both.findings()).map(({ code, file }) => [code, file])).toEqual([
+      ['MIGRATION.UNFINISHED', 'shop/001_a.sql'],
+    ]);
+    expect((await refusal(both.up())).code).toBe('MIGRATION.UNFINISHED');
+    expect(await tables()).toEqual([]);
   });
 });
 

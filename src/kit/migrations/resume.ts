@@ -5,7 +5,7 @@ import type { MigrationFile } from './files.ts';
 import type { JournalRow } from './journal.ts';
 import { hasValues } from './parsed-migration.ts';
 import { shortSql } from './short-sql.ts';
-import type { Step } from './step.ts';
+import { type Step, stepsOf } from './step.ts';
 
 /** What the journal says about one file: how many statements are done, and which one was begun and never answered. */
 export interface Progress {
@@ -112,11 +112,27 @@ export function journalFindings(
         'the file is gone. Bring it back with the text that was run, or finish by hand and delete its rows from public.schema_migrations_journal.';
       return unfinished({ name }, problem);
     }
-    const other = own.find((row) => row.filename === name && row.direction !== direction);
-    if (!other) return [];
+    const rows = own.filter(({ filename }) => filename === name);
+    const other = rows.find((row) => row.direction !== direction);
+    if (!other) return editFinding(file, rows, direction) ?? [];
     const half = other.direction === 'up' ? 'applied' : 'reverted';
     return unfinished(file, `it is half ${half}. Run "migrate ${other.direction}" to finish that first.`);
   });
+}
+
+/** Asked before anything runs, and again when the file's turn has come. */
+function editFinding(
+  file: MigrationFile,
+  rows: readonly JournalRow[],
+  direction: Direction,
+): MigrationError | undefined {
+  try {
+    progressOf(file, stepsOf(file, direction), rows);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MigrationError) return error;
+    throw error;
+  }
 }
 
 function unfinished(file: Pick<MigrationFile, 'name'>, problem: string): MigrationError {
