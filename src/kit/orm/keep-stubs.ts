@@ -1,7 +1,8 @@
 import {
   type Dictionary,
+  EntityLoader,
+  EntityManager as CoreEntityManager,
   type EntityManager,
-  type EntityLoader,
   type EntityMetadata,
   type EntityProperty,
   helper,
@@ -71,19 +72,22 @@ export function mapKeepingStubs(
  * not find for an orphan, and sets the reference to null.
  */
 export function keepStubs(em: EntityManager): void {
-  const loader = ownLoader(em) as unknown as Loader;
-  const { populate, findChildren } = loader;
+  Object.assign(ownLoader(em), OWN_STEPS);
+}
 
-  loader.populate = async (entityName, entities, hints, options) => {
+/** One pair of functions for all loaders: an entity manager is made for every request. */
+const CORE_STEPS = EntityLoader.prototype as unknown as Loader;
+const OWN_STEPS: Loader = {
+  async populate(entityName, entities, hints, options) {
     const stubs = options.visited && found.get(options.visited);
     // Nothing can be loaded below a row that is not there.
     const rest = stubs ? entities.filter((entity) => !stubs.has(entity)) : entities;
-    await populate.call(loader, entityName, rest, hints, options);
-  };
+    await CORE_STEPS.populate.call(this, entityName, rest, hints, options);
+  },
 
-  loader.findChildren = async (entities, prop, hint, options, ref) => {
+  async findChildren(entities, prop, hint, options, ref) {
     const owners = entities.filter((entity) => showsStub(entity, prop));
-    if (owners.length === 0) return findChildren.call(loader, entities, prop, hint, options, ref);
+    if (owners.length === 0) return CORE_STEPS.findChildren.call(this, entities, prop, hint, options, ref);
     const visited = options.visited ?? {};
     const stubs = found.get(visited) ?? new Set<object>();
     found.set(visited, stubs);
@@ -94,7 +98,7 @@ export function keepStubs(em: EntityManager): void {
     }
     const settled = new Set(before.flatMap(({ owner, target }) => (stubs.has(target) ? [owner] : [])));
     const asked = entities.filter((entity) => !settled.has(entity));
-    const result = await findChildren.call(loader, asked, prop, hint, options, ref);
+    const result = await CORE_STEPS.findChildren.call(this, asked, prop, hint, options, ref);
     for (const { owner, value, target, original } of before) {
       if ((owner as Row)[prop.name] !== null) continue;
       (owner as Row)[prop.name] = value;
@@ -102,8 +106,8 @@ export function keepStubs(em: EntityManager): void {
       stubs.add(target);
     }
     return result;
-  };
-}
+  },
+};
 
 /** A loaded target is looked at too: a refresh may find that it has died. */
 function showsStub(owner: object, prop: EntityProperty): boolean {
@@ -127,10 +131,5 @@ const originalOf = (owner: object): Row => helper(owner).__originalEntityData ??
 
 /** The core hands out the loader of the context, which may be another entity manager's. */
 function ownLoader(em: EntityManager): EntityLoader {
-  Object.defineProperty(em, 'getContext', { value: () => em, configurable: true });
-  try {
-    return em.getEntityLoader();
-  } finally {
-    Reflect.deleteProperty(em, 'getContext');
-  }
+  return CoreEntityManager.prototype.getEntityLoader.call({ getContext: () => em } as EntityManager);
 }
