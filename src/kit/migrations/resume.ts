@@ -112,9 +112,9 @@ export function journalFindings(
         'the file is gone. Bring it back with the text that was run, or finish by hand and delete its rows from public.schema_migrations_journal.';
       return unfinished({ name }, problem);
     }
-    const rows = own.filter(({ filename }) => filename === name);
-    const other = rows.find((row) => row.direction !== direction);
-    if (!other) return editFinding(file, rows, direction) ?? [];
+    const ofFile = own.filter(({ filename }) => filename === name);
+    const other = ofFile.find((row) => row.direction !== direction);
+    if (!other) return editFinding(file, ofFile, direction) ?? [];
     const half = other.direction === 'up' ? 'applied' : 'reverted';
     return unfinished(file, `it is half ${half}. Run "migrate ${other.direction}" to finish that first.`);
   });
