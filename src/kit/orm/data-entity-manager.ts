@@ -47,9 +47,10 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   static {
     // A subclass cannot restate the types of these two (their conditional types do not unify), so they are wrapped.
     const { findOne } = EntityManager.prototype;
-    this.prototype.findOne = async function (this: EntityManager, entityName, where, options) {
-      refuseEmptyCondition(where);
-      return findOne.call(this, entityName as never, where as never, options as never) as never;
+    this.prototype.findOne = function (this: EntityManager, entityName, where, options) {
+      // Not an async function, so that the core's own promise is handed on.
+      if (isEmptyCondition(where)) return Promise.reject(emptyCondition());
+      return findOne.call(this, entityName as never, where as never, options as never);
     } as typeof findOne;
 
     const { upsert, upsertMany } = EntityManager.prototype;
@@ -264,13 +265,12 @@ const CACHED_MODES: readonly ScopeMode[] = ['skipSoftDelete', 'withDeleted', 'on
 const scopedKey = (mode: ScopeMode, cacheKey: string) => `${mode}|${cacheKey}`;
 
 /** The core looks for an empty condition only after the filter has been merged into it, and returns the first live row. */
-function refuseEmptyCondition(where: unknown): void {
-  if (where == null || (typeof where === 'object' && Reflect.ownKeys(where).length === 0)) {
-    throw new ValidationError(
-      'findOne needs a condition. Pass a primary key or a condition that is not empty.',
-    );
-  }
+function isEmptyCondition(where: unknown): boolean {
+  return where == null || (typeof where === 'object' && Reflect.ownKeys(where).length === 0);
 }
+
+const emptyCondition = (): ValidationError =>
+  new ValidationError('findOne needs a condition. Pass a primary key or a condition that is not empty.');
 
 function loadedOrNull(loader: DataLoader): DataLoader {
   const load = async (key: unknown): Promise<unknown> => {

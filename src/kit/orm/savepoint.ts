@@ -1,9 +1,14 @@
 import type { LoggingOptions, Transaction } from '@mikro-orm/core';
 import type { PostgreSqlConnection } from '@mikro-orm/postgresql';
 
-/** By transaction, the savepoint that is open in it, and the statements that run in it outside one. */
-const open = new WeakMap<object, Promise<unknown>>();
-const running = new WeakMap<object, Set<Promise<unknown>>>();
+/** What goes on in one transaction: the savepoint that is open, how many statements run outside one, and who waits for them. */
+interface Turns {
+  open?: Promise<unknown> | undefined;
+  running: number;
+  waiting: (() => void)[];
+}
+
+const turns = new WeakMap<object, Turns>();
 
 /**
  * Runs `work` so that it can be undone alone: in a savepoint of the transaction `ctx`, or in a transaction of its own where
@@ -18,32 +23,48 @@ export async function undoable<T>(
   { ctx, loggerContext }: { ctx?: Transaction; loggerContext?: LoggingOptions },
 ): Promise<T> {
   if (!ctx) return connection.transactional(work, { loggerContext });
-  const key: object = ctx;
+  const own = turnsOf(ctx);
   // Asked and begun in one step, without a promise between, in which another one could begin.
-  for (let busy = busyIn(key); busy; busy = busyIn(key)) await busy;
+  while (own.open || own.running > 0) await (own.open ?? allDone(own));
   const result = connection.transactional(work, { ctx, loggerContext });
-  open.set(
-    key,
-    result.catch(() => undefined).finally(() => open.delete(key)),
-  );
+  own.open = result.catch(() => undefined).finally(() => (own.open = undefined));
   return result;
 }
 
 /** Runs one statement of the transaction, when no savepoint of {@link undoable} is open in it. */
 export function besideSavepoints<T>(ctx: unknown, work: () => Promise<T>): Promise<T> {
-  return typeof ctx === 'object' && ctx !== null ? inTurn(ctx, work) : work();
+  if (typeof ctx !== 'object' || ctx === null) return work();
+  const own = turnsOf(ctx);
+  return own.open ? afterwards(own, work) : counted(own, work);
 }
 
-async function inTurn<T>(ctx: object, work: () => Promise<T>): Promise<T> {
-  for (let busy = open.get(ctx); busy; busy = open.get(ctx)) await busy;
-  const statements = running.get(ctx) ?? new Set();
-  running.set(ctx, statements);
+async function afterwards<T>(own: Turns, work: () => Promise<T>): Promise<T> {
+  while (own.open) await own.open;
+  return counted(own, work);
+}
+
+/** The answer itself is handed on, without a promise around it: every statement of a transaction passes here. */
+function counted<T>(own: Turns, work: () => Promise<T>): Promise<T> {
   const result = work();
-  statements.add(result);
-  return result.finally(() => statements.delete(result));
+  own.running += 1;
+  const done = (): void => {
+    own.running -= 1;
+    if (own.running === 0) for (const wake of own.waiting.splice(0)) wake();
+  };
+  result.then(done, done);
+  return result;
 }
 
-function busyIn(ctx: object): Promise<unknown> | undefined {
-  const statements = running.get(ctx);
-  return open.get(ctx) ?? (statements?.size ? Promise.allSettled(statements) : undefined);
+function allDone(own: Turns): Promise<void> {
+  return new Promise((resolve) => {
+    own.waiting.push(resolve);
+  });
+}
+
+function turnsOf(ctx: object): Turns {
+  const known = turns.get(ctx);
+  if (known) return known;
+  const own: Turns = { running: 0, waiting: [] };
+  turns.set(ctx, own);
+  return own;
 }

@@ -35,7 +35,9 @@ export class KeepForeignKeys implements EventSubscriber {
   readonly #nulls = new WeakMap<UnitOfWork, Nulls>();
 
   beforeFlush({ uow, em }: FlushEventArgs): void {
-    if (guardsWrites(currentScope())) this.#nulls.set(uow, nullsSetByProgram(em, uow));
+    const removes = uow.getRemoveStack().size > 0 || uow.getOrphanRemoveStack().size > 0;
+    if (removes && guardsWrites(currentScope())) this.#nulls.set(uow, nullsSetByProgram(em, uow));
+    else this.#nulls.delete(uow);
   }
 
   onFlush({ uow, em }: FlushEventArgs): void {
