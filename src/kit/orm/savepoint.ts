@@ -47,11 +47,11 @@ async function afterwards<T>(own: Turns, work: () => Promise<T>): Promise<T> {
 function counted<T>(own: Turns, work: () => Promise<T>): Promise<T> {
   const result = work();
   own.running += 1;
-  const done = (): void => {
+  const ended = (): void => {
     own.running -= 1;
     if (own.running === 0) for (const wake of own.waiting.splice(0)) wake();
   };
-  result.then(done, done);
+  result.then(ended, ended);
   return result;
 }
 
