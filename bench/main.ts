@@ -6,48 +6,46 @@ import { defineDataConfig } from '../src/index.ts';
 import { Migrator } from '../src/kit/migrations/index.ts';
 import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
-import { migrationWorkloads } from './migrations.ts';
 import { fill } from './data.ts';
-import { measure, type Measured, type Rounds } from './measure.ts';
+import { measure, type Measured, type Workload } from './measure.ts';
+import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
+import type { Interval } from './statistics.ts';
 import { workloads } from './workloads.ts';
 
-const roundsOf = (quick: boolean): Rounds =>
-  quick ? { rounds: 2, callsPerRound: 5 } : { rounds: 15, callsPerRound: 40 };
+/** Those that were asked for, each after its variants were seen to do the same. */
+async function measureAll(
+  all: readonly Workload[],
+  { quick, only, rounds }: BenchArguments,
+): Promise<Measured[]> {
+  const plan = quick ? { rounds: 2, callsPerRound: 5 } : { rounds, callsPerRound: 20 };
+  const measured: Measured[] = [];
+  for (const workload of all) {
+    if (only.length > 0 && !only.some((name) => isNamed(workload.name, name))) continue;
+    await verify(workload);
+    measured.push(...(await measure(workload, plan)));
+  }
+  return measured;
+}
 
-const isWanted = (name: string, only: readonly string[]): boolean =>
-  only.length === 0 || only.some((wanted) => name === wanted || name.startsWith(`${wanted}-`));
-
-async function runMigrations(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
-  const { workloads: all, delete: remove } = await migrationWorkloads(url, quick);
+async function runMigrations(url: string, options: BenchArguments): Promise<Measured[]> {
+  const migrations = await migrationWorkloads(url, options.quick);
   try {
-    const measured: Measured[] = [];
-    for (const workload of all.filter(({ name }) => isWanted(name, only))) {
-      await verify(workload);
-      measured.push(...(await measure(workload, roundsOf(quick))));
-    }
-    return measured;
+    return await measureAll(migrations.workloads, options);
   } finally {
-    remove();
+    migrations.delete();
   }
 }
 
-async function runWorkloads(url: string, { quick, only }: BenchArguments): Promise<Measured[]> {
+async function runWorkloads(url: string, options: BenchArguments): Promise<Measured[]> {
   await new Migrator({ connection: url, modules: [gateway] }).up();
   await fill(url);
   const pool = new Pool({ connectionString: url });
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
   const stock = await stockOrm(url);
   try {
-    const measured: Measured[] = [];
-    const all = [...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)];
-    for (const workload of all) {
-      if (!isWanted(workload.name, only)) continue;
-      await verify(workload);
-      measured.push(...(await measure(workload, roundsOf(quick))));
-    }
-    return measured;
+    return await measureAll([...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)], options);
   } finally {
     await orm.close();
     await stock.close();
@@ -55,13 +53,19 @@ async function runWorkloads(url: string, { quick, only }: BenchArguments): Promi
   }
 }
 
+const isNamed = (workload: string, name: string): boolean =>
+  workload === name || workload.startsWith(`${name}-`);
+
+const show = ({ median, low, high }: Interval): string =>
+  `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
+
 function print(measured: readonly Measured[], environment: string): void {
   const table = new Table({
-    head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, first = 1.00'],
+    head: ['workload', 'variant', 'median µs', 'p99 µs', 'throughput, first = 1.00', 'by processor time'],
     style: { head: [], border: [] },
   });
-  for (const { workload, variant, median, p99, ratio } of measured) {
-    table.push([workload, variant, median.toFixed(0), p99.toFixed(0), ratio.toFixed(2)]);
+  for (const { workload, variant, median, p99, ratio, cpuRatio } of measured) {
+    table.push([workload, variant, median.toFixed(0), p99.toFixed(0), show(ratio), show(cpuRatio)]);
   }
   process.stdout.write(`${table.toString()}\n${environment}\n`);
 }

@@ -1,10 +1,12 @@
+import { type Interval, medianOf, percentile } from './statistics.ts';
+
 /** One way to do a workload. The first variant of a workload is the floor that the others are compared with. */
 export interface Variant {
   readonly name: string;
-  /** Makes what the work needs, before each call; not timed. */
+  /** Makes what the work needs, before each call; not timed. Its answer is handed to `run`. */
   prepare?(index: number): Promise<unknown>;
   /** Does the work once; `index` counts up, so that not every call asks for the same row. */
-  run(index: number): Promise<unknown>;
+  run(index: number, prepared: unknown): Promise<unknown>;
 }
 
 export interface Workload {
@@ -20,8 +22,10 @@ export interface Measured {
   /** Of one call, in microseconds: the median of all calls of all rounds, and the 99th percentile. */
   readonly median: number;
   readonly p99: number;
-  /** Throughput against the floor in the same run; 1 is the floor's own, more is faster. */
-  readonly ratio: number;
+  /** Throughput against the floor in the same round; 1 is the floor's own, more is faster. */
+  readonly ratio: Interval;
+  /** The same of this process's processor time, which other work on the machine and the server have no part in. */
+  readonly cpuRatio: Interval;
   readonly calls: number;
 }
 
@@ -30,39 +34,53 @@ export interface Rounds {
   readonly callsPerRound: number;
 }
 
-/**
- * Runs the variants of one workload in turns (A B C A B C …), so that whatever else the machine does falls on all of
- * them alike. The first round warms up and is not counted.
- */
-export async function measure(workload: Workload, { rounds, callsPerRound }: Rounds): Promise<Measured[]> {
-  const times = new Map<Variant, number[]>(workload.variants.map((variant) => [variant, []]));
-  const perRound = Math.max(2, Math.round(callsPerRound * (workload.share ?? 1)));
-  for (let round = 0; round <= rounds; round += 1) {
-    for (const [variant, collected] of times) {
-      for (let call = 0; call < perRound; call += 1) {
-        const index = round * perRound + call;
-        await variant.prepare?.(index);
-        const start = performance.now();
-        await variant.run(index);
-        if (round > 0) collected.push((performance.now() - start) * 1000);
-      }
-    }
-  }
-  const medians = [...times].map(([variant, collected]) => ({ variant, ...percentiles(collected) }));
-  const floor = medians[0]?.median ?? Number.NaN;
-  return medians.map(({ variant, median, p99, calls }) => ({
-    workload: workload.name,
-    variant: variant.name,
-    median,
-    p99,
-    ratio: floor / median,
-    calls,
-  }));
+/** What one variant took in one round, per call, in microseconds. */
+interface Turn {
+  readonly wall: number[];
+  cpu: number;
 }
 
-function percentiles(times: readonly number[]): { median: number; p99: number; calls: number } {
-  const sorted = times.toSorted((a, b) => a - b);
-  const at = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-  return { median: at(0.5), p99: at(0.99), calls: sorted.length };
+/**
+ * Runs the variants of one workload in turns (A B C, C B A, A B C …), so that whatever else the machine does falls on all
+ * of them alike, and compares within each round. The first round warms up and is not counted.
+ */
+export async function measure(workload: Workload, { rounds, callsPerRound }: Rounds): Promise<Measured[]> {
+  const perRound = Math.max(2, Math.round(callsPerRound * (workload.share ?? 1)));
+  const turns = new Map<Variant, Turn[]>(workload.variants.map((variant) => [variant, []]));
+  for (let round = 0; round <= rounds; round += 1) {
+    const order = round % 2 === 0 ? workload.variants : workload.variants.toReversed();
+    for (const variant of order) {
+      const turn = await takeTurn(variant, round * perRound, perRound);
+      if (round > 0) turns.get(variant)?.push(turn);
+    }
+  }
+  const floor = turns.get(workload.variants[0]) ?? [];
+  return [...turns].map(([variant, own]) => {
+    const wall = own.flatMap((turn) => turn.wall);
+    return {
+      workload: workload.name,
+      variant: variant.name,
+      median: percentile(wall, 0.5),
+      p99: percentile(wall, 0.99),
+      ratio: medianOf(
+        own.map((turn, n) => percentile(floor[n]?.wall ?? [], 0.5) / percentile(turn.wall, 0.5)),
+      ),
+      cpuRatio: medianOf(own.map((turn, n) => (floor[n]?.cpu ?? Number.NaN) / turn.cpu)),
+      calls: wall.length,
+    };
+  });
+}
+
+async function takeTurn(variant: Variant, first: number, calls: number): Promise<Turn> {
+  const turn: Turn = { wall: [], cpu: 0 };
+  for (let index = first; index < first + calls; index += 1) {
+    const prepared = await variant.prepare?.(index);
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    await variant.run(index, prepared);
+    turn.wall.push((performance.now() - start) * 1000);
+    const { user, system } = process.cpuUsage(cpu);
+    turn.cpu += (user + system) / calls;
+  }
+  return turn;
 }

@@ -40,7 +40,7 @@ export function generateFiles(
   return {
     name: 'legacy',
     migrations,
-    naming: 'filename',
+    migrationOrder: 'filename',
     paths: names.map((name) => join(migrations, name)),
     statements,
     delete: () => rmSync(root, { recursive: true, force: true }),

@@ -16,8 +16,8 @@ export async function verify({ name, variants }: Workload): Promise<void> {
   for (const index of [0, 1, 17]) {
     const answers: unknown[] = [];
     for (const variant of variants) {
-      await variant.prepare?.(index);
-      answers.push(await variant.run(index));
+      const prepared = await variant.prepare?.(index);
+      answers.push(await variant.run(index, prepared));
     }
     const [floor, ...others] = answers;
     const expected = JSON.stringify(identity(floor));

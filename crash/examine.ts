@@ -31,6 +31,8 @@ select string_agg(line, E'\\n' order by line) as value from (
   union all
   select 'trigger ' || tgname from pg_trigger where not tgisinternal
 ) lines`;
+const LEDGER = `select concat_ws(' ', filename, l.checksum, t.checksum, t.tokens) as value
+  from schema_migrations l full join schema_migration_tokens t using (filename) order by 1`;
 const ROWS = `select md5(string_agg(line, '|' order by line)) as value from (
   select i::text as line from items i union all select 'audit ' || step from audit union all select 'part ' || id from parts union all select 'part 1 ' || id from parts_1
 ) lines`;
@@ -41,7 +43,7 @@ export async function examine(client: Client): Promise<Findings> {
     (await client.query<{ value: string }>(sql)).rows.map(({ value }) => value);
   const one = async (sql: string): Promise<string> => (await texts(sql))[0] ?? '';
   return {
-    ledger: await texts(`select filename || ' ' || checksum as value from schema_migrations order by 1`),
+    ledger: await texts(LEDGER),
     journal: Number(await one('select count(*) as value from schema_migrations_journal')),
     schema: await one(SCHEMA),
     rows: await one(ROWS),

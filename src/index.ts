@@ -1,6 +1,7 @@
 /** The kit's daily words; it loads no module. */
 export type { DataError, DomainError, DomainErrors } from './kit/errors/index.ts';
 export {
+  BackstopError,
   CheckError,
   ConcurrencyError,
   ConflictError,
@@ -19,11 +20,24 @@ export {
   UnavailableError,
 } from './kit/errors/index.ts';
 export { type Amount, bigintId, type Id, money, timestamps } from './kit/columns/index.ts';
-export { isLive, isTrashed, type Live, softDelete, type Trashed } from './kit/soft-delete/index.ts';
 export {
+  type DeadTarget,
+  isLive,
+  isTrashed,
+  type Live,
+  softDelete,
+  type SoftDeleteOptions,
+  type Trashed,
+  type UpsertPolicy,
+} from './kit/soft-delete/index.ts';
+export {
+  checkBackstop,
   DataDriver,
   DataEntityManager,
   DataRepository,
+  live,
+  LiveFragment,
+  liveSql,
   type PreparedStatement,
   runPrepared,
   SoftDeleteError,

@@ -1,4 +1,6 @@
 -- Costs have ten decimals, balances had eight: charges below 5e-9 vanished, and balance and ledger drifted apart.
+--
+-- +tombstone waive L201: from numeric(20,8) to numeric(22,10) every value keeps its digits; users is small enough to be rewritten
 
 -- +goose Up
 ALTER TABLE users ALTER COLUMN balance TYPE numeric(22,10);

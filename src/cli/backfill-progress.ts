@@ -1,4 +1,4 @@
-import type { BackfillEvent, MigrationEvent } from '../kit/migrations/index.ts';
+import type { BackfillEvent } from '../kit/migrations/index.ts';
 
 /** One line about where a back-fill stands, for a person. */
 export function describeBackfill(event: BackfillEvent): string {
@@ -17,14 +17,6 @@ export function sparse(everyMs: number): (event: BackfillEvent) => boolean {
     if (batches > 1 && remainingMs !== 0 && now < next) return false;
     next = now + everyMs;
     return true;
-  };
-}
-
-/** One JSON object on a line now and then; standard output is left to the result. */
-export function jsonLines(stream: NodeJS.WriteStream): (event: MigrationEvent) => void {
-  const isDue = sparse(1000);
-  return (event) => {
-    if (event.type === 'backfill' && isDue(event)) stream.write(`${JSON.stringify(event)}\n`);
   };
 }
 

@@ -7,15 +7,34 @@ import { withoutSecrets } from './secrets.ts';
 
 const DEFAULT_FILES = ['mikro-orm.config.ts', 'mikro-orm.config.js', 'mikro-orm.config.mjs'];
 
+/** A configuration file, loaded; what it exports is not looked at yet. */
+export interface Configuration {
+  readonly path: string;
+  readonly config: unknown;
+}
+
 /**
- * The modules of the configuration that MikroORM's own command line reads, so that both have one truth.
+ * The configuration that MikroORM's own command line reads, so that both have one truth.
+ *
+ * @throws UsageError when there is no file, or it cannot be loaded.
+ */
+export async function readConfiguration(file: string | undefined): Promise<Configuration> {
+  const path = file === undefined ? findDefault() : resolve(file);
+  if (!existsSync(path)) throw new UsageError(`There is no configuration file ${path}. Correct --config.`);
+  return { path, config: await load(path) };
+}
+
+/**
+ * The modules of the configuration.
  *
  * @throws UsageError when there is no file, or it was not made with `defineDataConfig`.
  */
 export async function readModules(file: string | undefined): Promise<MigrationSource[]> {
-  const path = file === undefined ? findDefault() : resolve(file);
-  if (!existsSync(path)) throw new UsageError(`There is no configuration file ${path}. Correct --config.`);
-  const config = await load(path);
+  return modulesIn(await readConfiguration(file));
+}
+
+/** @throws UsageError when the configuration was not made with `defineDataConfig`. */
+export function modulesIn({ path, config }: Configuration): MigrationSource[] {
   const modules = (config as { migrations?: { modules?: MigrationSource[] } } | undefined)?.migrations
     ?.modules;
   if (modules && modules.length > 0) return modules;

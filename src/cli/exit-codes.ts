@@ -1,11 +1,86 @@
-/** What the exit code of the command tells. */
+import type { MigrationErrorCode } from '../kit/migrations/index.ts';
+
+/** What the exit code of the command tells. Numbers are an interface: a new one is added, none is reused. */
 export const EXIT = {
   done: 0,
-  /** The migrations, the database or its data refused. */
+  /** Something unexpected; its sentence is all there is. */
   failed: 1,
   /** The command line, the environment or the configuration is wrong; the database was not touched. */
   usage: 2,
+  /** `lint` found something of severity error. */
+  lint: 3,
 } as const;
+
+/** One exit code for each thing that the engine refuses. */
+export const EXIT_OF: Readonly<Record<MigrationErrorCode, number>> = {
+  'MIGRATION.BAD_URL': EXIT.usage,
+  'MIGRATION.CHECKSUM_MISMATCH': 10,
+  'MIGRATION.COMMENT_CHANGED': 11,
+  'MIGRATION.UNKNOWN': 12,
+  'MIGRATION.RENAMED': 13,
+  'MIGRATION.OUT_OF_ORDER': 14,
+  'MIGRATION.DUPLICATE_VERSION': 15,
+  'MIGRATION.ILLEGAL_NAME': 16,
+  'MIGRATION.SYNTAX': 17,
+  'MIGRATION.VARIABLE': 18,
+  'MIGRATION.IRREVERSIBLE': 19,
+  'MIGRATION.NO_SUCH_FILE': 20,
+  'MIGRATION.NOT_EMPTY': 21,
+  'MIGRATION.LEDGER': 22,
+  'MIGRATION.UNSUPPORTED': 23,
+  'MIGRATION.FAILED': 30,
+  'MIGRATION.LOCK_TIMEOUT': 31,
+  'MIGRATION.UNFINISHED': 32,
+  'MIGRATION.IN_DOUBT': 33,
+  'MIGRATION.POOLED': 34,
+  'MIGRATION.BACKFILL_UNVERIFIED': 35,
+  'MIGRATION.BACKFILL_PAUSED': 36,
+  'MIGRATION.CONTRACT_REFUSED': 37,
+  'MIGRATION.CODE_TOO_OLD': 38,
+  'MIGRATION.UNREACHABLE': 40,
+  'MIGRATION.WRONG_PASSWORD': 41,
+  'MIGRATION.NO_DATABASE': 42,
+  'MIGRATION.SERVER_TOO_OLD': 43,
+};
+
+const MEANINGS: Readonly<Record<number, string>> = {
+  [EXIT.done]: 'done',
+  [EXIT.failed]: 'failed unexpectedly',
+  [EXIT.usage]: 'wrong usage, nothing was touched',
+  [EXIT.lint]: 'lint found an error',
+  10: 'statements of an applied file were changed',
+  11: 'only comments or white space of an applied file were changed',
+  12: 'an applied file is gone',
+  13: 'an applied file has another name',
+  14: 'a pending file lies below an applied one',
+  15: 'two files have one number',
+  16: 'a file has no legal name',
+  17: 'a file cannot be read',
+  18: 'a variable of a file has no usable value',
+  19: 'a file has no Down',
+  20: 'a name fits no file, or several',
+  21: 'the ledger has rows already',
+  22: 'the ledger cannot be used',
+  23: 'not supported',
+  30: 'a statement failed',
+  31: 'another run held the lock for too long',
+  32: 'a half-done file stands in the way',
+  33: 'nothing tells whether an interrupted statement was done',
+  34: 'a pooler stands in between',
+  35: 'a back-fill is through, and rows still differ',
+  36: 'a back-fill is paused',
+  37: 'something stands against a contract step',
+  38: 'a contract step has left nothing for this code',
+  40: 'the server cannot be reached, or the connection was lost',
+  41: 'the server refused the login',
+  42: 'there is no such database',
+  43: 'the server is too old',
+};
+
+/** Every exit code with its meaning, as `--help` lists them. */
+export function exitCodeLines(): string[] {
+  return Object.entries(MEANINGS).map(([code, meaning]) => `${code.padStart(4)}  ${meaning}`);
+}
 
 /** A mistake in how the command was called. */
 export class UsageError extends Error {

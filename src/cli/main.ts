@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { MigrationError } from '../kit/migrations/index.ts';
-import { EXIT, UsageError } from './exit-codes.ts';
+import { addBackstop } from './backstop.ts';
+import { EXIT, EXIT_OF, UsageError } from './exit-codes.ts';
 import { addMigrate } from './migrate.ts';
 import { withoutSecrets } from './secrets.ts';
 import { refuseUrlArguments } from './target.ts';
@@ -16,8 +17,12 @@ function program(): Command {
     .version(version)
     .option('--verbose', 'with a failure, print the stack trace too')
     .showHelpAfterError('(--help lists what there is)')
-    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong usage (nothing was touched).');
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 wrong usage (nothing was touched); "tombstone migrate --help" lists all.',
+    );
   addMigrate(command);
+  addBackstop(command);
   for (const each of everyCommand(command)) {
     each.exitOverride().allowExcessArguments(false).configureOutput({ outputError: withoutValues });
   }
@@ -36,10 +41,7 @@ function withoutValues(text: string, write: (text: string) => void): void {
 /** The message of an error, and the exit code that goes with it. */
 function verdict(error: unknown): { message: string; exitCode: number } {
   if (error instanceof UsageError) return { message: error.message, exitCode: EXIT.usage };
-  if (error instanceof MigrationError) {
-    const isUsage = error.code === 'MIGRATION.BAD_URL';
-    return { message: error.message, exitCode: isUsage ? EXIT.usage : EXIT.failed };
-  }
+  if (error instanceof MigrationError) return { message: error.message, exitCode: EXIT_OF[error.code] };
   const message = error instanceof Error ? error.message : String(error);
   return {
     message: `Unexpected: ${withoutSecrets(message.split('\n')[0] ?? '', process.env)}. Run it again with --verbose for the stack trace.`,

@@ -3,21 +3,19 @@ import {
   type DownOptions,
   type InDoubt,
   type MigrationResult,
+  type MigrationState,
   type MigrationStatus,
-  Migrator,
   type UpOptions,
   type Waiver,
 } from '../kit/migrations/index.ts';
 import { addBackfill } from './backfill.ts';
-import { readModules } from './configuration.ts';
-import { UsageError } from './exit-codes.ts';
-import { progressFor } from './progress.ts';
-import { readTarget, type Target } from './target.ts';
-
-interface CommonOptions {
-  readonly config?: string;
-  readonly json?: boolean;
-}
+import { common, type CommonOptions, open, running, say } from './open.ts';
+import { exitCodeLines, UsageError } from './exit-codes.ts';
+import { addLedgerCommands } from './ledger-commands.ts';
+import { addLint } from './lint.ts';
+import { addNew } from './new.ts';
+import { addPlan } from './plan.ts';
+import type { Target } from './target.ts';
 
 interface RunOptions extends CommonOptions {
   readonly to?: string;
@@ -29,19 +27,23 @@ interface RunOptions extends CommonOptions {
 
 const TO = 'up to (or down to) this file: its name or its number; 0 reverts all';
 
-/** Adds `migrate up | down | version | status`. */
+/** Adds `migrate` and its commands. */
 export function addMigrate(program: Command): void {
   const migrate = program
     .command('migrate')
-    .description('apply and revert the SQL migrations of the configured modules; the target is DATABASE_URL');
-  common(migrate.command('up').description('apply pending files'))
+    .description('apply and revert the SQL migrations of the configured modules; the target is DATABASE_URL')
+    .addHelpText('after', `\nExit codes:\n${exitCodeLines().join('\n')}`);
+  running(migrate.command('up').description('apply pending files'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'at most this many files', positive)
     .addOption(inDoubtOption())
     .option('--waive <file>', 'apply this contract step although something stands against it; needs --reason')
     .option('--reason <text>', 'why, for the record in schema_migration_waivers')
     .action((options: RunOptions) => run(options, 'up'));
-  common(migrate.command('down').description('revert the last file, or more'))
+  running(migrate.command('up-by-one').description('apply the next pending file'))
+    .addOption(inDoubtOption())
+    .action((options: RunOptions) => run({ ...options, steps: 1 }, 'up'));
+  running(migrate.command('down').description('revert the last file, or more'))
     .option('--to <file>', TO)
     .option('--steps <number>', 'this many files; 1 when left out', positive)
     .addOption(inDoubtOption())
@@ -49,13 +51,10 @@ export function addMigrate(program: Command): void {
   addBackfill(migrate, common);
   common(migrate.command('version').description('the last applied file of each module')).action(version);
   common(migrate.command('status').description('every file, and whether it is applied')).action(status);
-}
-
-function common(command: Command): Command {
-  return command
-    .option('--config <file>', 'the configuration; mikro-orm.config.ts, .js or .mjs here when left out')
-    .option('--json', 'one JSON object on standard output, nothing else')
-    .option('--verbose', 'with a failure, print the stack trace too');
+  addLedgerCommands(migrate);
+  addNew(migrate);
+  addLint(migrate);
+  addPlan(migrate);
 }
 
 function inDoubtOption(): Option {
@@ -70,15 +69,9 @@ function positive(text: string): number {
 
 async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void> {
   const waive = waiverOf(options);
-  const target = readTarget(process.env);
-  const modules = await readModules(options.config);
-  const progress = progressFor(process.stdout, options.json === true);
-  if (!options.json) say(`${direction === 'up' ? 'Migrating' : 'Reverting'} ${target.shown}`);
-  const migrator = new Migrator({
-    connection: target.url,
-    modules,
-    onProgress: (event) => progress.tell(event),
-  });
+  const { target, migrator, progress } = await open(options, (shown) =>
+    options.json ? undefined : say(`${direction === 'up' ? 'Migrating' : 'Reverting'} ${shown}`),
+  );
   const { to, steps, inDoubt } = options;
   try {
     const result = await (direction === 'up'
@@ -127,28 +120,25 @@ async function status(options: CommonOptions): Promise<void> {
   if (options.json) return say(JSON.stringify({ target: target.shown, migrations: rows }));
   say(`Database ${target.shown}`);
   for (const row of rows) say(lineOf(row));
-  const pending = rows.filter((row) => row.state === 'pending').length;
-  say(`${rows.length - pending} recorded, ${pending} pending.`);
+  const recorded = rows.filter(({ appliedAt }) => appliedAt !== undefined).length;
+  const count = (state: MigrationState): number => rows.filter((row) => row.state === state).length;
+  const unfinished = count('unfinished') === 0 ? '' : `, ${count('unfinished')} unfinished`;
+  say(`${recorded} recorded, ${count('pending')} pending${unfinished}.`);
 }
 
 function lineOf(row: MigrationStatus): string {
   const when = row.appliedAt?.toISOString() ?? ''.padEnd(24);
-  return `${row.state.padEnd(8)} ${when}  ${row.name}${noteOn(row)}`;
+  return `${row.state.padEnd(10)} ${when}  ${row.name}${noteOn(row)}`;
 }
 
-function noteOn({ state, reversible }: MigrationStatus): string {
+function noteOn({ state, edited, progress, reversible }: MigrationStatus): string {
+  if (progress) {
+    const { direction, done, of } = progress;
+    return `  ${done} of ${of} statements done; "migrate ${direction}" goes on`;
+  }
+  if (edited === 'comments') return '  only its comments were edited after it was applied';
   if (state === 'changed') return '  edited after it was applied';
   if (state === 'missing') return '  its file is gone';
   if (state === 'foreign') return '  recorded by another tool';
   return reversible ? '' : '  no Down';
-}
-
-async function open(options: CommonOptions): Promise<{ target: Target; migrator: Migrator }> {
-  const target = readTarget(process.env);
-  const modules = await readModules(options.config);
-  return { target, migrator: new Migrator({ connection: target.url, modules }) };
-}
-
-function say(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress';
-import { describeBackfill, jsonLines, sparse } from './backfill-progress.ts';
-import { describeHolder, type MigrationEvent } from '../kit/migrations/index.ts';
+import type { MigrationEvent } from '../kit/migrations/index.ts';
+import { describeBackfill, sparse } from './backfill-progress.ts';
+import { lineAbout } from './event-lines.ts';
 
 /** Shows a run while it goes on. */
 export interface Progress {
@@ -8,10 +9,29 @@ export interface Progress {
   end(): void;
 }
 
-/** A bar on a terminal, a line per file elsewhere; for machines, where a back-fill stands, on standard error. */
-export function progressFor(stream: NodeJS.WriteStream, json: boolean): Progress {
-  if (json) return { tell: jsonLines(process.stderr), end: () => undefined };
-  return stream.isTTY ? bar(stream) : lines(stream);
+/** Where a command writes. */
+export interface Streams {
+  readonly stdout: NodeJS.WriteStream;
+  readonly stderr: NodeJS.WriteStream;
+}
+
+/**
+ * A bar on a terminal, a line per file elsewhere. For machines one JSON object a line on standard error, for what a person
+ * would be told beside the result: standard output holds the result and nothing else.
+ */
+export function progressFor({ stdout, stderr }: Streams, json: boolean): Progress {
+  if (json) return objects(stderr);
+  return stdout.isTTY ? bar(stdout) : lines(stdout);
+}
+
+function objects(stream: NodeJS.WriteStream): Progress {
+  const isDue = nowAndThen(1000);
+  return {
+    tell: (event) => {
+      if (lineAbout(event) !== undefined && isDue(event)) stream.write(`${JSON.stringify(event)}\n`);
+    },
+    end: () => undefined,
+  };
 }
 
 function lines(stream: NodeJS.WriteStream): Progress {
@@ -54,36 +74,24 @@ function bar(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-/** Says what a run waits for or goes on with; a wait at once, and then every ten seconds, however often the engine asks. */
+/** Says what a run waits for or goes on with. */
 function notes(stream: NodeJS.WriteStream): (event: MigrationEvent) => void {
-  let next = 0;
-  const isDue = sparse(5000);
+  const isDue = nowAndThen(5000);
   return (event) => {
-    if (event.type === 'backfill' && !isDue(event)) return;
-    if (event.type === 'waiting-for-lock') {
-      if (event.ms < next) return;
-      next = event.ms + 10_000;
-    }
-    const note = noteOn(event);
-    if (note) stream.write(`${note}\n`);
+    const line = lineAbout(event);
+    if (line !== undefined && isDue(event)) stream.write(`${line}\n`);
   };
 }
 
-function noteOn(event: MigrationEvent): string | undefined {
-  switch (event.type) {
-    case 'waiting-for-lock': {
-      const who = event.holder ? `: ${describeHolder(event.holder)}` : '';
-      return `waiting for another run to end, ${Math.round(event.ms / 1000)} s so far${who}`;
-    }
-    case 'retrying':
-      return `no lock for ${event.name} [${event.sqlState}], attempt ${event.attempt} of ${event.of}; again in ${Math.round(event.pauseMs)} ms`;
-    case 'resuming':
-      return `${event.name} was begun by an earlier run; going on with statement ${event.statement} of ${event.of}`;
-    case 'removed-remains':
-      return `${event.name}: dropped the invalid index ${event.index} that a failed build had left; building it again`;
-    case 'backfill':
-      return describeBackfill(event);
-    default:
-      return undefined;
-  }
+/** A wait is told at once, and then every ten seconds, however often the engine asks for the lock; batches likewise. */
+function nowAndThen(everyMs: number): (event: MigrationEvent) => boolean {
+  const isBatchDue = sparse(everyMs);
+  let next = 0;
+  return (event) => {
+    if (event.type === 'backfill') return isBatchDue(event);
+    if (event.type !== 'waiting-for-lock') return true;
+    if (event.ms < next) return false;
+    next = event.ms + 10_000;
+    return true;
+  };
 }

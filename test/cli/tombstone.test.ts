@@ -6,57 +6,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
+import { LOCK_ID } from 'tombstone/migrations';
 import { startTestServer, type TestServer } from 'tombstone/testing';
 import { type Ended, ROOT, run } from '../support/command.ts';
-import { emptyTestDatabase } from '../support/database.ts';
-import { type MigrationFolder, migrationFolder } from '../support/migration-folder.ts';
-
-const FILES = {
-  '001_items.sql': '-- +goose Up\ncreate table items (id int);\n-- +goose Down\ndrop table items;\n',
-  '002_more.sql': '-- +goose Up\ncreate table more (id int);\n-- +goose Down\ndrop table more;\n',
-};
-
-const folders: MigrationFolder[] = [];
-afterAll(() => folders.forEach((folder) => folder.delete()));
-
-interface Project {
-  readonly folder: MigrationFolder;
-  readonly url: string;
-  tombstone(...args: string[]): Promise<Ended> & { kill(signal: NodeJS.Signals): void };
-  query(sql: string): Promise<unknown[]>;
-}
-
-async function project(files: Readonly<Record<string, string>> = FILES): Promise<Project> {
-  const folder = migrationFolder(files);
-  folders.push(folder);
-  const modules = JSON.stringify([{ name: folder.name, migrations: folder.migrations }]);
-  writeFileSync(
-    join(folder.root, 'mikro-orm.config.mjs'),
-    `export default { migrations: { modules: ${modules} } };\n`,
-  );
-  const { url } = await emptyTestDatabase();
-  return {
-    folder,
-    url,
-    tombstone: (...args) =>
-      run([join(ROOT, 'bin/tombstone.js'), ...args], { DATABASE_URL: url }, folder.root),
-    query: async (sql) => {
-      const client = new Client({ connectionString: url });
-      await client.connect();
-      const { rows } = await client.query(sql);
-      await client.end();
-      return rows as unknown[];
-    },
-  };
-}
-
-/** One or two sentences, no stack trace, no password. */
-function expectSentence({ err }: Ended, ...parts: string[]): void {
-  expect(err.trim()).not.toBe('');
-  expect(err).not.toMatch(/^\s+at /m);
-  expect(err).not.toMatch(/s3cret/);
-  for (const part of parts) expect(err).toContain(part);
-}
+import { expectSentence, FILES, project } from './fixtures/project.ts';
 
 describe('tombstone migrate', () => {
   it('applies, tells, reverts, in lines of text', async () => {
@@ -91,6 +44,29 @@ describe('tombstone migrate', () => {
     expect(await json('status')).toMatchObject({ migrations: [{ state: 'applied' }, { state: 'pending' }] });
     expect(await json('up', '--to', '2')).toMatchObject({ files: [{ name: 'shop/002_more.sql' }] });
     expect(await json('down', '--to', '0')).toMatchObject({ direction: 'down', files: [{}, {}] });
+  });
+
+  it('says with --json on standard error, an object a line, what it waits for', async () => {
+    const { tombstone, folder, query, url } = await project();
+    folder.write('1-a.sql', 'select 1;');
+    const holder = new Client({ connectionString: url });
+    await holder.connect();
+    await holder.query(`select pg_advisory_lock(${LOCK_ID})`);
+    const waiting = tombstone('migrate', 'up', '--json');
+    const asking = `select from pg_stat_activity where datname = current_database() and query like '%l.locktype = %' and pid <> pg_backend_pid()`;
+    while ((await query(asking)).length === 0) await sleep(5);
+    await holder.end();
+    const { code, out, err } = await waiting;
+    expect(code).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({ files: [{}, {}] });
+    const lines = err
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object);
+    expect(lines).toMatchObject([
+      { type: 'note', file: 'shop/1-a.sql' },
+      { type: 'waiting-for-lock', ms: expect.any(Number), holder: { pid: expect.any(Number) } },
+    ]);
   });
 
   it('shows a bar on a terminal', async () => {
@@ -241,7 +217,7 @@ describe('wrong usage ends with 2 and one sentence', () => {
   });
 });
 
-describe('a database that refuses ends with 1 and one sentence', () => {
+describe('a database that refuses ends with a code of its own and one sentence', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startTestServer();
@@ -255,7 +231,7 @@ describe('a database that refuses ends with 1 and one sentence', () => {
 
   it('a refused connection', async () => {
     const ended = await attempt('postgresql://ada:s3cret@127.0.0.1:1/x');
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(40);
     expectSentence(ended, 'ada@127.0.0.1:1/x', 'cannot be reached');
   });
 
@@ -263,7 +239,7 @@ describe('a database that refuses ends with 1 and one sentence', () => {
     const url = new URL(server.url());
     url.password = 's3cret';
     const ended = await attempt(url.href);
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(41);
     expectSentence(ended, 'refused the password');
     expect(ended.out).not.toContain('s3cret');
   });
@@ -272,19 +248,19 @@ describe('a database that refuses ends with 1 and one sentence', () => {
     const url = new URL(server.url());
     url.password = '';
     const ended = await attempt(url.href);
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(41);
     expectSentence(ended, 'asks for a password');
   });
 
   it('a certificate that is not there', async () => {
     const ended = await attempt('postgresql://ada:s3cret@127.0.0.1:1/x?sslrootcert=/nowhere/ca.pem');
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(40);
     expectSentence(ended, 'ENOENT');
   });
 
   it('a missing database', async () => {
     const ended = await attempt(server.url('no_such_database'));
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(42);
     expectSentence(ended, 'no_such_database', 'no such database');
   });
 
@@ -294,18 +270,18 @@ describe('a database that refuses ends with 1 and one sentence', () => {
       `postgresql://ada:s3cret@127.0.0.1:${(old.address() as { port: number }).port}/x`,
     );
     old.close();
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(43);
     expectSentence(ended, 'PostgreSQL 13', '14 or newer');
   });
 });
 
-describe('files that cannot be run end with 1 and one sentence, and nothing is half-done', () => {
+describe('files that cannot be run end with a code of their own and one sentence, and nothing is half-done', () => {
   it('an edited one', async () => {
     const { tombstone, folder, query } = await project();
     await tombstone('migrate', 'up', '--steps', '1');
     folder.write('001_items.sql', 'create table items (id bigint);');
     const ended = await tombstone('migrate', 'up');
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(10);
     expectSentence(ended, 'shop/001_items.sql', 'recorded', 'found', 'restore the text', 'new migration');
     expect(await query('select from schema_migrations')).toHaveLength(1);
   });
@@ -315,7 +291,7 @@ describe('files that cannot be run end with 1 and one sentence, and nothing is h
     await tombstone('migrate', 'up');
     folder.remove('002_more.sql');
     const ended = await tombstone('migrate', 'up');
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(12);
     expectSentence(ended, 'shop/002_more.sql', 'the file is gone');
   });
 
@@ -323,7 +299,7 @@ describe('files that cannot be run end with 1 and one sentence, and nothing is h
     const { tombstone, folder, query } = await project();
     folder.write('002_more.sql', '-- +goose Up\ncreate table more (id int);\ncreate tabel x ();\n');
     const ended = await tombstone('migrate', 'up');
-    expect(ended.code).toBe(1);
+    expect(ended.code).toBe(30);
     expectSentence(ended, 'shop/002_more.sql:3', '[42601]', 'Applied before it: shop/001_items.sql');
     expect(await query(`select from pg_tables where tablename = 'more'`)).toEqual([]);
     expect((await tombstone('migrate', 'up', '--verbose')).err).toMatch(/^\s+at /m);

@@ -40,9 +40,10 @@ describe('creating a key', () => {
       ipWhitelist: ['10.0.0.0/8', '::1'],
       ipBlacklist: null,
     });
-    const [row] = await gateway
-      .em()
-      .execute<{ list: unknown }[]>('select ip_blacklist as list from api_keys where id = ?', [key.id]);
+    const [row] = await gateway.rows<{ list: unknown }>(
+      'select ip_blacklist as list from api_keys where id = ?',
+      [key.id],
+    );
     expect(row?.list).toBeNull();
     expect(await keys().findByKey('sk-new')).toEqual(key);
   });
@@ -342,16 +343,14 @@ describe('lists of keys', () => {
     expect(await list().clearGroupIdByGroupId(ids.group)).toBe(3);
     expect(await list().clearGroupIdByGroupId(ids.group)).toBe(0);
     expect(await list().countByGroupId(ids.group)).toBe(0);
-    const [row] = await own
-      .em()
-      .execute<{ group_id: string }[]>('select group_id from api_keys where id = ?', [dead]);
+    const [row] = await own.rows<{ group_id: string }>('select group_id from api_keys where id = ?', [dead]);
     expect(row?.group_id).toBe(ids.group);
   });
 });
 
 it('authentication probes one unique index and two primary keys, on 100,000 keys of which 30 % are deleted', async () => {
   const own = await openGateway();
-  await own.em().execute(`
+  await own.rows(`
     insert into groups (name, deleted_at) select 'g' || n, case when n % 10 < 3 then now() end from generate_series(1, 2000) n;
     insert into users (email, password_hash, deleted_at) select 'u' || n, 'h', case when n % 10 < 3 then now() end from generate_series(1, 20000) n;
     insert into api_keys (user_id, key, name, group_id, deleted_at)

@@ -143,7 +143,7 @@ describe('a write that loses a deadlock', () => {
   // The repository's write holds a share of `held` and waits for `wanted`; then the other side asks for `held`. Whoever
   // has waited for a second looks for a cycle and gives way, and that is the repository's write.
   const crossed = async (wanted: string, held: string, write: () => Promise<unknown>): Promise<unknown> => {
-    const lock = 'select id from groups where id = ? for update';
+    const lock = 'select id from groups where id = ? and deleted_at is null for update';
     let writing: Promise<unknown> | undefined;
     await gateway.em().transactional(async (other) => {
       await other.execute(lock, [wanted]);

@@ -61,12 +61,10 @@ describe('groups', () => {
     const cleared = { dailyLimitUsd: null, imagePrice4k: null, fallbackGroupId: null, modelRouting: null };
     const result = await groups().update({ id: group.id, ...cleared });
     expect(result).toMatchObject({ ...cleared, modelRouting: {}, description: 'text' });
-    const [row] = await gateway
-      .em()
-      .execute<{ routing: string | null }[]>(
-        'select model_routing::text as routing from groups where id = ?',
-        [group.id],
-      );
+    const [row] = await gateway.rows<{ routing: string | null }>(
+      'select model_routing::text as routing from groups where id = ?',
+      [group.id],
+    );
     expect(row?.routing).toBeNull();
   });
 
@@ -209,7 +207,7 @@ describe('deleting a group with what hangs on it', () => {
     expect((await after.groups.getById(other.id)).fallbackGroupId).toBeNull();
     expect((await after.users.getById(user.id)).allowedGroups).toEqual([other.id]);
     expect((await after.apiKeys.getById(live.id)).groupId).toBeNull();
-    const [row] = await em.execute<{ group_id: string }[]>('select group_id from api_keys where id = ?', [
+    const [row] = await gateway.rows<{ group_id: string }>('select group_id from api_keys where id = ?', [
       dead.id,
     ]);
     expect(row?.group_id).toBe(group.id);

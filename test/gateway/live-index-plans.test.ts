@@ -20,7 +20,7 @@ const FILL = `
 let gateway: Gateway;
 beforeAll(async () => {
   gateway = await openGateway();
-  await gateway.em().execute(FILL);
+  await gateway.rows(FILL);
 });
 afterAll(() => gateway.close());
 
@@ -34,7 +34,7 @@ async function planOf(work: () => Promise<unknown>): Promise<string> {
 }
 
 async function explain(sql: string): Promise<string> {
-  const rows = await gateway.em().execute<{ 'QUERY PLAN': string }[]>(`explain ${withoutTiming(sql)}`);
+  const rows = await gateway.rows<{ 'QUERY PLAN': string }>(`explain ${withoutTiming(sql)}`);
   return rows.map((row) => row['QUERY PLAN']).join('\n');
 }
 
@@ -73,6 +73,30 @@ describe(`plans on ${ROWS} rows, most of them dead`, () => {
     const [group] = await gateway.em().find(Group, { name: 'group 7' });
     const plan = await planOf(() => gateway.em().find(Group, { fallbackGroup: String(group?.id) }));
     expect(plan).toContain('idx_groups_fallback_group_id');
+  });
+
+  it('join the live user of an address through it, in a joined populate by that address', async () => {
+    const where = { user: { email: 'user77@example.com' } };
+    const plan = await planOf(() =>
+      gateway.em().find(ApiKey, where, { populate: ['user'], strategy: 'joined' }),
+    );
+    expect(plan).toContain('users_email_unique_active');
+    expect(plan).not.toContain('Seq Scan');
+  });
+
+  it('find the group of a name in it, with its fallback in a joined populate', async () => {
+    const options = { populate: ['fallbackGroup'], strategy: 'joined' } as const;
+    const plan = await planOf(() => gateway.em().find(Group, { name: 'group 7' }, options));
+    expect(plan).toContain('groups_name_unique_active');
+    expect(plan).not.toContain('Seq Scan');
+  });
+
+  it('mark a removed row by its primary key', async () => {
+    const em = gateway.em();
+    em.remove(await em.findOneOrFail(User, { email: 'user79@example.com' }));
+    const plan = await planOf(() => em.flush());
+    expect(plan).toContain('users_pkey');
+    expect(plan).toContain('deleted_at IS NULL');
   });
 
   it('join the live user of a key by its primary key, with the condition on both', async () => {

@@ -8,6 +8,7 @@ import { type DataDriver, type DataEntityManager, defineDataConfig } from 'tombs
 import { gateway, gatewayErrors, verifyAllowedGroups } from 'tombstone/gateway';
 import { Migrator } from 'tombstone/migrations';
 import { cloneTestDatabase, emptyTestDatabase } from '../support/database.ts';
+import { watched } from '../support/watched.ts';
 
 /** Runs `work` against a transaction that has done its first step before, and the others while `work` waits for it. */
 async function during<T>(url: string, [first = '', ...steps]: string[], work: () => Promise<T>): Promise<T> {
@@ -45,10 +46,11 @@ async function withOrm<T>(
   work: (em: DataEntityManager, orm: MikroORM<DataDriver, DataEntityManager>) => Promise<T>,
 ): Promise<T> {
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
+  const close = watched(orm);
   try {
     return await work(orm.em.fork(), orm);
   } finally {
-    await orm.close();
+    await close();
   }
 }
 
@@ -59,10 +61,10 @@ async function withOrm<T>(
 const SCHEMA = `
   select 'column' as kind, table_name || '.' || column_name as name,
     concat_ws(' ', data_type, character_maximum_length, numeric_precision, numeric_scale, is_nullable, column_default) as definition
-  from information_schema.columns where table_schema = 'public' and table_name not like 'schema\\_migration%'
-  union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public' and tablename not like 'schema\\_migration%'
+  from information_schema.columns where table_schema = 'public' and table_name not like 'schema%migration%'
+  union all select 'index', indexname, indexdef from pg_indexes where schemaname = 'public' and tablename not like 'schema%migration%'
   union all select 'constraint', conrelid::regclass || '.' || conname, pg_get_constraintdef(oid)
-    from pg_constraint where connamespace = 'public'::regnamespace and conrelid::regclass::text not like 'schema\\_migration%' and contype <> 'n'
+    from pg_constraint where connamespace = 'public'::regnamespace and conrelid::regclass::text not like 'schema%migration%' and contype <> 'n'
   order by 1, 2`;
 
 const PHASE_ZERO_ROWS = `

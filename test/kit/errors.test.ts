@@ -21,7 +21,7 @@ import { Author, Book, Edition, Publisher } from './fixtures/library-model.ts';
 
 let library: Library;
 beforeAll(async () => {
-  library = await openLibrary({ pool: { max: 4 } });
+  library = await openLibrary({ pool: { max: 4 }, unwatched: true });
   await library.reset();
   await library.rows(VAULT);
 });
@@ -162,7 +162,7 @@ describe('a server that cannot be used', () => {
   it('is unavailable while the pool is exhausted, and usable again afterwards', async () => {
     const other = await open(() => undefined, {
       pool: { max: 1 },
-      driverOptions: { connectionTimeoutMillis: 80 },
+      driverOptions: { connectionTimeoutMillis: 1000 },
     });
     await other.em().transactional(async (em) => {
       expect(await errorOf(other.em().count(Book))).toMatchObject({

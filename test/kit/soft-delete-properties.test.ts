@@ -1,36 +1,27 @@
-import { MikroORM } from '@mikro-orm/core';
-import { defineEntity, p, QueryBuilder } from '@mikro-orm/postgresql';
+import { MikroORM, TransactionPropagation } from '@mikro-orm/core';
+import { QueryBuilder } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { array, assert, asyncProperty, boolean, check, constantFrom, nat, record } from 'fast-check';
 import {
-  bigintId,
+  array,
+  assert,
+  asyncProperty,
+  boolean,
+  check,
+  constantFrom,
+  nat,
+  record,
+  uniqueArray,
+} from 'fast-check';
+import {
   type DataDriver,
   type DataEntityManager,
   defineDataConfig,
   defineModule,
   isDataError,
-  softDelete,
-  timestamps,
 } from 'tombstone';
 import { GuardedQueryBuilder } from '../../src/kit/orm/guarded-query-builder.ts';
 import { emptyTestDatabase } from '../support/database.ts';
-
-const NoteSchema = defineEntity({
-  name: 'Note',
-  tableName: 'notes',
-  properties: {
-    id: bigintId(),
-    code: p.string().length(10),
-    text: p.string().length(10),
-    parent: () => p.manyToOne(NoteSchema).nullable(),
-    ...timestamps(),
-    ...softDelete.properties(),
-  },
-  uniques: [{ name: 'notes_code_live', properties: ['code'], where: { deletedAt: null } }],
-});
-class Note extends NoteSchema.class {}
-NoteSchema.setClass(Note);
-softDelete.register(Note);
+import { Model, Note, plant, type Plan, type Row } from './fixtures/notes.ts';
 
 const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 2000);
 const SEED = Number(process.env['PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
@@ -44,38 +35,6 @@ beforeAll(async () => {
 });
 afterAll(() => orm.close());
 
-/** What a row should be: the simplest thing that can be compared with a table. */
-interface Row {
-  id: string;
-  code: string;
-  text: string;
-  parent: string | null;
-  dead: boolean;
-}
-
-/** The world as it should be, and the ways to change it; every way answers what the layer should answer. */
-class Model {
-  rows: Row[] = [];
-
-  copy(): Model {
-    const copy = new Model();
-    copy.rows = this.rows.map((row) => ({ ...row }));
-    return copy;
-  }
-
-  live(): Row[] {
-    return this.rows.filter((row) => !row.dead);
-  }
-
-  at(index: number): Row | undefined {
-    return this.rows[index % Math.max(1, this.rows.length)];
-  }
-
-  taken(code: string): boolean {
-    return this.live().some((row) => row.code === code);
-  }
-}
-
 type Answer = string | number | boolean;
 interface Step {
   readonly verb: keyof typeof VERBS;
@@ -84,8 +43,7 @@ interface Step {
   readonly text: string;
   /** Which entity manager: a new one, or one of two that live through the whole sequence and may hold stale rows. */
   readonly manager: 0 | 1 | 2;
-  /** Run in a transaction that is rolled back afterwards. */
-  readonly undone: boolean;
+  readonly frame: keyof typeof FRAMES;
 }
 
 const answerOf = async (work: Promise<Answer | void>): Promise<Answer> => {
@@ -109,13 +67,15 @@ const VERBS = {
   create: async (em, model, { code, text, index }) => {
     const parent = model.live()[index % 3]?.id ?? null;
     const expected = model.taken(code) ? 'DATA.CONFLICT' : 'done';
+    const links = model.rows.filter((_row, at) => (at + index) % 3 === 0).map(({ id }) => id);
     const note = em.create(Note, {
       code,
       text,
       parent: parent === null ? null : em.getReference(Note, parent),
+      links: links.map((id) => em.getReference(Note, id)),
     });
     const actual = await answerOf(em.flush());
-    if (actual === 'done') model.rows.push({ id: note.id, code, text, parent, dead: false });
+    if (actual === 'done') model.rows.push({ id: note.id, code, text, parent, links, dead: false });
     return [expected, actual];
   },
   remove: async (em, model, { index }) => {
@@ -172,6 +132,7 @@ const VERBS = {
     const row = model.at(index);
     if (!row || model.rows.some((other) => other.parent === row.id)) return [true, true];
     model.rows = model.rows.filter((other) => other !== row);
+    for (const other of model.rows) other.links = other.links.filter((id) => id !== row.id);
     em.clear();
     return [true, await answerOf(em.getRepository(Note).hardDelete(row.id))];
   },
@@ -185,6 +146,48 @@ const VERBS = {
       return `${row.id}:${row.code}:${row.text}:${parent?.id ?? '-'}`;
     });
     return [expected.join(), shown.join()];
+  },
+  'populate to-many': async (em, model, { index }) => {
+    const strategy = (['joined', 'select-in', 'balanced'] as const)[index % 3] ?? 'joined';
+    const found = await em
+      .fork({ keepTransactionContext: true })
+      .find(Note, {}, { orderBy: { id: 'asc' }, populate: ['children', 'links', 'linked'], strategy });
+    const keys = (notes: Iterable<{ id: string }>) =>
+      [...notes]
+        .map(({ id }) => Number(id))
+        .toSorted((a, b) => a - b)
+        .join();
+    const shown = found.map(
+      ({ id, children, links, linked }) => `${id}:${keys(children)};${keys(links)};${keys(linked)}`,
+    );
+    const live = model.live();
+    const expected = live.map((row) => {
+      const to = live.filter((other) => row.links.includes(other.id));
+      const from = live.filter((other) => other.links.includes(row.id));
+      return `${row.id}:${keys(live.filter((other) => other.parent === row.id))};${keys(to)};${keys(from)}`;
+    });
+    return [expected.join(' '), shown.join(' ')];
+  },
+  'condition on links': async (em, model, { code }) => {
+    const hit = new Set(model.live().flatMap((row) => (row.code === code ? [row.id] : [])));
+    return [
+      model.live().filter(({ links }) => links.some((id) => hit.has(id))).length,
+      await em.count(Note, { links: { $some: { code } } }),
+    ];
+  },
+  withDeleted: async (em, model, { code }) => [
+    model.rows.filter((row) => row.code === code).length,
+    await em.withDeleted((all) => all.count(Note, { code })),
+  ],
+  'restore out of the trash': async (em, model, { code }) => {
+    const dead = model.rows.filter((row) => row.dead && row.code === code);
+    const trashed = await em.onlyDeleted((trash) => trash.find(Note, { code }, { orderBy: { id: 'asc' } }));
+    if (trashed.length !== dead.length) return [dead.length, trashed.length];
+    const [row, note] = [dead[0], trashed[0]];
+    if (!row || !note) return [true, true];
+    const expected = model.taken(row.code) ? 'DATA.CONFLICT' : true;
+    if (expected === true) row.dead = false;
+    return [expected, await answerOf(em.getRepository(Note).restore(note))];
   },
   count: async (em, model, { code }) => [
     model.live().filter((row) => row.code === code).length,
@@ -200,6 +203,43 @@ const VERBS = {
   skipSoftDelete: async (em, model) => [model.rows.length, await em.skipSoftDelete((all) => all.count(Note))],
 } satisfies Record<string, Verb>;
 
+class Undo extends Error {}
+
+type Frame = (em: DataEntityManager, work: (em: DataEntityManager) => Promise<void>) => Promise<boolean>;
+
+const stored = (work: Promise<unknown>): Promise<boolean> =>
+  work.then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof Undo) return false;
+      throw error;
+    },
+  );
+const undo = () => {
+  throw new Undo();
+};
+const NESTED = { propagation: TransactionPropagation.NESTED };
+
+/** Where a step runs; each answers whether the outcome is stored. A step that fails leaves its transaction by an error. */
+const FRAMES = {
+  'no transaction': (em, work) => stored(work(em)),
+  commit: (em, work) => stored(em.transactional(work)),
+  rollback: (em, work) => stored(em.transactional((tx) => work(tx).then(undo))),
+  'a joined transaction': (em, work) => stored(em.transactional((tx) => tx.transactional(work))),
+  savepoint: (em, work) => stored(em.transactional((tx) => tx.transactional(work, NESTED))),
+  'a savepoint that is undone': async (em, work) => {
+    let kept = true;
+    await em.transactional(async (tx) => {
+      kept = await stored(tx.transactional((inner) => work(inner).then(undo), NESTED));
+      // The transaction around it goes on.
+      await tx.count(Note);
+    });
+    return kept;
+  },
+  'a savepoint of a transaction that is undone': (em, work) =>
+    stored(em.transactional((tx) => tx.transactional(work, NESTED).then(undo))),
+} satisfies Record<string, Frame>;
+
 const steps = array(
   record<Step>({
     verb: constantFrom(...(Object.keys(VERBS) as (keyof typeof VERBS)[])),
@@ -207,46 +247,48 @@ const steps = array(
     code: constantFrom('a', 'b', 'c'),
     text: constantFrom('x', 'y'),
     manager: constantFrom(0 as const, 1 as const, 2 as const),
-    undone: boolean(),
+    frame: constantFrom(...(Object.keys(FRAMES) as (keyof typeof FRAMES)[])),
   }),
-  { minLength: 1, maxLength: 12 },
+  { minLength: 1, maxLength: 8 },
 );
 
-class Undo extends Error {}
+const graph = array(
+  record<Plan>({
+    code: constantFrom('a', 'b', 'c', 'd'),
+    dead: boolean(),
+    parent: nat(8),
+    links: uniqueArray(nat(5), { maxLength: 3 }),
+  }),
+  { maxLength: 6 },
+);
+
+const isError = (answer: Answer): boolean => String(answer).startsWith('DATA.');
 
 async function runStep(em: DataEntityManager, model: Model, step: Step): Promise<Model> {
-  const [expected, actual] = await VERBS[step.verb](em, model, step);
-  if (actual !== expected) throw new Error(`${JSON.stringify(step)}: expected ${expected}, got ${actual}`);
-  return model;
+  const after = model.copy();
+  const isStored = await FRAMES[step.frame](em, async (own) => {
+    const [expected, actual] = await VERBS[step.verb](own, after, step);
+    if (actual !== expected) throw new Error(`${JSON.stringify(step)}: expected ${expected}, got ${actual}`);
+    if (isError(actual)) undo();
+  });
+  return isStored ? after : model;
 }
 
-/** The step in a transaction that ends in a rollback: the world must be as before. */
-async function runUndone(em: DataEntityManager, model: Model, step: Step): Promise<Model> {
-  const before = model.copy();
-  await em
-    .transactional(async (tx) => {
-      await runStep(tx, model, step);
-      throw new Undo();
-    })
-    .catch((error: unknown) => {
-      if (!(error instanceof Undo)) throw error;
-    });
-  return before;
-}
-
-const property = asyncProperty(steps, async (sequence) => {
+const property = asyncProperty(graph, steps, async (plans, sequence) => {
   await orm.em.fork().execute('delete from notes');
-  let model = new Model();
+  let model = plans.length > 0 ? await plant(orm.em.fork(), plans) : new Model();
   const managers: DataEntityManager[] = [orm.em.fork(), orm.em.fork()];
   for (const step of sequence) {
     const em = step.manager === 0 ? orm.em.fork() : (managers[step.manager - 1] as DataEntityManager);
-    model = await (step.undone ? runUndone : runStep)(em, model, step);
+    model = await runStep(em, model, step);
     // The documented rule: after a flush that failed, and after a rollback, the entity manager is cleared.
     em.clear();
   }
-  const sql =
-    'select id, code, text, parent_id as parent, deleted_at is not null as dead from notes order by id';
-  expect(await orm.em.fork().execute<Row[]>(sql)).toEqual(model.rows);
+  const found = await orm.em.fork().execute<Row[]>(`
+    select id, code, text, parent_id as parent, deleted_at is not null as dead,
+      array(select to_id::text from note_links where from_id = notes.id order by note_links.to_id) as links
+    from notes order by id`);
+  expect(found).toEqual(model.rows);
 });
 
 it(`agrees with a simple model in ${RUNS} random sequences (seed ${SEED})`, async () => {

@@ -51,7 +51,7 @@ describe('a removal', () => {
       tx.remove(await tx.findOneOrFail(Publisher, '1'));
       await tx.flush();
       const [row] = await tx.execute<{ same: boolean }[]>(
-        'select deleted_at = now() and updated_at = now() as same from publisher where id = 1',
+        'select deleted_at = now() and updated_at = now() as same from publisher where id = 1 and deleted_at is not null',
       );
       expect(row).toEqual({ same: true });
     });

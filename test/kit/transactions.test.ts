@@ -6,7 +6,7 @@ import { Author, Copy, Edition, Publisher } from './fixtures/library-model.ts';
 
 let library: Library;
 beforeAll(async () => {
-  library = await openLibrary();
+  library = await openLibrary({ unwatched: true });
 });
 beforeEach(() => library.reset());
 afterAll(() => library.close());

@@ -42,8 +42,8 @@ describe('a module whose file names order by themselves', () => {
 
   it('takes names in the order of their bytes, and a number of which there are two names none', async () => {
     const { migrator, folder, names } = await setup(FILES);
-    const modules: MigrationSource[] = [{ ...folder, naming: 'filename' }];
-    expect((await refusal(migrator().up())).code).toBe('MIGRATION.ILLEGAL_NAME');
+    const modules: MigrationSource[] = [{ ...folder, migrationOrder: 'filename' }];
+    expect((await refusal(migrator().up())).code).toBe('MIGRATION.DUPLICATE_VERSION');
     const { steps } = await migrator({ modules }).up();
     expect(steps.map(({ name }) => name)).toEqual(
       Object.keys(FILES)
@@ -56,14 +56,25 @@ describe('a module whose file names order by themselves', () => {
 
   it('refuses a new file whose name sorts before an applied one, and names that no shell likes', async () => {
     const { migrator, folder } = await setup(FILES);
-    const modules: MigrationSource[] = [{ ...folder, naming: 'filename' }];
+    const modules: MigrationSource[] = [{ ...folder, migrationOrder: 'filename' }];
     await migrator({ modules }).up();
     folder.write('9_d.sql', 'select 1;');
     const error = await refusal(migrator({ modules }).up());
     expect([error.code, error.file]).toEqual(['MIGRATION.OUT_OF_ORDER', 'shop/9_d.sql']);
-    expect(error.message).toContain('Give it a name behind it.');
+    expect(error.message).toContain('Give it a name that sorts behind it.');
     folder.remove('9_d.sql');
     folder.write('zz new.sql', 'select 1;');
     expect((await refusal(migrator({ modules }).up())).code).toBe('MIGRATION.ILLEGAL_NAME');
+  });
+
+  it('lets a file that ends in _notx have transactions of its own, as NO TRANSACTION does, without annotations', async () => {
+    const text = 'create table log (at int);\nbegin;\ninsert into log values (1);\ncommit;\nvacuum log;';
+    const { migrator, folder, client } = await setup({ '001_a_notx.sql': text });
+    const modules: MigrationSource[] = [{ ...folder, migrationOrder: 'filename' }];
+    expect((await refusal(migrator().up())).code).toBe('MIGRATION.SYNTAX');
+    await migrator({ modules }).up();
+    expect((await client.query('select at from log')).rows).toEqual([{ at: 1 }]);
+    folder.write('002_b.sql', 'begin;\ncommit;');
+    expect((await refusal(migrator({ modules }).up())).code).toBe('MIGRATION.SYNTAX');
   });
 });

@@ -210,13 +210,13 @@ describe('files that do not agree with the ledger', () => {
   it('an edited one is named with both sums and the two remedies, and nothing runs', async () => {
     const { migrator, folder, names } = await setup();
     await migrator().up({ to: '2' });
-    folder.write('001_items.sql', `${THREE['001_items.sql']}-- edited`);
+    folder.write('001_items.sql', `${THREE['001_items.sql']}select 1;`);
     const error = await refusal(migrator().up());
     expect(error.code).toBe('MIGRATION.CHECKSUM_MISMATCH');
     for (const part of [
       'shop/001_items.sql',
       checksumOf(THREE['001_items.sql']),
-      checksumOf(`${THREE['001_items.sql']}-- edited`),
+      checksumOf(`${THREE['001_items.sql']}select 1;`),
       'restore the text',
       'new migration',
     ]) {
@@ -293,11 +293,9 @@ describe('files that do not agree with the ledger', () => {
 
 describe('files that cannot be read', () => {
   it.each([
-    ['a name without number', 'init.sql', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
     ['the number zero', '000_a.sql', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
     ['a number twice', '1_again.sql', 'select 1;', 'MIGRATION.DUPLICATE_VERSION'],
     ['a suffix in capitals', '004_a.SQL', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
-    ['a dash for the underscore', '4-a.sql', 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
     ['a number beyond all', `${'9'.repeat(19)}_a.sql`, 'select 1;', 'MIGRATION.ILLEGAL_NAME'],
     ['text that is not UTF-8', '004_a.sql', Buffer.from([0x2d, 0x2d, 0xff, 0xfe]), 'MIGRATION.SYNTAX'],
     ['U+0000', '004_a.sql', 'select 1; -- \0', 'MIGRATION.SYNTAX'],

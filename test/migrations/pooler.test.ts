@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { LOCK_ID } from 'tombstone/migrations';
 import { hasPooler, type Pooler, startPooler } from '../support/pgbouncer.ts';
-import { refusal, setup, type Setup } from './fixtures/shop.ts';
+import { refusal, setup, type Setup, THREE } from './fixtures/shop.ts';
 import { appliedBy, startTogether } from './fixtures/starters.ts';
 import { withLockOn } from './fixtures/with-lock.ts';
 
@@ -45,7 +45,7 @@ describe('behind a pooler in transaction mode', () => {
     }));
 
   test('files are applied and reverted, and the ledger is that of a direct connection', () =>
-    behind(2, async ({ migrator, names, client }, { url }) => {
+    behind(2, async ({ migrator, names, client, folder }, { url }) => {
       const pooled = migrator({ connection: url });
       expect((await pooled.up()).steps).toHaveLength(3);
       expect((await migrator().up()).steps).toEqual([]);
@@ -53,6 +53,17 @@ describe('behind a pooler in transaction mode', () => {
       await pooled.log('1');
       await pooled.unlog('1');
       expect(await names()).toEqual([]);
+      await pooled.baseline({ to: '1' });
+      await client.query('create table items (id int, name text)');
+      await pooled.up({ to: '2' });
+      expect((await pooled.redo()).map(({ steps }) => steps.map(({ name }) => name))).toEqual([
+        ['shop/002_prices.sql'],
+        ['shop/002_prices.sql'],
+      ]);
+      folder.write('001_items.sql', `-- a remark\n${THREE['001_items.sql']}`);
+      expect(await pooled.repair({ files: 'comments' })).toHaveLength(1);
+      expect(await pooled.findings()).toEqual([]);
+      expect((await client.query('select from schema_migration_tokens')).rows).toHaveLength(2);
       expect((await client.query(OUR_LOCKS)).rows).toEqual([]);
     }));
 

@@ -32,4 +32,6 @@ const ApiKeySchema = defineEntity({
 export class ApiKey extends ApiKeySchema.class {}
 
 ApiKeySchema.setClass(ApiKey);
-softDelete.register(ApiKey);
+softDelete.register(ApiKey, { upsert: 'refuse' });
+// The specification keeps a key whose user is deleted, and answers that it has no user.
+softDelete.deadTargets(ApiKey, { user: 'null' });

@@ -22,8 +22,8 @@ import { type AuthRow, authSnapshot, type AuthSnapshot, BY_KEY_FOR_AUTH } from '
 
 // FOR SHARE makes a soft delete of the owner wait; FOR KEY SHARE would let it pass, as it changes no key.
 const LOCK_OWNER = 'select id from users where id = ? and deleted_at is null for share';
-// The unique on key is full, so the rows that decide include deleted ones.
-const KEY_TAKEN = 'select exists (select from api_keys where key = ?) as taken';
+const KEY_TAKEN = `select exists (select from api_keys where key = ?) as taken
+  /* soft-delete: all rows, because the unique on key is full and a deleted key keeps its value */`;
 const CLEAR_GROUP =
   'update api_keys set group_id = null, updated_at = now() where group_id = ? and deleted_at is null';
 

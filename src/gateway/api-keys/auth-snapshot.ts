@@ -1,6 +1,8 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
-import type { PreparedStatement } from '../../kit/orm/index.ts';
-import type { ModelRouting } from '../groups/group.entity.ts';
+import { liveSql, type PreparedStatement } from '../../kit/orm/index.ts';
+import { Group, type ModelRouting } from '../groups/group.entity.ts';
+import { User } from '../users/user.entity.ts';
+import { ApiKey } from './api-key.entity.ts';
 
 /** What an authentication needs to know of a key, its owner and its group, all of one instant. */
 export interface AuthSnapshot {
@@ -55,9 +57,9 @@ export const BY_KEY_FOR_AUTH: PreparedStatement = {
     g.claude_code_only as g_claude_code_only, g.fallback_group_id as g_fallback_group_id,
     g.model_routing_enabled as g_model_routing_enabled, g.model_routing as g_model_routing
   from api_keys k
-  left join users u on u.id = k.user_id and u.deleted_at is null
-  left join groups g on g.id = k.group_id and g.deleted_at is null
-  where k.key = $1 and k.deleted_at is null`,
+  left join users u on u.id = k.user_id and ${liveSql(User, 'u')}
+  left join groups g on g.id = k.group_id and ${liveSql(Group, 'g')}
+  where k.key = $1 and ${liveSql(ApiKey, 'k')}`,
 };
 
 /** A row of {@link BY_KEY_FOR_AUTH}; a missing user or group has NULL in all of its columns. */

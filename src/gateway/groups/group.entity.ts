@@ -53,4 +53,4 @@ const GroupSchema = defineEntity({
 export class Group extends GroupSchema.class {}
 
 GroupSchema.setClass(Group);
-softDelete.register(Group);
+softDelete.register(Group, { upsert: 'beside' });

@@ -1,4 +1,5 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import { softDelete } from '../../kit/soft-delete/index.ts';
 import { Group } from '../groups/group.entity.ts';
 import { User } from './user.entity.ts';
 
@@ -17,3 +18,4 @@ const UserAllowedGroupSchema = defineEntity({
 export class UserAllowedGroup extends UserAllowedGroupSchema.class {}
 
 UserAllowedGroupSchema.setClass(UserAllowedGroup);
+softDelete.deadTargets(UserAllowedGroup, { user: 'stub', group: 'stub' });

@@ -29,4 +29,4 @@ const UserSchema = defineEntity({
 export class User extends UserSchema.class {}
 
 UserSchema.setClass(User);
-softDelete.register(User);
+softDelete.register(User, { upsert: 'beside' });

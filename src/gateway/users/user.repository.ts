@@ -164,7 +164,8 @@ export class UserRepository {
         select id, balance as before, (${expression})::numeric(22,10) as after
         from users where id = ? and deleted_at is null for no key update
       ), changed as (
-        update users u set balance = t.after, updated_at = now() from target t where u.id = t.id and t.after >= 0
+        update users u set balance = t.after, updated_at = now() from target t
+        where u.id = t.id and u.deleted_at is null and t.after >= 0
         returning u.id
       )
       select before, after, exists (select from changed) as changed from target`;

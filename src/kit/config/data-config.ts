@@ -7,6 +7,7 @@ import {
 } from '@mikro-orm/core';
 import type { Options } from '@mikro-orm/postgresql';
 import { mergeDomainErrors, NotFoundError } from '../errors/index.ts';
+import type { MigrationSource } from '../migrations/index.ts';
 import {
   DataDriver,
   DataEntityManager,
@@ -30,6 +31,11 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
   readonly clientUrl: string;
   /** In the order in which their migrations run. */
   readonly modules: readonly Module[];
+  /**
+   * Says that tables have the backstop of `tombstone backstop`: the work of `skipSoftDelete` then runs in a transaction, which
+   * tells the database that its writes may pass. Without it nothing is sent.
+   */
+  readonly backstop?: boolean;
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
@@ -40,7 +46,7 @@ export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
  * makes the rules hold: the driver, the entity manager and the soft-delete filter.
  */
 export function defineDataConfig(input: DataConfigInput): DataConfig {
-  const { modules, filters, subscribers, extensions, discovery, migrations, ...options } = input;
+  const { modules, backstop, filters, subscribers, extensions, discovery, migrations, ...options } = input;
   const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
   const entities = modules.flatMap((module) => [...module.entities]);
   return {
@@ -48,7 +54,12 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
     findOneOrFailHandler: (entityName) => new NotFoundError(entityName, domainErrors),
     namingStrategy: PostgresNamingStrategy,
     ...options,
-    schemaGenerator: { ...options.schemaGenerator, skipTables: skipTables(input) },
+    schemaGenerator: {
+      // The comparison with the database would otherwise propose to drop the backstop, which no entity declares.
+      ignoreTriggers: backstop === true,
+      ...options.schemaGenerator,
+      skipTables: skipTables(input),
+    },
     entities,
     driver: DataDriver,
     entityManager: DataEntityManager,
@@ -63,22 +74,33 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       ...migrations,
       tableName: 'schema_migrations',
       snapshot: false,
-      modules: modules.map(({ name, migrations: folder }) => ({ name, migrations: folder })),
+      modules: modules.map(migrationsOf),
     } as Options['migrations'],
-    [LAYER_OPTIONS]: { domainErrors },
+    [LAYER_OPTIONS]: { domainErrors, backstop, modules },
   } as DataConfig;
+}
+
+function migrationsOf({
+  name,
+  migrations,
+  migrationOrder,
+  requireAnnotations,
+}: DataConfigInput['modules'][number]): MigrationSource {
+  return { name, migrations, migrationOrder, requireAnnotations };
 }
 
 /** Tables without an entity, which the comparison with the database would otherwise propose to drop. */
 function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | RegExp)[] {
   return [
-    ...(schemaGenerator?.skipTables ?? []),
     // The engine's own, beside the ledger that the ORM knows as its table of migrations.
+    'schema_migration_tokens',
+    'schema_migration_audit',
     'schema_migrations_journal',
     'schema_migration_backfills',
     'schema_migration_code_versions',
     'schema_migration_floors',
     'schema_migration_waivers',
+    ...(schemaGenerator?.skipTables ?? []),
     ...modules.flatMap((module) => module.unmappedTables ?? []),
   ];
 }

@@ -1,2 +1,3 @@
 export { type DataConfig, type DataConfigInput, defineDataConfig } from './data-config.ts';
 export { defineModule, type Module } from './module.ts';
+export { tablesOfModule } from './module-tables.ts';

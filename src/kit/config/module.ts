@@ -1,5 +1,6 @@
 import type { EntityClass, EntitySchema } from '@mikro-orm/core';
 import type { DomainErrors } from '../errors/index.ts';
+import type { MigrationOrder } from '../migrations/index.ts';
 
 /** One bounded context as the composition sees it: what it maps, where its schema comes from, what its errors mean. */
 export interface Module {
@@ -7,6 +8,10 @@ export interface Module {
   readonly name: string;
   /** Absolute path of the folder that holds its `NNN_description.sql` files. */
   readonly migrations: string;
+  /** How its files are named and ordered; by number when left out. */
+  readonly migrationOrder?: MigrationOrder;
+  /** Refuse files without goose annotations, which otherwise are Up as a whole. */
+  readonly requireAnnotations?: boolean;
   readonly entities: readonly (EntityClass<object> | EntitySchema)[];
   /** Tables that the migrations create and no entity maps. */
   readonly unmappedTables?: readonly string[];

@@ -5,6 +5,7 @@ export { DriverErrorSummary, driverErrorOf } from './driver-error-summary.ts';
 export { InvalidInputError } from './invalid-input-error.ts';
 export { NotFoundError } from './not-found-error.ts';
 export {
+  BackstopError,
   CheckError,
   ConcurrencyError,
   ConflictError,
@@ -18,4 +19,4 @@ export {
   UnavailableError,
 } from './refusals.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
-export { isConnectionLost, rolledBack, translateDriverError } from './translate.ts';
+export { isConnectionLost, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';

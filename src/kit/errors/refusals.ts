@@ -89,6 +89,14 @@ export class RolledBackError extends DriverException implements DataError {
   readonly retryable = false;
 }
 
+/** TS001 and TS002: a table's backstop has refused to lose a row, or to change one that is marked as deleted. */
+export class BackstopError extends ServerException implements DataError {
+  declare code: string;
+  readonly status: number = 500;
+  readonly retryable = false;
+  declare readonly table?: string;
+}
+
 /** Any other refusal, most often a mistake in a statement (class 42). */
 export class QueryError extends ServerException implements DataError {
   declare code: string;

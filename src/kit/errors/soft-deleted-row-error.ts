@@ -1,7 +1,7 @@
 import type { DataError } from './data-error.ts';
 
 /**
- * A flush tried to change rows that are deleted (or gone). Nothing of the flush was written.
+ * A flush tried to change rows that are deleted, hidden by a deleted row, or gone. Nothing of the flush was written.
  *
  * Clear the entity manager, or remove the named entities from it, before the next flush: they still hold the change.
  */
@@ -16,8 +16,8 @@ export class SoftDeletedRowError extends Error implements DataError {
 
   constructor(entityName: string, keys: readonly string[]) {
     super(
-      `${entityName} ${keys.join(', ')} is deleted or gone, so it was not changed. ` +
-        'Restore it first, or drop the change and clear the entity manager.',
+      `${entityName} ${keys.join(', ')} is deleted, gone, or hidden by a deleted row, so it was not changed. ` +
+        'Restore what is deleted first, or drop the change and clear the entity manager.',
     );
     this.entityName = entityName;
     this.keys = keys;

@@ -1,4 +1,5 @@
 import {
+  BackstopError,
   CheckError,
   ConcurrencyError,
   ConflictError,
@@ -21,7 +22,8 @@ export interface Refusal {
   readonly sentence: string;
 }
 
-const conflict: Refusal = {
+/** 23505, 23P01, and a key that a row of another class of the same table holds. */
+export const CONFLICT: Refusal = {
   type: ConflictError,
   code: 'DATA.CONFLICT',
   sentence: 'A row with the same unique value exists. Read it, or choose another value.',
@@ -31,7 +33,8 @@ const foreignKey: Refusal = {
   code: 'DATA.FOREIGN_KEY',
   sentence: 'A referenced row does not exist, or other rows still refer to this one. Check the key.',
 };
-const concurrency: Refusal = {
+/** 40001 and 40P01, and work that other sessions have overtaken too often. */
+export const LOST_RACE: Refusal = {
   type: ConcurrencyError,
   code: 'DATA.CONCURRENCY',
   sentence: 'The transaction lost against a concurrent one. Run the whole unit of work again.',
@@ -62,8 +65,8 @@ export const ROLLED_BACK: Refusal = {
 };
 
 const EXACT: Readonly<Record<string, Refusal>> = {
-  '23505': conflict,
-  '23P01': conflict,
+  '23505': CONFLICT,
+  '23P01': CONFLICT,
   '23503': foreignKey,
   '23001': foreignKey,
   '23502': {
@@ -76,8 +79,8 @@ const EXACT: Readonly<Record<string, Refusal>> = {
     code: 'DATA.INVALID',
     sentence: 'A check constraint was not met. Check the input.',
   },
-  '40001': concurrency,
-  '40P01': concurrency,
+  '40001': LOST_RACE,
+  '40P01': LOST_RACE,
   '55P03': {
     type: LockNotAvailableError,
     code: 'DATA.CONCURRENCY',
@@ -90,6 +93,20 @@ const EXACT: Readonly<Record<string, Refusal>> = {
       'The statement was cancelled, most often by statement_timeout. Narrow it or allow it more time.',
   },
   '25P02': ROLLED_BACK,
+  TS001: {
+    type: BackstopError,
+    code: 'DATA.BACKSTOP',
+    sentence:
+      'The database refused to remove a row of a soft-deletable table. Delete it through the ORM, which marks it, or ' +
+      'remove it inside skipSoftDelete, of an ORM whose configuration says backstop: true.',
+  },
+  TS002: {
+    type: BackstopError,
+    code: 'DATA.BACKSTOP',
+    sentence:
+      'The database refused to change a row that is marked as deleted. Add "deleted_at IS NULL" to the statement, or run ' +
+      'it inside skipSoftDelete, of an ORM whose configuration says backstop: true.',
+  },
   '53300': unavailable,
   '57P01': unavailable,
   '57P02': unavailable,

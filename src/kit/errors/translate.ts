@@ -3,7 +3,7 @@ import { isDataError } from './data-error.ts';
 import type { DomainErrors } from './domain-errors.ts';
 import { isError } from './is-error.ts';
 import { type DriverErrorLike, DriverErrorSummary, rememberDriverError } from './driver-error-summary.ts';
-import { type Refusal, refusalOf, ROLLED_BACK } from './sqlstate.ts';
+import { CONFLICT, LOST_RACE, type Refusal, refusalOf, ROLLED_BACK } from './sqlstate.ts';
 
 /** Conditions whose primary message names objects of the schema only, so that a developer may see it. */
 const NAMES_OBJECTS_ONLY = new Set(['42703', '42P01', '42702', '42883', '42704']);
@@ -22,7 +22,20 @@ export function translateDriverError(error: unknown, domain: DomainErrors): Erro
 
 /** The error of a transaction that could not be committed because of `cause`, which the program had caught. */
 export function rolledBack(cause?: unknown): Error {
-  const { type, code, sentence } = ROLLED_BACK;
+  return ownRefusal(ROLLED_BACK, cause);
+}
+
+/** The error of work that concurrent transactions have overtaken, although no statement of it was refused. */
+export function lostRace(cause?: unknown): Error {
+  return ownRefusal(LOST_RACE, cause);
+}
+
+/** The error of a key that a row holds which the statement could neither change nor pass over. */
+export function keyIsTaken(): Error {
+  return ownRefusal(CONFLICT);
+}
+
+function ownRefusal({ type, code, sentence }: Refusal, cause?: unknown): Error {
   const error = new type(new Error(sentence));
   return Object.assign(error, { name: type.name, code, cause });
 }
@@ -56,6 +69,7 @@ function sentenceFor(original: DriverErrorLike, refusal: Refusal): string {
   const names = [
     original.constraint && `constraint ${original.constraint}`,
     original.column && `column ${original.table ?? '?'}.${original.column}`,
+    refusal.code === 'DATA.BACKSTOP' && `table ${original.schema}.${original.table}`,
     isSqlState(original.code) && `SQLSTATE ${original.code}`,
     nameOfObject(original),
   ].filter(Boolean);

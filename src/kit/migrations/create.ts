@@ -51,7 +51,7 @@ async function nextVersion(source: MigrationSource): Promise<string> {
 
 function textOf({ up = [], down }: NewMigration): string {
   const section = (statements: readonly string[]): string =>
-    statements.map((sql) => `${withSemicolon(sql)}\n`).join('');
+    statements.map((sql) => `${asBlock(withSemicolon(sql))}\n`).join('');
   const revert = down ? `\n-- +goose Down\n${section(down)}` : '';
   return `-- +goose Up\n${section(up)}${revert}`;
 }
@@ -59,4 +59,10 @@ function textOf({ up = [], down }: NewMigration): string {
 function withSemicolon(sql: string): string {
   const trimmed = sql.trim();
   return trimmed.endsWith(';') ? trimmed : `${trimmed};`;
+}
+
+/** Goose itself ends a statement at the first semicolon that ends a line, unless it is told where the statement ends. */
+function asBlock(sql: string): string {
+  const hasInner = /;\s*\n/.test(sql);
+  return hasInner ? `-- +goose StatementBegin\n${sql}\n-- +goose StatementEnd` : sql;
 }

@@ -3,7 +3,10 @@ export type MigrationErrorCode =
   | 'MIGRATION.ILLEGAL_NAME'
   | 'MIGRATION.DUPLICATE_VERSION'
   | 'MIGRATION.SYNTAX'
+  | 'MIGRATION.VARIABLE'
   | 'MIGRATION.CHECKSUM_MISMATCH'
+  | 'MIGRATION.COMMENT_CHANGED'
+  | 'MIGRATION.RENAMED'
   | 'MIGRATION.UNKNOWN'
   | 'MIGRATION.OUT_OF_ORDER'
   | 'MIGRATION.IRREVERSIBLE'
@@ -18,6 +21,7 @@ export type MigrationErrorCode =
   | 'MIGRATION.POOLED'
   | 'MIGRATION.NO_SUCH_FILE'
   | 'MIGRATION.LEDGER'
+  | 'MIGRATION.NOT_EMPTY'
   | 'MIGRATION.UNSUPPORTED'
   | 'MIGRATION.BAD_URL'
   | 'MIGRATION.UNREACHABLE'
@@ -53,21 +57,40 @@ export class MigrationSyntaxError extends MigrationError {
   }
 }
 
+/** What was edited: something that runs, only white space and comments, or one of them and nobody can tell. */
+export type EditKind = 'statements' | 'comments' | 'unknown';
+
+const EDITS: Readonly<Record<EditKind, readonly [MigrationErrorCode, string, string]>> = {
+  statements: [
+    'MIGRATION.CHECKSUM_MISMATCH',
+    'was changed after it had been applied',
+    'Either restore the text that was applied, or put the change into a new migration.',
+  ],
+  unknown: [
+    'MIGRATION.CHECKSUM_MISMATCH',
+    'was changed after it had been applied (whether only in its comments was not recorded then)',
+    'Either restore the text that was applied, or put the change into a new migration.',
+  ],
+  comments: [
+    'MIGRATION.COMMENT_CHANGED',
+    'has other comments or white space than when it was applied; its statements are the same',
+    'Either restore the text, or accept it with "migrate repair" and this file.',
+  ],
+};
+
 /** A file was edited after it had been applied; nothing has run. */
 export class ChecksumMismatchError extends MigrationError {
   override readonly name = 'ChecksumMismatchError';
   readonly recorded: string;
   readonly found: string;
+  readonly kind: EditKind;
 
-  constructor(file: string, recorded: string, found: string) {
-    super(
-      'MIGRATION.CHECKSUM_MISMATCH',
-      `${file} was changed after it had been applied.\n  recorded ${recorded}\n  found    ${found}\n` +
-        'Either restore the text that was applied, or put the change into a new migration.',
-      file,
-    );
+  constructor(file: string, recorded: string, found: string, kind: EditKind = 'statements') {
+    const [code, what, remedy] = EDITS[kind];
+    super(code, `${file} ${what}.\n  recorded ${recorded}\n  found    ${found}\n${remedy}`, file);
     this.recorded = recorded;
     this.found = found;
+    this.kind = kind;
   }
 }
 

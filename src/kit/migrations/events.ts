@@ -1,4 +1,5 @@
 import type { BackfillEvent } from './backfill/event.ts';
+import type { MigrationNote } from './files.ts';
 import type { LockHolder } from './lock-holder.ts';
 
 /** What the run of one file tells. */
@@ -25,13 +26,15 @@ export type ExecutionEvent =
       /** An invalid index that a failed build had left was dropped; the build follows. */
       readonly type: 'removed-remains';
       readonly name: string;
-      readonly index: string;
+      /** Null when its name holds a value of the environment, which is shown to nobody. */
+      readonly index: string | null;
     }
   | BackfillEvent;
 
 /** What a run tells while it goes on. */
 export type MigrationEvent =
   | ExecutionEvent
+  | ({ readonly type: 'note' } & MigrationNote)
   | {
       readonly type: 'waiting-for-lock';
       readonly ms: number;

@@ -51,12 +51,14 @@ async function resume(
 }
 
 /** One message, so one transaction: the ledger row comes and the journal goes together. */
-async function conclude(file: MigrationFile, { session, direction }: Execution): Promise<void> {
+async function conclude(file: MigrationFile, execution: Execution): Promise<void> {
+  const { session, direction } = execution;
   try {
     const other = direction === 'up' ? 'down' : 'up';
     // What one direction has verified is no longer true when the other one was run.
     const forget = hasBackfills(file) ? `; ${forgetBackfills(file.name, other)}` : '';
-    await session.run(`${ledgerSql(file, direction)}; ${clearJournal(file.name, direction)}${forget}`);
+    const ledger = await ledgerSql(file, execution);
+    await session.run(`${ledger}; ${clearJournal(file.name, direction)}${forget}`);
   } catch (error) {
     throw ledgerFailure(error, file.name);
   }

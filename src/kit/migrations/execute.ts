@@ -4,7 +4,7 @@ import { failure } from './failure.ts';
 import type { MigrationFile } from './files.ts';
 import { isRecorded, ledgerFailure } from './ledger.ts';
 import { beginLocked, type LockOptions } from './lock.ts';
-import type { Statement } from './parse.ts';
+import { hasValues, type Statement } from './parsed-migration.ts';
 import { RESET } from './session.ts';
 import { timeoutSettings } from './timeouts.ts';
 import { type Part, PartError, sendParts } from './transaction-script.ts';
@@ -44,9 +44,10 @@ export async function executePooled(
 
 async function executeTransaction(
   file: MigrationFile,
-  { session, direction, done }: Execution,
+  execution: Execution,
   beginning: readonly Part[],
 ): Promise<void> {
+  const { session, direction, done } = execution;
   const statements = statementsOf(file, direction);
   const parts: Part[] = [
     ...beginning,
@@ -54,7 +55,7 @@ async function executeTransaction(
     ...statements.map((statement) => ({ sql: statement.text, blame: statement })),
     // A file may have set search_path or a role; the ledger is written qualified, and by the role that runs migrations.
     ...(session.isPooled ? LEAVE_CLEAN : BACK_TO_OWNER).map((sql) => frame(sql, statements)),
-    { sql: ledgerSql(file, direction), blame: 'ledger' },
+    { sql: await ledgerSql(file, execution), blame: 'ledger' },
     // Deferred constraints are checked here, so a commit can fail like a statement.
     frame('commit', statements),
   ];
@@ -80,5 +81,7 @@ const statementsOf = (file: MigrationFile, direction: Direction): readonly State
 
 /** What the engine itself sends; when it fails, the last statement before it is named. */
 function frame(sql: string, statements: readonly Statement[] = []): Part {
-  return { sql, blame: { text: sql, line: statements.at(-1)?.line ?? 1 } };
+  // The server may repeat a value when it checks a constraint at the end.
+  const written = statements.some(hasValues) ? { written: sql } : {};
+  return { sql, blame: { text: sql, line: statements.at(-1)?.line ?? 1, ...written } };
 }

@@ -24,10 +24,11 @@ export interface Execution {
   tell(event: ExecutionEvent): void;
 }
 
-/** The statement that records the file, or takes it out of the ledger. */
-export function ledgerSql(file: MigrationFile, direction: Direction): string {
-  if (direction === 'up') return recordSql(file.name, file.checksum);
-  return hasFloor(file) ? `${forgetSql(file.name)}; ${lowerFloorSql(file.name)}` : forgetSql(file.name);
+/** The statements that record the file, or take it out of the ledger. */
+export async function ledgerSql(file: MigrationFile, { session, direction }: Execution): Promise<string> {
+  if (direction === 'up') return recordSql(session, file);
+  const forget = await forgetSql(session, file.name);
+  return hasFloor(file) ? `${forget}; ${lowerFloorSql(file.name)}` : forget;
 }
 
 /** 55P03: no lock within lock_timeout. 40P01: the victim of a deadlock. Both leave nothing and may go well next time. */

@@ -2,7 +2,7 @@ import { DatabaseError } from 'pg';
 import { MigrationFailedError, type Outcome } from './errors.ts';
 import type { MigrationFile } from './files.ts';
 import { tokens } from './lexer.ts';
-import type { Statement } from './parse.ts';
+import { hasValues, type Statement } from './parsed-migration.ts';
 
 /** Conditions whose primary message names objects and words of the statement, which stand in the file anyway. */
 const ABOUT_THE_TEXT = /^(42|0A|25|2B|2D|3F|55)/;
@@ -30,7 +30,9 @@ export function failure(
   // A broken socket has a code too, such as EPIPE, which looks like a SQLSTATE and is none.
   const refusal = error instanceof DatabaseError ? error : undefined;
   const sqlState = refusal?.code;
-  const sentence = refusal ? sentenceFor(refusal) : 'The connection to the server was lost';
+  const sentence = refusal
+    ? sentenceFor(refusal, hasValues(statement))
+    : 'The connection to the server was lost';
   return new MigrationFailedError(
     file.name,
     statement.line + lineInside(statement.text, refusal),
@@ -51,8 +53,10 @@ export function notUsable(
   return new MigrationFailedError(file.name, statement.line, { sentence }, { direction, done, left });
 }
 
-function sentenceFor({ code = '', message, constraint }: DatabaseError): string {
+function sentenceFor({ code = '', message, constraint }: DatabaseError, isSecret: boolean): string {
   const known = SENTENCES[code];
+  // Words of the statement may be values of the environment, names of constraints too.
+  if (isSecret) return known ?? 'The server refused the statement; values stand in it, so it is not shown';
   if (known) return constraint ? `${known} (${constraint})` : known;
   // A file's own RAISE is its author's sentence to the operator.
   if (ABOUT_THE_TEXT.test(code) || code === 'P0001') return message.split('\n')[0] ?? '';

@@ -1,51 +1,103 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { withBackfills } from './backfill/attach.ts';
-import { checksumOf } from './checksum.ts';
-import { decodeText } from './decode-text.ts';
+import { readdir } from 'node:fs/promises';
 import { MigrationError } from './errors.ts';
-import { type ParsedMigration, parseMigration } from './parse.ts';
-import { withPhase } from './phases/directive.ts';
-import { type FileTimeouts, fileTimeouts } from './timeouts.ts';
+import { byName, byNumber, type MigrationOrder, nameProblem } from './file-name.ts';
+import type { ParsedMigration, ParseOptions } from './parsed-migration.ts';
+import { readMigration } from './read-file.ts';
+import type { FileTimeouts } from './timeouts.ts';
 
 /** A module's part in the engine: its name, and the folder of its files. */
-export interface MigrationSource {
+export interface MigrationSource extends ParseOptions {
   readonly name: string;
   /** Absolute path. */
   readonly migrations: string;
-  /**
-   * `number` orders files by the number at the beginning of their names, which occurs once. `filename` is for a history
-   * that was begun without that rule: the whole name orders, byte by byte, numbers may occur twice or be missing, and
-   * a name that ends in `_notx` means NO TRANSACTION. Default `number`.
-   */
-  readonly naming?: 'number' | 'filename';
+  /** How its files are named and ordered. Default `number`. */
+  readonly migrationOrder?: MigrationOrder;
 }
 
-/** A migration file, read; it is parsed when its statements are asked for first. */
+/** A migration file, read; it is parsed when its statements are asked for first, so that may throw. */
 export interface MigrationFile extends ParsedMigration {
   /** As in the ledger: `gateway/001_create_users.sql`. */
   readonly name: string;
   readonly module: string;
   /** The number at the beginning of the name; 0 where a name that orders by itself has none. */
   readonly version: number;
+  readonly order: MigrationOrder;
   readonly checksum: string;
   readonly path: string;
   /** What the file asks for itself; the run's own settings where it is silent. */
   readonly timeouts: FileTimeouts;
 }
 
-const FILE_NAME = /^(\d{1,15})_[A-Za-z0-9_.-]+\.sql$/;
-const ANY_NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*\.sql$/;
+/** Something about a file that is allowed and probably not meant. */
+export interface MigrationNote {
+  readonly file: string;
+  readonly text: string;
+  readonly line?: number;
+}
+
+/** Everything that was found in the folders of the modules. */
+export interface Loaded {
+  readonly files: MigrationFile[];
+  /** Why nothing may run, all of it. */
+  readonly problems: MigrationError[];
+  readonly notes: MigrationNote[];
+}
 
 /**
- * Reads all files of all modules, in the order in which they run: modules as listed, versions ascending.
+ * All files of all modules, parsed, in the order in which they run: modules as listed, files by number or name.
  *
  * @throws MigrationError for an illegal name, a version that occurs twice, text that is not UTF-8, or a syntax error.
  */
 export async function loadMigrations(sources: readonly MigrationSource[]): Promise<MigrationFile[]> {
+  const { files, problems } = parseAll(await readMigrations(sources));
+  if (problems[0]) throw problems[0];
+  return files;
+}
+
+/** As {@link loadMigrations}, but nothing is parsed yet, and what is wrong with single files is given back. */
+export async function readMigrations(sources: readonly MigrationSource[]): Promise<Loaded> {
   refuseModuleTwice(sources);
-  const modules = await Promise.all(sources.map(loadModule));
-  return modules.flat();
+  return merge(await Promise.all(sources.map(readModule)));
+}
+
+/** Parses everything; a file that cannot be parsed becomes a problem, and what is odd in one a note. */
+export function parseAll({ files, problems, notes }: Loaded): Loaded {
+  return merge([{ files: [], problems, notes }, ...files.map(parsed)]);
+}
+
+function parsed(file: MigrationFile): Loaded {
+  try {
+    return { files: [file], problems: [], notes: notesOf(file) };
+  } catch (error) {
+    if (error instanceof MigrationError) return { files: [], problems: [error], notes: [] };
+    throw error;
+  }
+}
+
+/**
+ * Parses what is not applied, both directions.
+ *
+ * @throws MigrationSyntaxError
+ */
+export function parsePending(
+  files: readonly MigrationFile[],
+  rows: readonly { readonly filename: string }[],
+): void {
+  const applied = new Set(rows.map(({ filename }) => filename));
+  for (const file of files) if (!applied.has(file.name)) notesOf(file);
+}
+
+/** Parses the file, if that was not done yet. */
+export function notesOf({ name, notes }: MigrationFile): MigrationNote[] {
+  return notes.map(({ line, text }) => ({ file: name, line, text }));
+}
+
+function merge(parts: readonly Loaded[]): Loaded {
+  return {
+    files: parts.flatMap(({ files }) => files),
+    problems: parts.flatMap(({ problems }) => problems),
+    notes: parts.flatMap(({ notes }) => notes),
+  };
 }
 
 function refuseModuleTwice(sources: readonly MigrationSource[]): void {
@@ -58,26 +110,25 @@ function refuseModuleTwice(sources: readonly MigrationSource[]): void {
   );
 }
 
-async function loadModule(source: MigrationSource): Promise<MigrationFile[]> {
+async function readModule(source: MigrationSource): Promise<Loaded> {
   const names = (await namesIn(source)).filter((name) => /\.sql$/i.test(name));
-  const files = await Promise.all(names.map((name) => loadFile(source, name)));
-  if (source.naming === 'filename') return files.toSorted((a, b) => compareBytes(a.name, b.name));
-  files.sort((a, b) => a.version - b.version);
-  for (const [index, file] of files.entries()) {
-    const before = files[index - 1];
-    if (before?.version === file.version) {
-      throw new MigrationError(
-        'MIGRATION.DUPLICATE_VERSION',
-        `${before.name} and ${file.name} have the same number. Give the one that is not applied anywhere the next free number.`,
-        file.name,
-      );
-    }
-  }
-  return files;
+  const found = merge(await Promise.all(names.map((name) => readFile(source, name))));
+  if (source.migrationOrder === 'filename') return { ...found, files: found.files.toSorted(byName) };
+  const files = found.files.toSorted(byNumber);
+  return { ...found, files, problems: [...found.problems, ...duplicates(files)] };
 }
 
-/** The order of `ls` in the C locale; JavaScript's own differs beyond the 16-bit characters. */
-const compareBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+function duplicates(files: readonly MigrationFile[]): MigrationError[] {
+  return files.flatMap((file, index) => {
+    const before = files[index - 1];
+    if (before?.version !== file.version) return [];
+    return new MigrationError(
+      'MIGRATION.DUPLICATE_VERSION',
+      `${before.name} and ${file.name} have the same number. Give the one that is not applied anywhere the next free number.`,
+      file.name,
+    );
+  });
+}
 
 /**
  * Names of everything in a module's folder.
@@ -86,7 +137,7 @@ const compareBytes = (a: string, b: string): number => Buffer.compare(Buffer.fro
  */
 export async function namesIn({ name, migrations }: MigrationSource): Promise<string[]> {
   try {
-    return await readdir(migrations);
+    return (await readdir(migrations)).toSorted();
   } catch {
     throw new MigrationError(
       'MIGRATION.NO_SUCH_FILE',
@@ -95,72 +146,15 @@ export async function namesIn({ name, migrations }: MigrationSource): Promise<st
   }
 }
 
-async function loadFile(source: MigrationSource, fileName: string): Promise<MigrationFile> {
+async function readFile(source: MigrationSource, fileName: string): Promise<Loaded> {
   const name = `${source.name}/${fileName}`;
-  const isByName = source.naming === 'filename';
-  const version = isByName ? Number.parseInt(fileName, 10) || 0 : Number(FILE_NAME.exec(fileName)?.[1] ?? 0);
-  if (isByName ? !ANY_NAME.test(fileName) : version < 1) {
-    throw new MigrationError(
-      'MIGRATION.ILLEGAL_NAME',
-      `${name} is no migration name. Name it NNN_description.sql with a number above 0, or move it out of the folder.`,
-      name,
-    );
-  }
-  const path = join(source.migrations, fileName);
-  const text = await readText(name, path);
-  const isNotx = isByName && fileName.endsWith('_notx.sql');
-  type Parsed = ParsedMigration & Pick<MigrationFile, 'timeouts'>;
-  let parsed: Parsed | undefined;
-  const parse = (): Parsed => (parsed ??= read());
-  const read = (): Parsed => {
-    const plain = parseMigration(name, text);
-    const timeouts = fileTimeouts(name, text);
-    const parts = { ...plain, timeouts, transactional: plain.transactional && !isNotx };
-    return withPhase(name, text, withBackfills(name, text, parts));
-  };
-  return {
-    name,
-    module: source.name,
-    version,
-    path,
-    checksum: checksumOf(text),
-    get timeouts() {
-      return parse().timeouts;
-    },
-    get up() {
-      return parse().up;
-    },
-    get down() {
-      return parse().down;
-    },
-    get phase() {
-      return parse().phase;
-    },
-    get transactional() {
-      return parse().transactional;
-    },
-  };
-}
-
-/**
- * Parses the files now, both directions. A file with a matching line in the ledger was parsed when it was applied, and
- * need not be again: half the time of a start with nothing to do would go into that.
- *
- * @throws MigrationSyntaxError
- */
-export function parseFiles(files: readonly MigrationFile[], applied: ReadonlySet<string>): void {
-  for (const file of files) if (!applied.has(file.name)) void file.up;
-}
-
-async function readText(name: string, path: string): Promise<string> {
+  const problem = nameProblem(fileName, source.migrationOrder);
+  if (problem?.isIgnored) return { files: [], problems: [], notes: [{ file: name, text: problem.text }] };
   try {
-    return decodeText(name, await readFile(path));
+    if (problem) throw new MigrationError('MIGRATION.ILLEGAL_NAME', `${name} ${problem.text}`, name);
+    return { files: [await readMigration(source, fileName)], problems: [], notes: [] };
   } catch (error) {
-    if (error instanceof MigrationError) throw error;
-    throw new MigrationError(
-      'MIGRATION.NO_SUCH_FILE',
-      `${name} cannot be read as a file. Correct its rights, or move it out of the folder.`,
-      name,
-    );
+    if (error instanceof MigrationError) return { files: [], problems: [error], notes: [] };
+    throw error;
   }
 }

@@ -2,25 +2,42 @@ export { Backfills, type BackfillStatus } from './backfill/backfills.ts';
 export { BackfillUnverifiedError } from './backfill/errors.ts';
 export type { BackfillEvent } from './backfill/event.ts';
 export type { Differences } from './backfill/ledger.ts';
+export type { BaselineOptions } from './baseline.ts';
+export {
+  BACKSTOP_SETTING,
+  BACKSTOP_TRIGGERS,
+  type BackstopOptions,
+  type BackstopTable,
+  backstopMigration,
+  coveredByMigrations,
+} from './backstop.ts';
 export { checksumOf } from './checksum.ts';
+export type { PlannedFile, PlannedStatement } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
   ChecksumMismatchError,
+  type EditKind,
   MigrationError,
   type MigrationErrorCode,
   MigrationFailedError,
   MigrationSyntaxError,
 } from './errors.ts';
-export type { MigrationFile, MigrationSource } from './files.ts';
+export type { MigrationOrder } from './file-name.ts';
+export { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';
+export { lintMigrations } from './lint/lint.ts';
+export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
+export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
+export { LINT_RULES } from './lint/rules/index.ts';
 export { LOCK_ID } from './lock.ts';
 export { describeHolder, type LockHolder } from './lock-holder.ts';
 export { LockTimeoutError } from './lock-timeout-error.ts';
 export type { ExecutionEvent, MigrationEvent } from './events.ts';
 export type { InDoubt } from './execution.ts';
-export { type MigrationResult, type MigrationStep, Migrator, type MigratorOptions } from './migrator.ts';
-export { type ParsedMigration, parseMigration, type Statement } from './parse.ts';
+export { Migrator } from './migrator.ts';
+export type { MigrationResult, MigrationStep, MigratorOptions } from './options.ts';
+export { parseMigration } from './parse.ts';
+export type { ParsedMigration, ParseNote, ParseOptions, Statement } from './parsed-migration.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
-export type { MigrationState, MigrationStatus } from './status.ts';
 export type { RunningCode } from './phases/code-versions.ts';
 export type { Phase } from './phases/directive.ts';
 export { ContractRefusedError, type Hindrances } from './phases/errors.ts';
@@ -31,5 +48,9 @@ export {
   type SqlRunner,
 } from './phases/register.ts';
 export type { Waiver } from './phases/waiver.ts';
+export type { Repair, RepairOptions } from './repair.ts';
+export type { MigrationProgress, MigrationState, MigrationStatus } from './status.ts';
+export { tokenChecksumOf } from './token-checksum.ts';
+export type { Variables } from './substitute.ts';
 export { describeTarget } from './target.ts';
 export type { TimeoutOptions } from './timeouts.ts';

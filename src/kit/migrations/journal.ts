@@ -112,6 +112,13 @@ export function clearJournal(filename: string, direction: Outcome['direction']):
   return `delete from ${TABLE} where ${of(filename, direction)}`;
 }
 
+/** For a person who says by hand that a file is applied, or is not: that settles what a half-done run had left open. */
+export async function forgetProgress(session: Session, filename: string): Promise<void> {
+  const rows = (await readJournal(session)).filter((row) => row.filename === filename);
+  for (const direction of new Set(rows.map((row) => row.direction)))
+    await session.run(clearJournal(filename, direction));
+}
+
 // A file may hold a search_path, a role or a datestyle of its own here, so nothing depends on the session.
 function upsert({ filename, direction, statement, checksum }: JournalEntry, finishedAt: string): string {
   const values = [escapeLiteral(filename), `'${direction}'`, statement, `'${checksum}'`, finishedAt];

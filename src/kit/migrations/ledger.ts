@@ -1,12 +1,16 @@
 import { DatabaseError, escapeLiteral, type QueryResultRow } from 'pg';
 import { MigrationError } from './errors.ts';
+import type { MigrationFile } from './files.ts';
 import { isConnectionLoss, type Session } from './session.ts';
+import { createTokens, forgetTokensSql, hasTokens, recordTokensSql, TOKENS_OF_ROW } from './token-ledger.ts';
 
 /** One row of the ledger. */
 export interface LedgerRow {
   readonly filename: string;
   readonly checksum: string;
   readonly appliedAt: Date;
+  /** The checksum over tokens, where one was recorded together with this checksum. */
+  readonly tokens?: string | null;
 }
 
 const CREATE = `create table if not exists public.schema_migrations (
@@ -15,29 +19,31 @@ const CREATE = `create table if not exists public.schema_migrations (
   applied_at timestamptz not null default now()
 )`;
 const EXISTS = `select to_regclass('public.schema_migrations') is not null as found`;
-const READ = `select filename, checksum, applied_at as "appliedAt" from public.schema_migrations order by applied_at, filename`;
+const COLUMNS = 'l.filename, l.checksum, l.applied_at as "appliedAt"';
+const ORDER = 'order by l.applied_at, l.filename';
+const READ = `select ${COLUMNS} from public.schema_migrations l ${ORDER}`;
+const READ_TOKENS = `select ${COLUMNS}, t.tokens from public.schema_migrations l ${TOKENS_OF_ROW} ${ORDER}`;
 
-/** Reads the ledger, and whether there is a journal, without asking first whether there is a ledger. */
-export const PEEK = READ.replace(
+/** {@link readLedger} in one message, for a session that does not know yet which tables there are: it may be refused. */
+export const PEEK = READ_TOKENS.replace(
   'select ',
   `select to_regclass('public.schema_migrations_journal') is not null as "hasJournal", `,
 );
 
-/** The rows of {@link PEEK}; undefined when it was refused, or when a journal has to be looked at too. */
-export function peekedRows(session: Session): LedgerRow[] | undefined {
-  const rows = session.peeked as (LedgerRow & { hasJournal: boolean })[] | undefined;
-  return rows?.some(({ hasJournal }) => hasJournal) ? undefined : rows;
-}
+/** A row of {@link PEEK}. */
+export type PeekedRow = LedgerRow & { readonly hasJournal: boolean };
 
 /** Creates the ledger. Call it under the lock: eight at once and seven fail on `pg_type`, IF NOT EXISTS or not. */
 export async function createLedger(session: Session): Promise<void> {
   // IF NOT EXISTS would ask for the right to create tables even where there is nothing to create.
   if (!(await hasLedger(session))) await ask(session, CREATE);
+  await createTokens(session);
 }
 
 /** All rows, those of other tools included; none when there is no ledger yet. */
 export async function readLedger(session: Session): Promise<LedgerRow[]> {
-  return (await hasLedger(session)) ? ask<LedgerRow>(session, READ) : [];
+  if (!(await hasLedger(session))) return [];
+  return ask<LedgerRow>(session, (await hasTokens(session)) ? READ_TOKENS : READ);
 }
 
 /** Whether the file is in the ledger. */
@@ -47,24 +53,26 @@ export async function isRecorded(session: Session, filename: string): Promise<bo
 }
 
 /** Records a file as applied. */
-export async function record(session: Session, filename: string, checksum: string): Promise<void> {
-  await ask(session, recordSql(filename, checksum), undefined, filename);
+export async function record(session: Session, file: MigrationFile): Promise<void> {
+  await ask(session, await recordSql(session, file), undefined, file.name);
 }
 
-/** The statement that records a file, for a message that does more. */
-export function recordSql(filename: string, checksum: string): string {
-  const values = `${escapeLiteral(filename)}, ${escapeLiteral(checksum)}`;
-  return `insert into public.schema_migrations (filename, checksum) values (${values})`;
+/** The statements that record a file, both checksums, for a message that does more. */
+export async function recordSql(session: Session, file: MigrationFile): Promise<string> {
+  const values = `${escapeLiteral(file.name)}, ${escapeLiteral(file.checksum)}`;
+  const insert = `insert into public.schema_migrations (filename, checksum) values (${values})`;
+  return (await hasTokens(session)) ? `${insert}; ${recordTokensSql([file])}` : insert;
 }
 
 /** Takes a file out of the ledger. */
 export async function forget(session: Session, filename: string): Promise<void> {
-  await ask(session, forgetSql(filename), undefined, filename);
+  await ask(session, await forgetSql(session, filename), undefined, filename);
 }
 
-/** The statement that takes a file out of the ledger, for a message that does more. */
-export function forgetSql(filename: string): string {
-  return `delete from public.schema_migrations where filename = ${escapeLiteral(filename)}`;
+/** The statements that take a file out of the ledger, for a message that does more. */
+export async function forgetSql(session: Session, filename: string): Promise<string> {
+  const remove = `delete from public.schema_migrations where filename = ${escapeLiteral(filename)}`;
+  return (await hasTokens(session)) ? `${remove}; ${forgetTokensSql(filename)}` : remove;
 }
 
 /** Whether the ledger was made already. */
@@ -73,7 +81,8 @@ export async function hasLedger(session: Session): Promise<boolean> {
   return ledger?.found === true;
 }
 
-async function ask<Row extends QueryResultRow>(
+/** A query on the ledger, whose failures become sentences. */
+export async function ask<Row extends QueryResultRow>(
   session: Session,
   sql: string,
   values?: unknown[],

@@ -83,6 +83,16 @@ export async function inLockedTransaction<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   await beginLocked(session, options);
+  return finish(session, work);
+}
+
+/** Works in one transaction. */
+export async function inTransaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
+  await session.run('begin');
+  return finish(session, work);
+}
+
+async function finish<T>(session: Session, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
     await session.run('commit');

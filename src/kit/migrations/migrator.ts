@@ -1,75 +1,30 @@
-import type { ClientConfig } from 'pg';
+import { Access } from './access.ts';
+import { type BaselineOptions, planBaseline, writeBaseline } from './baseline.ts';
+import { type PlannedFile, planned } from './dry-run.ts';
 import { MigrationError } from './errors.ts';
-import type { ExecutionEvent, MigrationEvent } from './events.ts';
-import { executeFile, executePooled } from './execute.ts';
-import type { Direction, Execution } from './execution.ts';
-import { loadMigrations, type MigrationFile, type MigrationSource, parseFiles } from './files.ts';
-import {
-  createLedger,
-  forget,
-  hasLedger,
-  type LedgerRow,
-  PEEK,
-  peekedRows,
-  readLedger,
-  record,
-} from './ledger.ts';
-import { clearJournal, readJournal } from './journal.ts';
-import { inLockedTransaction, type LockOptions, underLock } from './lock.ts';
-import { refuseLockBreakers } from './lock-breakers.ts';
-import {
-  type DownOptions,
-  find,
-  planDown,
-  planUp,
-  type UpOptions,
-  verifyFiles,
-  verifyOrder,
-} from './plan.ts';
+import type { Direction } from './execution.ts';
+import { type MigrationFile, parseAll, parsePending } from './files.ts';
+import { find } from './find-file.ts';
+import { allFindings } from './findings.ts';
+import { forgetProgress, type JournalRow, readJournal } from './journal.ts';
+import { forget, type LedgerRow, readLedger, record } from './ledger.ts';
+import type { MigrationResult, MigratorOptions } from './options.ts';
+import { hasNothingToDo } from './peek.ts';
 import { forgetFloor } from './phases/floor.ts';
-import { throughGate } from './phases/gate.ts';
 import { waiversFor } from './phases/waiver.ts';
-import { refuseSessionFiles } from './pooler.ts';
+import { type DownOptions, planDown, planUp, type UpOptions, verifyFiles, verifyOrder } from './plan.ts';
+import { planRepair, type Repair, type RepairOptions, writeRepairs } from './repair.ts';
 import { verifyJournal } from './resume.ts';
-import { Session } from './session.ts';
+import { type Answers, Run } from './run.ts';
+import type { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
-import { type TimeoutOptions, type Timeouts, timeoutsWith } from './timeouts.ts';
+import { completeTokens } from './token-ledger.ts';
 
-export interface MigratorOptions {
-  /** A URL, or what `pg` takes; its password is never printed. */
-  readonly connection: string | ClientConfig;
-  /** In the order in which their migrations run. */
-  readonly modules: readonly MigrationSource[];
-  /** How long to wait for another run to end, in milliseconds. Default 10 minutes. */
-  readonly lockTimeoutMs?: number;
-  /** How often to ask for the lock, in milliseconds. Default 500. */
-  readonly lockPollMs?: number;
-  /** How long statements wait for locks and run, and how often a file is tried again. */
-  readonly timeouts?: TimeoutOptions;
-  onProgress?(event: MigrationEvent): void;
-}
-
-/** What a person has answered beforehand. */
-type Answers = Pick<UpOptions, 'inDoubt' | 'waive'>;
-
-/** One file that a run has applied or reverted. */
-export interface MigrationStep {
-  readonly name: string;
-  readonly module: string;
-  readonly path: string;
-  readonly ms: number;
-}
-
-export interface MigrationResult {
-  readonly direction: Direction;
-  readonly steps: readonly MigrationStep[];
-  /** Milliseconds, waiting for the lock included. */
-  readonly ms: number;
-}
+type Plan = (files: MigrationFile[], rows: LedgerRow[]) => MigrationFile[];
 
 /**
- * Runs the migrations of modules. Every call opens one connection of its own, reads and parses all files first, and runs
- * nothing when one of them is wrong or has been edited after it was applied.
+ * Runs the migrations of modules. Every call opens one connection of its own, reads all files and parses what is not applied
+ * first, and runs nothing when one of them is wrong or has been edited after it was applied.
  *
  * @example
  * ```ts
@@ -77,22 +32,16 @@ export interface MigrationResult {
  * ```
  */
 export class Migrator {
-  readonly #options: MigratorOptions;
-  readonly #timeouts: Timeouts;
+  readonly #access: Access;
 
   /** @throws RangeError for a timeout that is no number of milliseconds. */
   constructor(options: MigratorOptions) {
-    this.#options = options;
-    this.#timeouts = timeoutsWith(options.timeouts);
+    this.#access = new Access(options);
   }
 
   /** Applies pending files. Running it again does nothing. */
   async up(options: UpOptions = {}): Promise<MigrationResult> {
-    const plan = (files: MigrationFile[], rows: LedgerRow[]): MigrationFile[] => {
-      verifyOrder(files, rows);
-      return planUp(files, rows, options);
-    };
-    return this.#run('up', plan, options);
+    return this.#run('up', (files, rows) => orderedUp(files, rows, options), options);
   }
 
   /** Reverts applied files, newest first; by default the last one. */
@@ -100,25 +49,88 @@ export class Migrator {
     return this.#run('down', (files, rows) => planDown(files, rows, options), options);
   }
 
+  /** What `up` would run, in order, with the locks that each statement takes. Reads only, and needs no values. */
+  async plan(options: UpOptions = {}): Promise<PlannedFile[]> {
+    const files = await this.#access.reading(async (session, all) => {
+      const rows = await readLedger(session);
+      verifyFiles(all, rows, this.#access.modules);
+      return orderedUp(all, rows, options);
+    });
+    return planned(files, 'up');
+  }
+
   /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */
   async status(): Promise<MigrationStatus[]> {
-    return this.#read(async (session, files) => statusOf(files, await readLedger(session), this.#modules()));
+    return this.#access.reading(async (session, files) =>
+      statusOf(files, await recorded(session), this.#access.modules),
+    );
   }
 
   /** The last applied file of each module that has one. */
   async version(): Promise<{ module: string; name: string }[]> {
-    const applied = (await this.status()).filter((row) => row.state === 'applied' || row.state === 'changed');
+    const applied = (await this.status()).filter(
+      ({ state, appliedAt }) => appliedAt && state !== 'missing' && state !== 'foreign',
+    );
     const last = new Map(applied.map((row) => [row.module ?? '', row.name]));
     return [...last].map(([module, name]) => ({ module, name }));
   }
 
   /** Compares files and ledger and throws what `up` would throw, without running anything. */
   async verify(): Promise<void> {
-    await this.#read(async (session, files) => {
-      const rows = await readLedger(session);
-      verifyFiles(files, rows, this.#modules());
-      verifyOrder(files, rows);
+    const [worst] = await this.findings();
+    if (worst) throw worst;
+  }
+
+  /** Everything that `up` would refuse, the worst first. Reads only, and reports all bad files, not the first. */
+  async findings(): Promise<MigrationError[]> {
+    return this.#access.connected(async (session, loaded) => {
+      const { files, problems } = parseAll(loaded);
+      return allFindings(files, problems, await recorded(session), this.#access.modules);
     });
+  }
+
+  /**
+   * Brings the ledger in line with files that were edited or renamed, and writes down who did it.
+   *
+   * @throws MigrationError `MIGRATION.CHECKSUM_MISMATCH` for changed statements, unless they are accepted.
+   */
+  async repair(options: RepairOptions): Promise<Repair[]> {
+    const plan = async (session: Session, files: MigrationFile[]): Promise<Repair[]> =>
+      planRepair(files, await readLedger(session), options);
+    if (options.dryRun) return this.#access.reading(plan);
+    return this.#access.locked(async (session, files) => {
+      const repairs = await plan(session, files);
+      if (repairs.length > 0) await writeRepairs(session, files, repairs, options.by);
+      return repairs;
+    });
+  }
+
+  /** Records files as applied without running them, for a database that has their tables already. */
+  async baseline(options: BaselineOptions): Promise<string[]> {
+    return this.#access.locked(async (session, files) => {
+      const chosen = planBaseline(files, await readLedger(session), options);
+      await writeBaseline(session, chosen, options.by);
+      return chosen.map(({ name }) => name);
+    });
+  }
+
+  /** Reverts the last applied file and applies it again, with one lock around both. */
+  async redo(): Promise<MigrationResult[]> {
+    const start = performance.now();
+    return this.#access.reading((session, files) =>
+      this.#access.exclusively(session, async () => {
+        const last = await this.#planned(session, files, 'down', (all, rows) => planDown(all, rows, {}));
+        const run = new Run(this.#access, session, {});
+        // Values are looked up for both before anything runs.
+        const ready = run.ready(run.ready(last, 'down'), 'up');
+        const results: MigrationResult[] = [];
+        for (const direction of ['down', 'up'] as const) {
+          const steps = await run.execute(ready, direction);
+          results.push({ direction, steps, ms: performance.now() - start });
+        }
+        return results;
+      }),
+    );
   }
 
   /**
@@ -127,11 +139,11 @@ export class Migrator {
    * @throws MigrationError `MIGRATION.NO_SUCH_FILE` when it is recorded already.
    */
   async log(name: string): Promise<void> {
-    await this.#locked(async (session, files) => {
+    await this.#access.locked(async (session, files) => {
       const file = find(files, name);
       if ((await readLedger(session)).some((row) => row.filename === file.name))
         throw notThere(`${file.name} is recorded as applied already.`, file.name);
-      await record(session, file.name, file.checksum);
+      await record(session, file);
       await forgetProgress(session, file.name);
     });
   }
@@ -142,144 +154,61 @@ export class Migrator {
    * @throws MigrationError `MIGRATION.NO_SUCH_FILE` when it is not recorded.
    */
   async unlog(name: string): Promise<void> {
-    await this.#locked(async (session, files) => {
-      const recorded = new Set((await readLedger(session)).map((row) => row.filename));
-      const isOwn = this.#modules().some((module) => name.startsWith(`${module}/`));
-      const file = isOwn && recorded.has(name) ? name : find(files, name).name;
-      if (!recorded.has(file)) throw notThere(`${file} is not recorded as applied.`, file);
+    await this.#access.locked(async (session, files) => {
+      const names = new Set((await readLedger(session)).map((row) => row.filename));
+      const isOwn = this.#access.modules.some((module) => name.startsWith(`${module}/`));
+      const file = isOwn && names.has(name) ? name : find(files, name).name;
+      if (!names.has(file)) throw notThere(`${file} is not recorded as applied.`, file);
       await forget(session, file);
       await forgetFloor(session, file);
       await forgetProgress(session, file);
     });
   }
 
-  async #run(
-    direction: Direction,
-    plan: (files: MigrationFile[], rows: LedgerRow[]) => MigrationFile[],
-    answers: Answers,
-  ): Promise<MigrationResult> {
+  async #run(direction: Direction, plan: Plan, answers: Answers): Promise<MigrationResult> {
     const start = performance.now();
-    const planFor = (files: MigrationFile[], rows: LedgerRow[]): MigrationFile[] => {
-      verifyFiles(files, rows, this.#modules());
-      parseFiles(files, new Set(rows.map((row) => row.filename)));
-      return plan(files, rows);
-    };
-    const steps = await this.#connected(async (session, files) => {
-      const rows = peekedRows(session);
-      parseFiles(files, new Set(rows?.map((row) => row.filename)));
-      // Without anything to do there is nothing to be alone for: a start of many services does not queue.
-      if (rows && planFor(files, rows).length === 0) return [];
+    const steps = await this.#access.connected(async (session, loaded) => {
+      const files = this.#access.accept(loaded);
+      if (await hasNothingToDo(session, files, (rows) => this.#verified(files, rows, plan))) return [];
       await session.prepare();
-      return this.#exclusively(session, async () => {
-        const planned = planFor(files, await readLedger(session));
-        verifyJournal(files, await readJournal(session), this.#modules(), direction);
-        refuseLockBreakers(planned);
-        if (session.isPooled) refuseSessionFiles(planned);
+      return this.#access.exclusively(session, async () => {
+        const chosen = await this.#planned(session, files, direction, plan);
         const waive = waiversFor(answers.waive ?? [], (name) => find(files, name));
-        return this.#execute(session, planned, direction, { ...answers, waive });
+        const run = new Run(this.#access, session, { ...answers, waive });
+        return run.execute(run.ready(chosen, direction), direction);
       });
     });
     return { direction, steps, ms: performance.now() - start };
   }
 
-  async #execute(
+  /** What a run takes, after everything was compared that has to agree. Call it under the lock. */
+  async #planned(
     session: Session,
-    files: readonly MigrationFile[],
+    files: MigrationFile[],
     direction: Direction,
-    { inDoubt, waive = [] }: Answers,
-  ): Promise<MigrationStep[]> {
-    const steps: MigrationStep[] = [];
-    const total = files.length;
-    for (const [index, file] of files.entries()) {
-      const { name, module, path } = file;
-      this.#tell({ type: 'start', name, index, total });
-      const start = performance.now();
-      const done = steps.map((step) => step.name);
-      const tell = (event: ExecutionEvent): void => this.#tell(event);
-      const execution = { session, direction, done, timeouts: this.#timeouts, inDoubt, tell };
-      const isOurs = await throughGate(file, execution, waive, () => this.#executeFile(file, execution));
-      if (!isOurs) continue;
-      const ms = performance.now() - start;
-      steps.push({ name, module, path, ms });
-      this.#tell({ type: direction === 'up' ? 'applied' : 'reverted', name, index, total, ms });
-    }
-    return steps;
+    plan: Plan,
+  ): Promise<MigrationFile[]> {
+    const { rows, journal } = await recorded(session);
+    const chosen = this.#verified(files, rows, plan);
+    verifyJournal(files, journal, this.#access.modules, direction);
+    await completeTokens(session, files, rows);
+    return chosen;
   }
 
-  /** False when another run has done the file in the meantime, which can only be where each file has a lock of its own. */
-  async #executeFile(file: MigrationFile, execution: Execution): Promise<boolean> {
-    const { session } = execution;
-    if (session.isPooled) return executePooled(file, execution, this.#lock());
-    await session.refuseChange();
-    await executeFile(file, execution);
-    return true;
-  }
-
-  /** Works under the lock, which through a pooler only a transaction can hold. */
-  async #locked<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    return this.#read((session, files) => {
-      const locked = session.isPooled ? inLockedTransaction : underLock;
-      return locked(session, this.#lock(), async () => {
-        await createLedger(session);
-        return work(session, files);
-      });
-    });
-  }
-
-  /** Works under the lock; through a pooler each file takes it for itself, after the ledger was made under it. */
-  async #exclusively<T>(session: Session, work: () => Promise<T>): Promise<T> {
-    const prepare = (): Promise<void> => createLedger(session);
-    if (!session.isPooled) return underLock(session, this.#lock(), () => prepare().then(work));
-    if (!(await hasLedger(session))) await inLockedTransaction(session, this.#lock(), prepare);
-    return work();
-  }
-
-  #lock(): LockOptions {
-    const { lockTimeoutMs = 600_000, lockPollMs = 500 } = this.#options;
-    return {
-      timeoutMs: lockTimeoutMs,
-      pollMs: lockPollMs,
-      onWait: (ms, holder) => this.#tell({ type: 'waiting-for-lock', ms, holder }),
-    };
-  }
-
-  async #read<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    return this.#connected(async (session, files) => {
-      parseFiles(files, new Set());
-      await session.prepare();
-      return work(session, files);
-    });
-  }
-
-  /** Reads the files while the connection is made; a mistake in them is told first. */
-  async #connected<T>(work: (session: Session, files: MigrationFile[]) => Promise<T>): Promise<T> {
-    const opening = Session.open(this.#options.connection, this.#timeouts, PEEK);
-    const [loaded, opened] = await Promise.allSettled([loadMigrations(this.#options.modules), opening]);
-    try {
-      if (loaded.status === 'rejected') throw loaded.reason;
-      if (opened.status === 'rejected') throw opened.reason;
-      return await work(opened.value, loaded.value);
-    } catch (error) {
-      throw opened.status === 'fulfilled' ? opened.value.explain(error) : error;
-    } finally {
-      if (opened.status === 'fulfilled') await opened.value.close();
-    }
-  }
-
-  #modules(): string[] {
-    return this.#options.modules.map(({ name }) => name);
-  }
-
-  #tell(event: MigrationEvent): void {
-    this.#options.onProgress?.(event);
+  #verified(files: MigrationFile[], rows: LedgerRow[], plan: Plan): MigrationFile[] {
+    parsePending(files, rows);
+    verifyFiles(files, rows, this.#access.modules);
+    return plan(files, rows);
   }
 }
 
-/** Whoever says by hand that a file is applied, or is not, has settled what a half-done run had left open. */
-async function forgetProgress(session: Session, file: string): Promise<void> {
-  const rows = (await readJournal(session)).filter((row) => row.filename === file);
-  for (const direction of new Set(rows.map((row) => row.direction)))
-    await session.run(clearJournal(file, direction));
+function orderedUp(files: MigrationFile[], rows: LedgerRow[], options: UpOptions): MigrationFile[] {
+  verifyOrder(files, rows);
+  return planUp(files, rows, options);
+}
+
+async function recorded(session: Session): Promise<{ rows: LedgerRow[]; journal: JournalRow[] }> {
+  return { rows: await readLedger(session), journal: await readJournal(session) };
 }
 
 function notThere(problem: string, file: string): MigrationError {

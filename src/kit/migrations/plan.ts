@@ -1,6 +1,8 @@
-import { ChecksumMismatchError, MigrationError } from './errors.ts';
+import { MigrationError } from './errors.ts';
 import type { InDoubt } from './execution.ts';
 import type { MigrationFile } from './files.ts';
+import { find } from './find-file.ts';
+import { byWeight, fileFindings, orderFindings } from './findings.ts';
 import type { LedgerRow } from './ledger.ts';
 import type { Waiver } from './phases/waiver.ts';
 
@@ -30,41 +32,21 @@ export interface DownOptions {
  *
  * @param modules names of the modules; the ledger's rows of others are none of our business.
  * @throws ChecksumMismatchError for a file that was edited after it had been applied.
- * @throws MigrationError for a file that was applied and is gone.
+ * @throws MigrationError for a file that was applied and is gone, or has another name; the worst of all.
  */
 export function verifyFiles(
   files: readonly MigrationFile[],
   rows: readonly LedgerRow[],
   modules: readonly string[],
 ): void {
-  const byName = new Map(files.map((file) => [file.name, file]));
-  for (const row of rows) {
-    const file = byName.get(row.filename);
-    if (!file && modules.some((module) => row.filename.startsWith(`${module}/`))) throw gone(row.filename);
-    if (file && file.checksum !== row.checksum)
-      throw new ChecksumMismatchError(file.name, row.checksum, file.checksum);
-  }
+  const [worst] = byWeight(fileFindings(files, rows, modules));
+  if (worst) throw worst;
 }
 
-/**
- * Refuses a pending file below an applied one of its module: a fresh install would run them the other way round.
- *
- * @throws MigrationError `MIGRATION.OUT_OF_ORDER`.
- */
+/** @throws MigrationError `MIGRATION.OUT_OF_ORDER`. */
 export function verifyOrder(files: readonly MigrationFile[], rows: readonly LedgerRow[]): void {
-  const applied = new Set(rows.map((row) => row.filename));
-  const highest = new Map<string, MigrationFile>();
-  for (const file of files) if (applied.has(file.name)) highest.set(file.module, file);
-  const passed = new Set<string>();
-  for (const file of files) {
-    const last = highest.get(file.module);
-    if (file === last) passed.add(file.module);
-    if (!last || applied.has(file.name) || passed.has(file.module)) continue;
-    throw outOfOrder(
-      file.name,
-      `${file.name} is pending although ${last.name} is applied. Give it a ${last.version > 0 ? `number above ${last.version}` : 'name behind it'}.`,
-    );
-  }
+  const [first] = orderFindings(files, rows);
+  if (first) throw first;
 }
 
 /** The files that `up` applies, in order. */
@@ -166,30 +148,6 @@ function above(
   );
 }
 
-/** A file by its full name, its name without module, without ".sql", or its number where that is unambiguous. */
-export function find(files: readonly MigrationFile[], name: string): MigrationFile {
-  const wanted = name.replace(/\.sql$/, '');
-  const matches = files.filter((file) => {
-    const full = file.name.replace(/\.sql$/, '');
-    const bare = full.slice(file.module.length + 1);
-    return full === wanted || bare === wanted || (/^\d+$/.test(wanted) && file.version === Number(wanted));
-  });
-  if (matches.length === 1) return matches[0] as MigrationFile;
-  const problem = matches.length === 0 ? 'names no migration file' : 'names several migration files';
-  throw new MigrationError(
-    'MIGRATION.NO_SUCH_FILE',
-    `"${name}" ${problem}. Use a name as "migrate status" prints it.`,
-  );
-}
-
 function outOfOrder(file: string, message: string): MigrationError {
   return new MigrationError('MIGRATION.OUT_OF_ORDER', message, file);
-}
-
-function gone(name: string): MigrationError {
-  return new MigrationError(
-    'MIGRATION.UNKNOWN',
-    `${name} was applied but the file is gone. Bring it back with the text that was applied; a change belongs into a new migration.`,
-    name,
-  );
 }

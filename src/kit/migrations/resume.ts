@@ -3,8 +3,9 @@ import { judge, remainsOf } from './evidence.ts';
 import type { Direction, Execution } from './execution.ts';
 import type { MigrationFile } from './files.ts';
 import type { JournalRow } from './journal.ts';
+import { hasValues } from './parsed-migration.ts';
 import { shortSql } from './short-sql.ts';
-import type { Step } from './step.ts';
+import { type Step, stepsOf } from './step.ts';
 
 /** What the journal says about one file: how many statements are done, and which one was begun and never answered. */
 export interface Progress {
@@ -69,11 +70,12 @@ export async function isDone(
   const judgement = await judge(session, step.kind);
   if (judgement !== 'unknown') return judgement === 'done';
   if (inDoubt) return inDoubt === 'done';
-  const remains = await remainsOf(session, step.kind);
+  // The name of an index may be a value of the environment.
+  const remains = hasValues(step.statement) ? [] : await remainsOf(session, step.kind);
   const look = remains.length > 0 ? ` Its table has invalid indexes: ${remains.join(', ')}.` : '';
   throw new MigrationError(
     'MIGRATION.IN_DOUBT',
-    `${file.name}:${step.statement.line}: statement ${step.entry.statement} (${shortSql(step.statement.text)}) was begun at ` +
+    `${file.name}:${step.statement.line}: statement ${step.entry.statement} (${shortSql(step.statement.written ?? step.statement.text)}) was begun at ` +
       `${startedAt.toISOString()} by a run that was interrupted, and nothing tells whether it was done.${look} ` +
       `Look at the database, then run with --in-doubt done to go on behind it, or with --in-doubt again to run it again.`,
     file.name,
@@ -90,21 +92,47 @@ export function verifyJournal(
   files: readonly MigrationFile[],
   rows: readonly JournalRow[],
   modules: readonly string[],
-  direction?: Direction,
+  direction: Direction,
 ): void {
-  for (const row of rows) {
-    const { filename } = row;
-    if (!modules.some((module) => filename.startsWith(`${module}/`))) continue;
-    const file = files.find(({ name }) => name === filename);
-    const half = row.direction === 'up' ? 'applied' : 'reverted';
+  const [first] = journalFindings(files, rows, modules, direction);
+  if (first) throw first;
+}
+
+/** Half-done files with which a run in this direction could not go on. */
+export function journalFindings(
+  files: readonly MigrationFile[],
+  rows: readonly JournalRow[],
+  modules: readonly string[],
+  direction: Direction,
+): MigrationError[] {
+  const own = rows.filter(({ filename }) => modules.some((module) => filename.startsWith(`${module}/`)));
+  return [...new Set(own.map(({ filename }) => filename))].flatMap((name) => {
+    const file = files.find((each) => each.name === name);
     if (!file) {
-      throw unfinished(
-        { name: filename },
-        'the file is gone. Bring it back with the text that was run, or finish by hand and delete its rows from public.schema_migrations_journal.',
-      );
+      const problem =
+        'the file is gone. Bring it back with the text that was run, or finish by hand and delete its rows from public.schema_migrations_journal.';
+      return unfinished({ name }, problem);
     }
-    if (direction && row.direction !== direction)
-      throw unfinished(file, `it is half ${half}. Run "migrate ${row.direction}" to finish that first.`);
+    const ofFile = own.filter(({ filename }) => filename === name);
+    const other = ofFile.find((row) => row.direction !== direction);
+    if (!other) return editFinding(file, ofFile, direction) ?? [];
+    const half = other.direction === 'up' ? 'applied' : 'reverted';
+    return unfinished(file, `it is half ${half}. Run "migrate ${other.direction}" to finish that first.`);
+  });
+}
+
+/** Asked before anything runs, and again when the file's turn has come. */
+function editFinding(
+  file: MigrationFile,
+  rows: readonly JournalRow[],
+  direction: Direction,
+): MigrationError | undefined {
+  try {
+    progressOf(file, stepsOf(file, direction), rows);
+    return undefined;
+  } catch (error) {
+    if (error instanceof MigrationError) return error;
+    throw error;
   }
 }
 

@@ -6,6 +6,7 @@ import { type Execution, withRetries } from './execution.ts';
 import { failure, notUsable } from './failure.ts';
 import type { MigrationFile } from './files.ts';
 import type { Journal } from './journal.ts';
+import { hasValues } from './parsed-migration.ts';
 import type { StatementKind } from './statement-kind.ts';
 import type { Step } from './step.ts';
 import { timeoutSettings } from './timeouts.ts';
@@ -82,7 +83,8 @@ export class StatementRunner {
     const isUnlimited = UNLIMITED.has(kind.kind) && !this.#setsTimeouts(entry.statement);
     if (isUnlimited) await session.set(timeoutSettings({ lockMs: 0, statementMs: 0 }));
     const { dropped, isTraceable, instead } = await prepare(session, kind);
-    for (const index of dropped) tell({ type: 'removed-remains', name: this.#file.name, index });
+    for (const index of dropped)
+      tell({ type: 'removed-remains', name: this.#file.name, index: hasValues(statement) ? null : index });
     if (isTraceable) await this.#journal.start(entry);
     await this.#send(step, instead ?? statement.text);
     if (!(await isConfirmed(session, kind)))
@@ -113,14 +115,15 @@ export class StatementRunner {
   }
 
   /** What stays of the file, in a sentence; undefined when there is no connection left to ask. */
-  async #leftBy({ entry, kind }: Step, error: unknown): Promise<string | undefined> {
+  async #leftBy(step: Step, error: unknown): Promise<string | undefined> {
     const { session } = this.#execution;
+    const { entry } = step;
     if (!(error instanceof DatabaseError)) return undefined;
     try {
       await session.reset();
       this.#isSessionLost = true;
       await this.#journal.undo(entry);
-      return this.#describe(await this.#journal.done(entry)) + (await this.#remains(kind));
+      return this.#describe(await this.#journal.done(entry)) + (await this.#remains(step));
     } catch {
       return undefined;
     }
@@ -135,13 +138,16 @@ export class StatementRunner {
     return `This NO TRANSACTION file has no transaction. ${what}; the next run goes on at line ${next}.`;
   }
 
-  async #remains(kind: StatementKind): Promise<string> {
+  async #remains({ kind, statement }: Step): Promise<string> {
     if (kind.kind !== 'create-index') return '';
     const found = await invalidIndexesOf(this.#execution.session, kind.table);
     if (found.length === 0) return '';
-    const names = found.map(({ schema, name }) => `${schema}.${name}`).join(', ');
+    // A name may be a value of the environment.
+    const names = hasValues(statement) ? '' : ` (${found.map(fullName).join(', ')})`;
     return kind.name === undefined
-      ? ` The table has invalid indexes (${names}); drop what this build has left of them, its name is not in the file.`
-      : ` The table has invalid indexes (${names}); the next run drops and rebuilds the one of this statement.`;
+      ? ` The table has invalid indexes${names}; drop what this build has left of them, its name is not in the file.`
+      : ` The table has invalid indexes${names}; the next run drops and rebuilds the one of this statement.`;
   }
 }
+
+const fullName = ({ schema, name }: { schema: string; name: string }): string => `${schema}.${name}`;

@@ -1,7 +1,7 @@
 import type { Direction } from './execution.ts';
 import type { MigrationFile } from './files.ts';
 import type { JournalEntry } from './journal.ts';
-import type { Statement } from './parse.ts';
+import type { Statement } from './parsed-migration.ts';
 import { statementChecksum } from './statement-checksum.ts';
 import { kindOf, type StatementKind } from './statement-kind.ts';
 
@@ -22,7 +22,8 @@ export function stepsOf(file: MigrationFile, direction: Direction): Step[] {
       filename: file.name,
       direction,
       statement: index + 1,
-      checksum: statementChecksum(statement.text),
+      // Values may be others when the file goes on; what the file says may not.
+      checksum: statementChecksum(statement.written ?? statement.text),
     },
   }));
 }

@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg';
 import { tokens } from './lexer.ts';
-import type { Statement } from './parse.ts';
+import type { Statement } from './parsed-migration.ts';
 import { ScriptError } from './script.ts';
 import type { Session } from './session.ts';
 import { StatementEnd } from './statement-end.ts';

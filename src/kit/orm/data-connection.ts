@@ -1,7 +1,10 @@
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
-import { domainErrorsOf } from './layer-options.ts';
+import { tellBackstop } from './backstop-session.ts';
+import { domainErrorsOf, hasBackstop } from './layer-options.ts';
+import { besideSavepoints } from './savepoint.ts';
+import { tellListeners } from './sent-statements.ts';
 
 type Execute = PostgreSqlConnection['execute'];
 
@@ -13,8 +16,8 @@ export class DataConnection extends PostgreSqlConnection {
   static {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
     const { execute } = PostgreSqlConnection.prototype;
-    this.prototype.execute = async function (this: DataConnection, ...args: Parameters<Execute>) {
-      return this.translating(() => execute.apply(this, args));
+    this.prototype.execute = function (this: DataConnection, ...args: Parameters<Execute>) {
+      return besideSavepoints(args[3], () => this.translating(execute.apply(this, args)));
     } as Execute;
   }
 
@@ -25,7 +28,10 @@ export class DataConnection extends PostgreSqlConnection {
     return super.createKyselyDialect({
       ...rest,
       onPoolCreated: (pool: Pool) => {
-        pool.on('connect', (client) => watch(client, (error) => this.translated(error)));
+        pool.on('connect', (client) => {
+          if (hasBackstop(this.config)) tellBackstop(client, (sql) => this.logQuery(sql));
+          this.#watch(client);
+        });
         return onPoolCreated?.(pool);
       },
     } as typeof options);
@@ -39,30 +45,36 @@ export class DataConnection extends PostgreSqlConnection {
     }
   }
 
-  override async begin(
+  override begin(
     ...args: Parameters<PostgreSqlConnection['begin']>
   ): ReturnType<PostgreSqlConnection['begin']> {
-    return this.translating(() => super.begin(...args));
+    return this.translating(super.begin(...args));
   }
 
-  override async commit(...args: Parameters<PostgreSqlConnection['commit']>): Promise<void> {
-    return this.translating(() => super.commit(...args));
+  override commit(...args: Parameters<PostgreSqlConnection['commit']>): Promise<void> {
+    return this.translating(super.commit(...args));
   }
 
-  override async rollback(...args: Parameters<PostgreSqlConnection['rollback']>): Promise<void> {
-    return this.translating(() => super.rollback(...args));
+  override rollback(...args: Parameters<PostgreSqlConnection['rollback']>): Promise<void> {
+    return this.translating(super.rollback(...args));
   }
 
-  override async executeDump(dump: string): Promise<void> {
-    return this.translating(() => super.executeDump(dump));
+  override executeDump(dump: string): Promise<void> {
+    return this.translating(super.executeDump(dump));
   }
 
-  protected async translating<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
+  /** Not an async function, here as in the methods above it: each one would be a turn of the event loop's queue per statement. */
+  protected translating<T>(answer: Promise<T>): Promise<T> {
+    return answer.catch((error: unknown) => {
       throw this.translated(error);
-    }
+    });
+  }
+
+  #watch(client: PoolClient): void {
+    watch(client, {
+      sends: (query) => tellListeners(this.config, query),
+      translated: (error) => this.translated(error),
+    });
   }
 
   protected translated(error: unknown): Error {
@@ -72,10 +84,16 @@ export class DataConnection extends PostgreSqlConnection {
 
 type Query = (...args: unknown[]) => unknown;
 
+interface Watcher {
+  sends(query: unknown): void;
+  translated(error: unknown): Error;
+}
+
 /** Puts two rules between Kysely and a connection of the pool; both see the answers only and send nothing. */
-function watch(client: PoolClient, translated: (error: unknown) => Error): void {
+function watch(client: PoolClient, { sends, translated }: Watcher): void {
   const query = client.query.bind(client) as Query;
   const watched = (...args: unknown[]): unknown => {
+    sends(args[0]);
     if (args[0] === 'commit' || args[0] === 'rollback') return endTransaction(query, args);
     const answer = query(...args);
     if (!isPromise(answer)) return answer;

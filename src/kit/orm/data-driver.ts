@@ -2,10 +2,12 @@ import {
   type Configuration,
   type ConnectionType,
   type DeleteOptions,
+  type Dictionary,
   type DriverException,
   type EntityDictionary,
   type EntityData,
   type EntityManagerType,
+  type EntityMetadata,
   type EntityName,
   type FilterQuery,
   helper,
@@ -13,6 +15,7 @@ import {
   type LoggingOptions,
   type NativeInsertUpdateManyOptions,
   type NativeInsertUpdateOptions,
+  type PopulateOptions,
   QueryFlag,
   type QueryResult,
   raw,
@@ -23,16 +26,40 @@ import {
 } from '@mikro-orm/core';
 import { type AnyQueryBuilder, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type DomainErrors, SoftDeletedRowError, translateDriverError } from '../errors/index.ts';
-import { currentScope, guardsWrites, isSoftDeletable } from '../soft-delete/index.ts';
+import {
+  currentScope,
+  guardsWrites,
+  hidingRelations,
+  isSoftDeletable,
+  upsertPolicyOf,
+} from '../soft-delete/index.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
+import { refuseHiddenConflicts } from './hidden-conflicts.ts';
+import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
-import { refuseDeadConflicts } from './upsert-guard.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
+import { namesFor } from './shown-owners.ts';
+import { upsertByPolicy } from './upsert-by-policy.ts';
+import { conflictFields } from './upsert-request.ts';
 import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
 
 type UpdateOptions<T> = NativeInsertUpdateOptions<T> & UpsertOptions<T>;
 type UpdateManyOptions<T extends object> = NativeInsertUpdateManyOptions<T> & UpsertManyOptions<T>;
+
+type MapJoined = (
+  result: Dictionary,
+  meta: EntityMetadata,
+  populate: readonly PopulateOptions<object>[],
+  ...rest: unknown[]
+) => void;
+
+type InsertManyRest<T extends object> = [
+  data: EntityDictionary<T>[],
+  options?: NativeInsertUpdateManyOptions<T>,
+  transform?: (sql: string) => string,
+];
 
 /**
  * MikroORM's PostgreSQL driver with the layer's rules: it hands out the guarded query builder, checks that a flush
@@ -41,6 +68,17 @@ type UpdateManyOptions<T extends object> = NativeInsertUpdateManyOptions<T> & Up
 export class DataDriver extends PostgreSqlDriver {
   declare [EntityManagerType]: DataEntityManager<this>;
   readonly #domain: DomainErrors;
+
+  static {
+    // The core marks this step as private, so that a subclass cannot name it.
+    const { mapJoinedProps } = this.prototype as unknown as { mapJoinedProps: MapJoined };
+    Object.assign(this.prototype, {
+      mapJoinedProps(this: DataDriver, ...args: Parameters<MapJoined>) {
+        const [result, meta, populate] = args;
+        mapKeepingStubs(result, meta, populate, () => mapJoinedProps.apply(this, args));
+      },
+    });
+  }
 
   constructor(config: Configuration) {
     super(config);
@@ -81,6 +119,15 @@ export class DataDriver extends PostgreSqlDriver {
     return builder as unknown as AnyQueryBuilder<T>;
   }
 
+  /** The core writes this one as text, past the query builder; only views need a look at it. */
+  override async nativeInsertMany<T extends object>(
+    entityName: EntityName<T>,
+    ...rest: InsertManyRest<T>
+  ): Promise<QueryResult<T>> {
+    refuseViewWrite(this.metadata.get(entityName) as never);
+    return super.nativeInsertMany(entityName, ...rest);
+  }
+
   override async nativeUpdate<T extends object>(
     entityName: EntityName<T>,
     where: FilterQuery<T>,
@@ -91,10 +138,8 @@ export class DataDriver extends PostgreSqlDriver {
     const guards = this.#guards(meta);
     // Only `em.nativeUpdate` hands its entity manager over; for it, zero rows are an answer.
     const expectsRow = guards && !options.upsert && !('em' in options) && Utils.hasObjectKeys(data);
+    if (guards && options.upsert) return this.#upsert(entityName, where, data, options);
     const result = await super.nativeUpdate(entityName, where, data, options);
-    if (guards && options.upsert && result.affectedRows === 0) {
-      await refuseDeadConflicts(this, meta as never, [where], options.ctx);
-    }
     // A versioned row is checked by the core, which reports an OptimisticLockError.
     if (expectsRow && result.affectedRows === 0 && !isVersioned(where, meta)) {
       throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [where]));
@@ -117,7 +162,11 @@ export class DataDriver extends PostgreSqlDriver {
     if (changed.length === 0) return { affectedRows: 0, insertId: 0 as never, rows: [] };
     const conditions = changed.map((index) => where[index] as FilterQuery<T>);
     const rows = changed.map((index) => data[index] as EntityDictionary<T>);
-    const guard = guardBatchUpdate(meta as never, (name) => this.platform.quoteIdentifier(name));
+    const guard = guardBatchUpdate(
+      meta as never,
+      namesFor(this, meta as never, options.schema),
+      currentScope(),
+    );
     const result = await super.nativeUpdateMany(entityName, conditions, rows, options, (sql, params) =>
       guard(transform ? transform(sql, params) : sql),
     );
@@ -167,28 +216,60 @@ export class DataDriver extends PostgreSqlDriver {
     return result;
   }
 
-  /** In a transaction of its own where there is none: the rows that are live must not be written when another is dead. */
+  async #upsert<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>,
+    data: EntityDictionary<T>,
+    options: UpdateOptions<T>,
+  ): Promise<QueryResult<T>> {
+    const meta = this.metadata.get(entityName);
+    const collections = this.extractManyToMany(meta, data) as never;
+    const result = await this.#upsertMany(entityName, [where], [data], options);
+    if (!Utils.hasObjectKeys(collections)) return result;
+    const row = result.row && this.mapResult<T>(result.row as never, meta);
+    const key = Utils.getOrderedPrimaryKeys({ ...data, ...(row as object) } as never, meta);
+    await this.processManyToMany(meta, key, collections, true, options);
+    return result;
+  }
+
+  /** Without a policy it is the core's own: em.upsert has asked for one, and the links of a collection need none. */
   async #upsertMany<T extends object>(
     entityName: EntityName<T>,
     where: FilterQuery<T>[],
-    data: EntityDictionary<T>[],
+    rows: EntityDictionary<T>[],
     options: UpdateManyOptions<T>,
   ): Promise<QueryResult<T>> {
-    const { ctx } = options;
-    if (!ctx) {
-      return this.getConnection('write').transactional((own) =>
-        this.#upsertMany(entityName, where, data, { ...options, ctx: own }),
+    const meta = this.metadata.get(entityName) as never;
+    const policy = upsertPolicyOf(meta);
+    if (!policy) return this.#upsertHiding(entityName, where, rows, options);
+    const fields = conflictFields(meta, where[0], options as never);
+    const asked = { driver: this, meta, policy, rows, fields, where, options };
+    return upsertByPolicy(asked as never) as Promise<QueryResult<T>>;
+  }
+
+  /** In a transaction of its own where there is none: no row may be written when another one is hidden. */
+  async #upsertHiding<T extends object>(
+    entityName: EntityName<T>,
+    where: FilterQuery<T>[],
+    rows: EntityDictionary<T>[],
+    options: UpdateManyOptions<T>,
+  ): Promise<QueryResult<T>> {
+    const meta = this.metadata.get(entityName) as unknown as EntityMetadata;
+    const isHiding = currentScope() === undefined && hidingRelations(meta).length > 0;
+    if (!isHiding) return super.nativeUpdateMany(entityName, where, rows, options);
+    if (!options.ctx) {
+      return this.getConnection('write').transactional((ctx) =>
+        this.#upsertHiding(entityName, where, rows, { ...options, ctx }),
       );
     }
-    const result = await super.nativeUpdateMany(entityName, where, data, options);
-    if (result.affectedRows < data.length) {
-      await refuseDeadConflicts(this, this.metadata.get(entityName) as never, where, ctx);
-    }
+    const result = await super.nativeUpdateMany(entityName, where, rows, options);
+    if (result.affectedRows < rows.length) await refuseHiddenConflicts(this, meta, where, options);
     return result;
   }
 
   #guards(meta: { class: never } | object): boolean {
-    return guardsWrites(currentScope()) && isSoftDeletable(meta as never);
+    const isHiding = currentScope() === undefined && hidingRelations(meta as never).length > 0;
+    return isHiding || (guardsWrites(currentScope()) && isSoftDeletable(meta as never));
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type FindOneOptions,
   type FindOptions,
   type GetRepository,
+  helper,
   type CountOptions,
   type PopulateOptions,
   TransactionContext,
@@ -17,14 +18,21 @@ import { currentScope, keepReferences, runInScope, type ScopeMode } from '../sof
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { flatCondition } from './flat-condition.ts';
+import { keepFilter } from './keep-filter.ts';
 import { keepOwners } from './keep-owners.ts';
+import { keepStubs } from './keep-stubs.ts';
 import { KyselyGuard } from './kysely-guard.ts';
+import { hasBackstop } from './layer-options.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import type { TrashReads } from './trash-reads.ts';
+import { inUpsert, upsertOptions } from './upsert-call.ts';
 
 type AnyFindOptions<T extends object> =
   FindOptions<T, never, never, never> | FindOneOptions<T, never, never, never> | CountOptions<T, never>;
 type CacheOption = boolean | number | [string, number] | undefined;
+
+type LoaderType = Parameters<EntityManager['getDataLoader']>[0];
+type DataLoader = Awaited<ReturnType<EntityManager['getDataLoader']>>;
 
 /** The first failure of a joined unit of work, by transaction. */
 const failures = new WeakMap<object, unknown>();
@@ -39,15 +47,31 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   static {
     // A subclass cannot restate the types of these two (their conditional types do not unify), so they are wrapped.
     const { findOne } = EntityManager.prototype;
-    this.prototype.findOne = async function (this: EntityManager, entityName, where, options) {
-      refuseEmptyCondition(where);
-      return findOne.call(this, entityName as never, where as never, options as never) as never;
+    this.prototype.findOne = function (this: EntityManager, entityName, where, options) {
+      // Not an async function, so that the core's own promise is handed on.
+      if (isEmptyCondition(where)) return Promise.reject(emptyCondition());
+      return findOne.call(this, entityName as never, where as never, options as never);
     } as typeof findOne;
+
+    const { upsert, upsertMany } = EntityManager.prototype;
+    this.prototype.upsert = async function (this: EntityManager, target, data, options) {
+      const meta = this.getMetadata().get(classOf(target, data));
+      const own = upsertOptions(meta, [data ?? (target as object)], options);
+      return inUpsert(() => upsert.call(this, target, data, own)) as never;
+    } as typeof upsert;
+    this.prototype.upsertMany = async function (this: EntityManager, target, data, options) {
+      const rows = (data ?? target) as object[];
+      if (rows.length === 0) return [];
+      const meta = this.getMetadata().get(classOf(data ? target : rows[0], data));
+      const own = upsertOptions(meta, rows, options);
+      return inUpsert(() => upsertMany.call(this, target as never, data as never, own)) as never;
+    } as typeof upsertMany;
 
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {
       const kysely = getKysely.call(this, options);
-      return kysely.withPlugin(new KyselyGuard(this.getMetadata()));
+      const schema = this.schema ?? this.config.get('schema') ?? 'public';
+      return kysely.withPlugin(new KyselyGuard(this.getMetadata(), this.getDriver(), schema));
     } as typeof getKysely;
   }
 
@@ -56,6 +80,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   constructor(...args: ConstructorParameters<typeof EntityManager<Driver>>) {
     super(...args);
     keepReferences(this);
+    keepStubs(this);
   }
 
   /**
@@ -101,8 +126,8 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     }, options);
   }
 
-  override async flush(): Promise<void> {
-    await super.flush().catch((error: unknown) => {
+  override flush(): Promise<void> {
+    return super.flush().catch((error: unknown) => {
       throw withoutEntity(error);
     });
   }
@@ -124,7 +149,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   }
 
   /** @internal */
-  override async preparePopulate<Entity extends object>(
+  override preparePopulate<Entity extends object>(
     entityName: EntityName<Entity>,
     options: Pick<
       FindOptions<Entity, never, never, never>,
@@ -132,17 +157,21 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     >,
     validate?: boolean,
   ): Promise<PopulateOptions<Entity>[]> {
-    const populate = await super.preparePopulate<Entity>(entityName, options, validate);
-    keepOwners(this.getMetadata(), this.getMetadata().get(entityName) as never, populate as never);
-    return populate;
+    return super.preparePopulate<Entity>(entityName, options, validate).then((populate) => {
+      if (populate.length > 0) keepOwners(this.metadata.get(entityName) as never, populate as never);
+      return populate;
+    });
   }
 
   /** @internal */
-  override async applyFilters<Entity extends object>(
+  override applyFilters<Entity extends object>(
     ...args: Parameters<typeof EntityManager.prototype.applyFilters<Entity>>
   ): Promise<FilterQuery<Entity> | undefined> {
-    const [, where] = args;
-    return flatCondition(await super.applyFilters<Entity>(...args), where) as FilterQuery<Entity> | undefined;
+    const [entityName, where, options] = args;
+    return super.applyFilters<Entity>(...args).then((filtered) => {
+      const kept = keepFilter(this.getMetadata().get(entityName) as never, options, filtered);
+      return flatCondition(kept, where) as FilterQuery<Entity> | undefined;
+    });
   }
 
   /** @internal */
@@ -151,6 +180,12 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     // The core's constructor calls this before the fields of this class exist.
     if (#scope in em) em.#assertScope();
     return em;
+  }
+
+  /** @internal The core's loader of references answers with the reference itself where its row is not there. */
+  override async getDataLoader(type: LoaderType): Promise<DataLoader> {
+    const loader = await super.getDataLoader(type);
+    return type === 'ref' ? loadedOrNull(loader) : loader;
   }
 
   /** @internal Neither a computed cache key nor a named one knows that a relation's filter was skipped. */
@@ -171,7 +206,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   }
 
   /** @internal */
-  override async tryCache<T extends object, R>(
+  override tryCache<T extends object, R>(
     entityName: EntityName<T>,
     config: CacheOption,
     key: unknown,
@@ -189,11 +224,13 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     const em = this.fork({ keepTransactionContext: true });
     return runInScope(mode, async (scope) => {
       em.#scope = scope;
-      return TransactionContext.create(em, async () => {
-        const result = await work(em);
-        await em.flush();
+      const run = async (own: this): Promise<T> => {
+        const result = await work(own);
+        await own.flush();
         return result;
-      });
+      };
+      const needsTransaction = mode === 'skipSoftDelete' && hasBackstop(em.config) && !em.isInTransaction();
+      return TransactionContext.create(em, () => (needsTransaction ? em.transactional(run) : run(em)));
     });
   }
 
@@ -218,16 +255,27 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   }
 }
 
+/** `em.upsert` takes an entity, or what names one and data. */
+const classOf = (target: unknown, data: unknown): EntityName =>
+  (data === undefined ? (target as object).constructor : target) as EntityName;
+
 const CACHED_MODES: readonly ScopeMode[] = ['skipSoftDelete', 'withDeleted', 'onlyDeleted'];
 
 /** The name under which a scope keeps the answer that normal code keeps under `cacheKey`. */
 const scopedKey = (mode: ScopeMode, cacheKey: string) => `${mode}|${cacheKey}`;
 
 /** The core looks for an empty condition only after the filter has been merged into it, and returns the first live row. */
-function refuseEmptyCondition(where: unknown): void {
-  if (where == null || (typeof where === 'object' && Reflect.ownKeys(where).length === 0)) {
-    throw new ValidationError(
-      'findOne needs a condition. Pass a primary key or a condition that is not empty.',
-    );
-  }
+function isEmptyCondition(where: unknown): boolean {
+  return where == null || (typeof where === 'object' && Reflect.ownKeys(where).length === 0);
+}
+
+const emptyCondition = (): ValidationError =>
+  new ValidationError('findOne needs a condition. Pass a primary key or a condition that is not empty.');
+
+function loadedOrNull(loader: DataLoader): DataLoader {
+  const load = async (key: unknown): Promise<unknown> => {
+    const entity = (await loader.load(key)) as object | null | undefined;
+    return entity && helper(entity).__initialized ? entity : null;
+  };
+  return Object.assign(Object.create(loader), { load });
 }

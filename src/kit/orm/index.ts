@@ -1,11 +1,16 @@
+export { shownTable, backstopTables } from './backstop-tables.ts';
+export { checkBackstop } from './check-backstop.ts';
 export { DataDriver } from './data-driver.ts';
 export { DataEntityManager } from './data-entity-manager.ts';
 export { DataRepository } from './data-repository.ts';
-export { domainErrorsOf, LAYER_OPTIONS, type LayerOptions } from './layer-options.ts';
+export { live, LiveFragment } from './live-fragment.ts';
+export { liveSql } from './live-sql.ts';
+export { domainErrorsOf, LAYER_OPTIONS, type LayerOptions, type ModuleEntities } from './layer-options.ts';
 export { Migrator } from './migrator.ts';
 export { PostgresNamingStrategy } from './naming-strategy.ts';
 export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
+export { listenToStatements, type SentStatement } from './sent-statements.ts';
 export { SoftDeleteError } from './soft-delete-error.ts';
 export type { TrashReads } from './trash-reads.ts';
 export { unitOfWork } from './unit-of-work.ts';

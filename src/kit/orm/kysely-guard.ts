@@ -1,6 +1,15 @@
 import type { EntityMetadata, MetadataStorage } from '@mikro-orm/core';
-import { currentScope, guardsWrites, isSoftDeletable, visibleRows } from '../soft-delete/index.ts';
+import {
+  currentScope,
+  guardsWrites,
+  isSoftDeletable,
+  mayBeAbsent,
+  type VisibleRows,
+  visibleRows,
+} from '../soft-delete/index.ts';
 import { deletedAtColumn } from './live-predicate.ts';
+import { refuseViewWrite } from './refuse-view-writes.ts';
+import { namesFor, shownOwners } from './shown-owners.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 
 /** A node of Kysely's syntax tree, of which only the shape is used: Kysely is not a dependency of this package. */
@@ -24,9 +33,15 @@ export class KyselyGuard {
   readonly #bornIn = currentScope();
   readonly #tables = new Map<string, EntityMetadata[]>();
 
-  constructor(metadata: MetadataStorage) {
+  readonly #driver: object;
+  readonly #schema: string;
+
+  /** `schema` is where tables are whose entity names none. */
+  constructor(metadata: MetadataStorage, driver: object, schema: string) {
+    this.#driver = driver;
+    this.#schema = schema;
     for (const meta of metadata as unknown as Iterable<EntityMetadata>) {
-      if (!meta.tableName || !isSoftDeletable(meta)) continue;
+      if (!meta.tableName || !mayBeAbsent(meta)) continue;
       this.#tables.set(meta.tableName, [...(this.#tables.get(meta.tableName) ?? []), meta.root]);
     }
   }
@@ -48,7 +63,12 @@ export class KyselyGuard {
     const names = [...hidden, ...namesOfExpressions(part)];
     const inner = Object.fromEntries(
       // The expressions themselves see the names before them only; a name too many hides nothing but another one.
-      Object.entries(part).map(([key, value]) => [key, this.#guard(value, key === 'with' ? hidden : names)]),
+      Object.entries(part).map(([key, value]) =>
+        // What rows are deleted from cannot be a selection.
+        part.kind === 'DeleteQueryNode' && key === 'from'
+          ? [key, value]
+          : [key, this.#guard(value, key === 'with' ? hidden : names)],
+      ),
     ) as unknown as Node;
     return this.#guardStatement(inner, names);
   }
@@ -62,12 +82,15 @@ export class KyselyGuard {
       case 'JoinNode':
         return { ...node, table: this.#visible(node['table'] as Node, hidden) };
       case 'UpdateQueryNode':
+        refuseViewWrite(this.#targetOf(node['table'], hidden)?.meta);
         return this.#withPredicate(node, 'where', this.#targetOf(node['table'], hidden));
       case 'InsertQueryNode':
+        refuseViewWrite(this.#targetOf(node['into'], hidden)?.meta);
         return this.#guardConflict(node, hidden);
       case 'DeleteQueryNode':
+        return this.#guardDelete(node, hidden);
       case 'MergeQueryNode':
-        return this.#refuse(node, hidden);
+        return this.#refuse(node, this.#targetOf(node['into'], hidden));
       default:
         return node;
     }
@@ -75,17 +98,16 @@ export class KyselyGuard {
 
   #visible(table: Node, hidden: readonly string[]): Node {
     const target = this.#targetOf(table, hidden);
-    const rows = visibleRows(this.#bornIn);
-    if (!target || rows === 'all') return table;
+    const where =
+      target &&
+      this.#predicate(visibleRows(this.#bornIn), { ...target, name: identifier(target.meta.tableName) });
+    if (!target || !where) return table;
     const source = table.kind === 'AliasNode' ? table['node'] : table;
     const selection: Node = {
       kind: 'SelectQueryNode',
       from: { kind: 'FromNode', froms: [source] },
       selections: [{ kind: 'SelectionNode', selection: { kind: 'SelectAllNode' } }],
-      where: {
-        kind: 'WhereNode',
-        where: predicate(rows, { ...target, name: identifier(target.meta.tableName) }),
-      },
+      where: { kind: 'WhereNode', where },
     };
     return { kind: 'AliasNode', node: selection, alias: target.name };
   }
@@ -99,25 +121,36 @@ export class KyselyGuard {
     };
   }
 
-  /** By now the target of a delete has been replaced by a selection, so the original is looked at inside. */
-  #refuse(node: Node, hidden: readonly string[]): Node {
-    const [from] = isNode(node['from']) ? (node['from']['froms'] as Node[]) : [node['into']];
-    const target = this.#targetOf(unwrapped(from), hidden);
+  /** A table that is only hidden has no mark to set, so that rows which are shown may be deleted. */
+  #guardDelete(node: Node, hidden: readonly string[]): Node {
+    const [from] = isNode(node['from']) ? (node['from']['froms'] as Node[]) : [];
+    const target = this.#targetOf(from, hidden);
+    if (target && isSoftDeletable(target.meta)) return this.#refuse(node, target);
+    return this.#withPredicate(node, 'where', target);
+  }
+
+  #refuse(node: Node, target: Target | undefined): Node {
     if (target) throw SoftDeleteError.kysely(target.meta.className);
     return node;
   }
 
   #withPredicate(node: Node, clause: string, target: Target | undefined): Node {
-    if (!target) return node;
+    const right = target && this.#predicate('live', target);
+    if (!right) return node;
     const before = node[clause];
     const where = isNode(before)
-      ? {
-          kind: 'AndNode',
-          left: { kind: 'ParensNode', node: before['where'] },
-          right: predicate('live', target),
-        }
-      : predicate('live', target);
+      ? { kind: 'AndNode', left: { kind: 'ParensNode', node: before['where'] }, right }
+      : right;
     return { ...node, [clause]: { kind: 'WhereNode', where } };
+  }
+
+  /** Undefined where every row of the table is visible. */
+  #predicate(rows: VisibleRows, { meta, name }: Target): Node | undefined {
+    const mark = rows !== 'all' && isSoftDeletable(meta) ? predicate(rows, { meta, name }) : undefined;
+    const names = namesFor(this.#driver, meta);
+    const sql = this.#bornIn ? undefined : shownOwners(meta, names.quote(String(name['name'])), names);
+    const shown = sql === undefined ? undefined : { kind: 'RawNode', sqlFragments: [sql], parameters: [] };
+    return mark && shown ? { kind: 'AndNode', left: mark, right: shown } : (mark ?? shown);
   }
 
   #targetOf(table: unknown, hidden: readonly string[]): Target | undefined {
@@ -126,21 +159,20 @@ export class KyselyGuard {
     if (!isNode(source) || source.kind !== 'TableNode') return undefined;
     const { schema, identifier: name } = source['table'] as { schema?: Node; identifier: Node };
     if (!schema && hidden.includes(String(name['name']))) return undefined;
-    const meta = this.#tables
-      .get(String(name['name']))
-      ?.find((one) => !schema || schema['name'] === (one.schema ?? 'public'));
+    const meta = this.#metaOf(String(name['name']), schema && String(schema['name']));
     return meta && { meta, name: table.kind === 'AliasNode' ? (table['alias'] as Node) : name };
+  }
+  /** Without a schema, the server's search path decides; the default schema is the likeliest, and any is better than none. */
+  #metaOf(table: string, schema?: string): EntityMetadata | undefined {
+    const metas = this.#tables.get(table) ?? [];
+    const isIn = (wanted: string) => (meta: EntityMetadata) =>
+      meta.schema === '*' || (meta.schema ?? this.#schema) === wanted;
+    return metas.find(isIn(schema ?? this.#schema)) ?? (schema ? undefined : metas[0]);
   }
 }
 
 function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && typeof (value as Partial<Node>).kind === 'string';
-}
-
-function unwrapped(from: unknown): unknown {
-  if (!isNode(from) || from.kind !== 'AliasNode' || !isNode(from['node'])) return from;
-  const inner = from['node']['from'];
-  return isNode(inner) ? (inner['froms'] as unknown[])[0] : from;
 }
 
 function namesOfExpressions(node: Node): string[] {

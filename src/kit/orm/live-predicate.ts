@@ -12,8 +12,12 @@ export function withPredicate(cond: Dictionary, rows: VisibleRows, alias?: strin
 }
 
 /** The same for the condition of ON CONFLICT DO UPDATE, which names columns of the table, beside those of `excluded`. */
-export function withLiveColumn(cond: Dictionary, meta: EntityMetadata): Dictionary {
-  return withConjunct(cond, `${meta.tableName}.${deletedAtColumn(meta)}`, 'live');
+export function withColumnPredicate(
+  cond: Dictionary,
+  meta: EntityMetadata,
+  rows: 'live' | 'dead',
+): Dictionary {
+  return withConjunct(cond, `${meta.tableName}.${deletedAtColumn(meta)}`, rows);
 }
 
 /** The column behind `deletedAt`. */

@@ -74,7 +74,7 @@ export class Migrator implements IMigrator {
 
   async getExecuted(): Promise<MigrationRow[]> {
     const status = await this.#engine('up').status();
-    const applied = status.filter((row) => row.state !== 'pending' && row.state !== 'foreign');
+    const applied = status.filter((row) => row.appliedAt && row.state !== 'foreign');
     return applied.map(({ name, appliedAt }, index) => ({
       id: index + 1,
       name,
@@ -84,7 +84,7 @@ export class Migrator implements IMigrator {
 
   async getPending(): Promise<MigrationInfo[]> {
     const status = await this.#engine('up').status();
-    return status.filter((row) => row.state === 'pending').map(({ name }) => ({ name }));
+    return status.filter((row) => !row.appliedAt).map(({ name }) => ({ name }));
   }
 
   /** True when files are pending, or when the entities and the database differ; an edited or missing file throws. */

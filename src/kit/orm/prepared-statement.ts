@@ -1,5 +1,6 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
+import { withScope } from './sent-statements.ts';
 
 /** One statement with a fixed text: PostgreSQL parses and plans it once per connection, under its name. */
 export interface PreparedStatement {
@@ -26,7 +27,7 @@ export async function runPrepared<Row extends object>(
   const driver = em.getDriver();
   try {
     const pool = await connection.getNativeClient();
-    const { rows } = await pool.query<Row>({ ...statement, values: [...values] });
+    const { rows } = await pool.query<Row>(withScope({ ...statement, values: [...values] }));
     return rows;
   } catch (error) {
     throw driver.convertException(error as Error);

@@ -1,6 +1,8 @@
 import { type Dictionary, type EntityMetadata, helper, type Primary, Utils } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { type DeletedScope, isSoftDeletable } from '../soft-delete/index.ts';
 import { deletedAtColumn } from './live-predicate.ts';
+import { shownOwners, type SqlNames } from './shown-owners.ts';
 
 /** Primary keys of a condition by key, as text for a message; one entry per row. */
 export function keysOf(meta: EntityMetadata, conditions: readonly unknown[]): string[] {
@@ -24,16 +26,19 @@ function serialiseKey(values: readonly unknown[]): string {
 
 /**
  * The batched update (`CASE WHEN … END`) is the one statement that the core writes as text and not through the query
- * builder; it always ends in RETURNING with the primary keys, and the predicate goes right before that.
+ * builder; it always ends in RETURNING with the primary keys, and the predicates go right before that.
  */
 export function guardBatchUpdate(
   meta: EntityMetadata,
-  quote: (name: string) => string,
+  names: SqlNames,
+  scope: DeletedScope | undefined,
 ): (sql: string) => string {
-  const column = quote(deletedAtColumn(meta));
+  const live = isSoftDeletable(meta) ? `${names.quote(deletedAtColumn(meta))} is null` : undefined;
+  const shown = scope ? undefined : shownOwners(meta, names.quote(meta.tableName), names);
+  const predicates = [live, shown].filter((one) => one !== undefined).map((one) => ` and ${one}`);
   return (sql) => {
     const returning = sql.lastIndexOf(' returning ');
-    return `${sql.slice(0, returning)} and ${column} is null${sql.slice(returning)}`;
+    return `${sql.slice(0, returning)}${predicates.join('')}${sql.slice(returning)}`;
   };
 }
 

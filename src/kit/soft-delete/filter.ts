@@ -11,6 +11,9 @@ const CONDITIONS = {
   all: () => ({}),
 };
 
+/** What the filter says in the scope that the calling code runs in. */
+export const softDeleteCondition = (): Dictionary => CONDITIONS[visibleRows(currentScope())]();
+
 /**
  * The definition of the global filter: the visible contract of the layer. It also covers the loads of a pivot table
  * alone (`:ref`), which do not pass the query builder's guard.
@@ -19,5 +22,5 @@ export const softDeleteFilter = (entities: readonly string[]) => ({
   entity: [...entities],
   default: true,
   args: false,
-  cond: (): Dictionary => CONDITIONS[visibleRows(currentScope())](),
+  cond: softDeleteCondition,
 });

@@ -1,7 +1,15 @@
-export { SOFT_DELETE_FILTER, softDeleteFilter } from './filter.ts';
+export {
+  type DeadTarget,
+  deadTargetOf,
+  declaredDeadTargets,
+  hidingRelations,
+  mayBeAbsent,
+  mayLoseTarget,
+} from './dead-targets.ts';
+export { SOFT_DELETE_FILTER, softDeleteCondition, softDeleteFilter } from './filter.ts';
 export { KeepForeignKeys } from './keep-foreign-keys.ts';
 export { keepReferences } from './keep-references.ts';
-export { isSoftDeletable } from './marker.ts';
+export { isSoftDeletable, type SoftDeleteOptions } from './marker.ts';
 export { DELETED_AT, softDelete } from './mixin.ts';
 export {
   currentScope,
@@ -13,3 +21,4 @@ export {
   visibleRows,
 } from './scope.ts';
 export { isLive, isTrashed, type Live, type Trashed } from './states.ts';
+export { type UpsertPolicy, upsertPolicyOf } from './upsert-policy.ts';

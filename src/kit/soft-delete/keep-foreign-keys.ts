@@ -7,6 +7,7 @@ import {
   type EventSubscriber,
   type FlushEventArgs,
   helper,
+  PolymorphicRef,
   Reference,
   type UnitOfWork,
 } from '@mikro-orm/core';
@@ -34,7 +35,9 @@ export class KeepForeignKeys implements EventSubscriber {
   readonly #nulls = new WeakMap<UnitOfWork, Nulls>();
 
   beforeFlush({ uow, em }: FlushEventArgs): void {
-    if (guardsWrites(currentScope())) this.#nulls.set(uow, nullsSetByProgram(em, uow));
+    const removes = uow.getRemoveStack().size > 0 || uow.getOrphanRemoveStack().size > 0;
+    if (removes && guardsWrites(currentScope())) this.#nulls.set(uow, nullsSetByProgram(em, uow));
+    else this.#nulls.delete(uow);
   }
 
   onFlush({ uow, em }: FlushEventArgs): void {
@@ -119,13 +122,32 @@ function removedTarget(
   if (value === null) return undefined;
   if (value === undefined) {
     const before = (helper(entity).__originalEntityData as Row | undefined)?.[prop.name];
-    return before == null ? undefined : targets.get(serialiseKey(before));
+    return before == null ? undefined : targetOfKey(before, prop, targets);
   }
   if (prop.mapToPk) return targets.get(serialiseKey(value));
   const referenced = Reference.unwrapReference(value);
   const key = helper(referenced).hasPrimaryKey() ? helper(referenced).getSerializedPrimaryKey() : '';
   const target = targets.get(key);
   return target === referenced ? target : undefined;
+}
+
+/**
+ * The removed row that a key as it was loaded means. A polymorphic one says its class too, since rows of several tables have
+ * the same keys; where its target was loaded by a join, the core keeps the whole row in the place of the key.
+ */
+function targetOfKey(
+  before: unknown,
+  prop: EntityProperty,
+  targets: ReadonlyMap<string, object>,
+): object | undefined {
+  if (!prop.polymorphic) return targets.get(serialiseKey(before));
+  const isKey = before instanceof PolymorphicRef;
+  const targetClass = isKey ? prop.discriminatorMap?.[before.discriminator] : (before as object).constructor;
+  const meta = prop.polymorphTargets?.find((one) => one.class === targetClass);
+  if (!meta) return undefined;
+  const key: unknown = isKey ? before.id : meta.primaryKeys.map((name) => (before as Row)[name]);
+  const target = targets.get(serialiseKey(key));
+  return target instanceof meta.class ? target : undefined;
 }
 
 function dropEmptiedKeys(changeSet: ChangeSet<object>, emptied: ReadonlySet<string> | undefined): void {

@@ -1,4 +1,5 @@
 import { p } from '@mikro-orm/core';
+import { declareDeadTargets } from './dead-targets.ts';
 import { markSoftDeletable } from './marker.ts';
 
 /** The property that every soft-deletable entity has. */
@@ -25,6 +26,8 @@ export const softDelete = {
   properties: () => ({
     deletedAt: p.datetime().columnType('timestamptz').nullable(),
   }),
-  /** Writes the marker that every part of the layer looks for. */
+  /** Writes the marker that every part of the layer looks for, and what an upsert does with a dead row. */
   register: markSoftDeletable,
+  /** Declares what to-one relations of a class show when their target is dead. */
+  deadTargets: declareDeadTargets,
 };

@@ -105,7 +105,8 @@ function targetsOf(prop: EntityProperty): readonly EntityMetadata[] {
   return prop.polymorphTargets ?? (prop.targetMeta ? [prop.targetMeta] : []);
 }
 
-function ownsKey(prop: EntityProperty): boolean {
+/** Whether the property is a to-one relation whose key stands in the row of its owner. */
+export function ownsKey(prop: EntityProperty): boolean {
   const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
   return isToOne && (prop.kind === ReferenceKind.MANY_TO_ONE || prop.owner);
 }

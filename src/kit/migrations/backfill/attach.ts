@@ -1,5 +1,5 @@
 import { type Directive, directivesIn, syntaxError } from '../directive.ts';
-import type { ParsedMigration, Statement } from '../parse.ts';
+import type { ParsedMigration, Statement } from '../parsed-migration.ts';
 import { transactionControl } from '../transaction-control.ts';
 import { type BackfillDirective, readBackfill, readVerify, type VerifyDirective } from './directive.ts';
 import { problemOfBatch, problemOfVerification } from './statement-form.ts';

@@ -1,7 +1,7 @@
 import type { ClientConfig } from 'pg';
 import { MigrationError } from '../errors.ts';
 import { loadMigrations, type MigrationFile, type MigrationSource } from '../files.ts';
-import { find } from '../plan.ts';
+import { find } from '../find-file.ts';
 import { Session } from '../session.ts';
 import { type BackfillRow, readBackfills, setPaused } from './ledger.ts';
 

@@ -85,7 +85,7 @@ export class Backfill {
     const { session } = this.#execution;
     const { entry, statement } = this.#step;
     const { table, key } = this.#directive;
-    const checksum = statementChecksum(`${statement.text}\n${table}.${key}`);
+    const checksum = statementChecksum(`${statement.written ?? statement.text}\n${table}.${key}`);
     if (await this.#journal.isOpen(entry)) {
       const row = await this.#find();
       if (row?.checksum === checksum) return row;

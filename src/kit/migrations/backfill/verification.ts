@@ -2,7 +2,7 @@ import { DatabaseError } from 'pg';
 import { type Execution, withRetries } from '../execution.ts';
 import { failure } from '../failure.ts';
 import type { MigrationFile } from '../files.ts';
-import type { Statement } from '../parse.ts';
+import type { Statement } from '../parsed-migration.ts';
 import type { Step } from '../step.ts';
 import type { Differences } from './ledger.ts';
 

@@ -1,5 +1,5 @@
 import { type Directive, directivesIn, syntaxError } from '../directive.ts';
-import type { ParsedMigration } from '../parse.ts';
+import type { ParsedMigration } from '../parsed-migration.ts';
 import { type Version, versionOf } from './version.ts';
 
 /** The oldest version of running code that a file may meet. */

@@ -1,5 +1,6 @@
 import { type EntityMetadata, raw, wrap } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import { type Absence, plantAbsent } from './absence.ts';
 import { keyOf } from './canaries.ts';
 import { classOf, contains, type Probe, type Scene } from './probe.ts';
 
@@ -71,10 +72,9 @@ const READS: Readonly<Record<string, Run>> = {
     return rows.length > 0;
   },
   'Kysely select': async (em, { dead }, meta) => {
-    let query = em
-      .getKysely<Record<string, Record<string, unknown>>>()
-      .selectFrom(meta.tableName)
-      .selectAll();
+    const kysely = em.getKysely<Record<string, Record<string, unknown>>>();
+    const ofSchema = meta.schema && meta.schema !== '*' ? kysely.withSchema(meta.schema) : kysely;
+    let query = ofSchema.selectFrom(meta.tableName).selectAll();
     for (const key of meta.getPrimaryProps().flatMap((prop) => prop.fieldNames)) {
       query = query.where(key, '=', dead.row[key]);
     }
@@ -113,14 +113,14 @@ const READS: Readonly<Record<string, Run>> = {
   },
 };
 
-/** The read probes of one entity. */
-export function entityReads(meta: EntityMetadata): Probe[] {
+/** The read probes of one entity, over rows that are absent for one reason. */
+export function entityReads(meta: EntityMetadata, absence: Absence): Probe[] {
   return Object.entries(READS).map(([verb, run]) => ({
-    name: `${meta.className}.${verb}`,
+    name: `${meta.className}.${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
     kind: 'read',
-    plant: async (canaries) => ({ dead: await canaries.plant(meta, { dead: true }) }),
+    plant: async (canaries) => ({ dead: await plantAbsent(canaries, meta, absence) }),
     run: (em, scene) => run(em, scene, meta),
   }));
 }

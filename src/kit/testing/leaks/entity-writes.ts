@@ -1,7 +1,8 @@
 import { type EntityMetadata, LockMode, ReferenceKind } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { DELETED_AT } from '../../soft-delete/index.ts';
-import { keyOf } from './canaries.ts';
+import { DELETED_AT, upsertPolicyOf } from '../../soft-delete/index.ts';
+import { type Absence, plantAbsent } from './absence.ts';
+import { countOf, keyOf } from './canaries.ts';
 import { classOf, type Probe, type Scene } from './probe.ts';
 import { valueFor } from './row-values.ts';
 
@@ -35,6 +36,9 @@ const WRITES: Readonly<Record<string, Run>> = {
   'query builder delete': (em, scene, meta) =>
     em.createQueryBuilder(classOf(meta)).delete(condition(scene)).execute(),
   'query builder truncate': (em, _scene, meta) => em.createQueryBuilder(classOf(meta)).truncate().execute(),
+};
+
+const UPSERTS: Readonly<Record<string, Run>> = {
   upsert: (em, scene, meta) => em.upsert(classOf(meta), rowFor(scene, meta)),
   upsertMany: (em, scene, meta) => em.upsertMany(classOf(meta), [rowFor(scene, meta)] as never),
 };
@@ -56,7 +60,11 @@ const CLAIMS: Readonly<Record<string, Run>> = {
   lock: (em, scene, meta) => em.lock(em.getReference(classOf(meta), key(scene)), LockMode.PESSIMISTIC_WRITE),
   clone: async (em, scene, meta) => {
     const overrides = Object.fromEntries(uniqueProps(meta).map((prop) => [prop.name, valueFor(prop)]));
-    await em.clone(classOf(meta), condition(scene), overrides as never);
+    const before = await countOf(em, meta);
+    await em.clone(classOf(meta), condition(scene), overrides as never).catch(async (error: unknown) => {
+      // Stock MikroORM inserts the copy, and fails when it reads it back. After an error of SQL nothing can be counted.
+      if ((await countOf(em, meta).catch(() => before)) === before) throw error;
+    });
   },
 };
 
@@ -71,11 +79,15 @@ const REMOVALS: Readonly<Record<string, Run>> = {
     em.createQueryBuilder(classOf(meta)).delete(condition(scene)).execute(),
 };
 
-/** The write probes of one entity. A claim is a read: it answers whether it succeeded. */
-export function entityWrites(meta: EntityMetadata): Probe[] {
-  const plant: Probe['plant'] = async (canaries) => ({ dead: await canaries.plant(meta, { dead: true }) });
-  const named = (verb: string) => ({
-    name: `${meta.className}.${verb}`,
+/**
+ * The write probes of one entity, over rows that are absent for one reason. A claim is a read: it answers whether it
+ * succeeded.
+ */
+export function entityWrites(meta: EntityMetadata, absence: Absence): Probe[] {
+  const plant: Probe['plant'] = async (canaries) => ({ dead: await plantAbsent(canaries, meta, absence) });
+  const removals = absence.hiddenBy ? {} : REMOVALS;
+  const named = (verb: string): Named => ({
+    name: `${meta.className}.${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
     plant,
@@ -87,8 +99,8 @@ export function entityWrites(meta: EntityMetadata): Probe[] {
       kind: 'write',
       run: async (em, scene) => void (await run(em, scene, meta)),
     })),
-    ...(hasChange(meta) ? [batchProbe(meta)] : []),
-    ...Object.entries(REMOVALS).map(([verb, run]): Probe => ({
+    ...(hasChange(meta) ? [batchProbe(meta, absence), ...upsertProbes(meta, absence, named)] : []),
+    ...Object.entries(removals).map(([verb, run]): Probe => ({
       ...named(verb),
       kind: 'removal',
       plant: async (canaries) => ({ dead: await canaries.plant(meta) }),
@@ -108,22 +120,34 @@ export function entityWrites(meta: EntityMetadata): Probe[] {
   ];
 }
 
-function batchProbe(meta: EntityMetadata): Probe {
+type Named = Pick<Probe, 'name' | 'entity' | 'verb' | 'plant'>;
+
+function upsertProbes(meta: EntityMetadata, { hiddenBy }: Absence, named: (verb: string) => Named): Probe[] {
+  return Object.entries(UPSERTS).map(([verb, run]): Probe => ({
+    ...named(verb),
+    kind: 'upsert',
+    // No upsert brings a target back, so that a hidden row stays as it is under every policy.
+    policy: hiddenBy && upsertPolicyOf(meta) ? 'refuse' : upsertPolicyOf(meta),
+    run: async (em, scene) => void (await run(em, scene, meta)),
+  }));
+}
+
+function batchProbe(meta: EntityMetadata, absence: Absence): Probe {
   const verb = 'flush of two changes';
   return {
-    name: `${meta.className}.${verb}`,
+    name: `${meta.className}.${verb}${absence.suffix}`,
     entity: meta.className,
     verb,
     kind: 'write',
     plant: async (canaries) => ({
-      dead: await canaries.plant(meta, { dead: true }),
+      dead: await plantAbsent(canaries, meta, absence),
       owner: await canaries.plant(meta),
     }),
     run: (em, scene) => batched(em, scene, meta).then(() => undefined),
   };
 }
 
-const needsChange = (verb: string): boolean => /update|change|upsert|flush/i.test(verb);
+const needsChange = (verb: string): boolean => /update|change|flush/i.test(verb);
 
 /** Scalars that take part in a unique; a copy of the row needs other values there. */
 function uniqueProps(meta: EntityMetadata): EntityMetadata['props'] {
@@ -164,11 +188,13 @@ function changeOf(meta: EntityMetadata): Record<string, string> {
 /** The dead row's own columns with one changed, as a caller would write who does not know that the row is dead. */
 function rowFor({ dead }: Scene, meta: EntityMetadata): never {
   const columns = meta.props.filter(
-    (prop) => prop.fieldNames?.length === 1 && prop.kind !== ReferenceKind.EMBEDDED,
+    (prop) => prop.fieldNames?.length > 0 && prop.kind !== ReferenceKind.EMBEDDED,
   );
   const known = columns
     .filter((prop) => prop.name !== DELETED_AT && !prop.generated && !prop.formula && prop.persist !== false)
-    .map((prop) => [prop.name, dead.row[prop.fieldNames[0] ?? '']] as const)
-    .filter(([, value]) => value !== null && value !== undefined);
+    .map((prop) => [prop.name, prop.fieldNames.map((column) => dead.row[column])] as const)
+    .filter(([, values]) => values.every((value) => value !== null && value !== undefined))
+    // A key of several columns, and a polymorphic one with the name of its target in front, is written as a list.
+    .map(([name, values]) => [name, values.length === 1 ? values[0] : values] as const);
   return { ...Object.fromEntries(known), ...changeOf(meta) } as never;
 }

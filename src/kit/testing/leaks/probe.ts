@@ -1,5 +1,6 @@
 import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
+import type { UpsertPolicy } from '../../soft-delete/index.ts';
 import type { Canaries, Canary } from './canaries.ts';
 
 /** What a probe plants before it runs; `dead` is the row that nothing may show or touch (a live one for a `removal`). */
@@ -7,11 +8,14 @@ export interface Scene {
   readonly dead: Canary;
   /** The row whose relation leads to the dead one, where the probe is about a relation. */
   readonly owner?: Canary;
+  /** The row at the end of a path over two relations. */
+  readonly end?: Canary;
 }
 
 /**
  * One way to meet a dead row. A read answers whether the dead row was seen; after a write, the suite looks whether the row
- * is as it was, and after a removal of a live row, whether it is physically gone.
+ * is as it was, and after a removal of a live row, whether it is physically gone. An upsert may do what the entity's
+ * policy says, which is to make the row live, but not write into a row that stays dead.
  */
 export interface Probe {
   /** `Book.find`, `Book.author populate joined`. */
@@ -19,7 +23,9 @@ export interface Probe {
   readonly entity: string;
   /** The way to the row: a method of the ORM, or what is done with it. */
   readonly verb: string;
-  readonly kind: 'read' | 'write' | 'removal';
+  readonly kind: 'read' | 'write' | 'removal' | 'upsert';
+  /** What an upsert of the entity does with a dead row; undefined where it has to be refused for want of a policy. */
+  readonly policy?: UpsertPolicy;
   plant(canaries: Canaries): Promise<Scene>;
   run(em: SqlEntityManager, scene: Scene): Promise<boolean | void>;
 }

@@ -7,11 +7,14 @@ import {
   wrap,
 } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import { isSoftDeletable } from '../../soft-delete/index.ts';
-import { type Canaries, type Canary, keyOf } from './canaries.ts';
-import { classOf, contains, type Probe, type Scene } from './probe.ts';
+import { DELETED_AT, isSoftDeletable } from '../../soft-delete/index.ts';
+import { type Absence, absencesOf } from './absence.ts';
+import { type Canary, columnOf, keyOf } from './canaries.ts';
+import { classOf, contains, type Probe } from './probe.ts';
+import { isToOne, isTraversable, labelOf, plantRelation, targetsOf } from './relations.ts';
 
-const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
+/** The load strategies of the core. */
+export const STRATEGIES = ['joined', 'select-in', 'balanced'] as const;
 
 type Run = (em: SqlEntityManager, owner: Canary, dead: Canary, prop: EntityProperty) => Promise<boolean>;
 
@@ -31,15 +34,8 @@ const TO_ONE: Readonly<Record<string, Run>> = {
     await wrap(target).init();
     return isShown(target);
   },
-  'condition on the relation': async (em, owner, dead, prop) => {
-    const target = prop.targetMeta?.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
-    const value = target && dead.row[target.fieldNames?.[0] ?? ''];
-    if (!target || value === null || typeof value === 'object') {
-      return em.count(classOf(owner.meta), { [prop.name]: { deletedAt: { $ne: null } } }).then(Boolean);
-    }
-    const where = { [prop.name]: { [target.name]: value, deletedAt: { $ne: null } } };
-    return (await em.count(classOf(owner.meta), where)) > 0;
-  },
+  'condition on the relation': async (em, owner, dead, prop) =>
+    (await em.count(classOf(owner.meta), { [prop.name]: deadCondition(dead) })) > 0,
   'join by hand': async (em, owner, _dead, prop) => {
     const builder = em.createQueryBuilder(classOf(owner.meta), 'o');
     const joined = builder.select('*').leftJoinAndSelect(`o.${prop.name}` as never, 't');
@@ -71,7 +67,7 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   $none: async (em, owner, _dead, prop) =>
     (await countOwner(em, owner, { [prop.name]: { $none: {} } })) === 0,
   $every: async (em, owner, dead, prop) => {
-    const key = prop.targetMeta?.primaryKeys[0] ?? '';
+    const key = dead.meta.primaryKeys[0] ?? '';
     const where = { [prop.name]: { $every: { [key]: { $ne: [keyOf(dead)].flat()[0] } } } };
     return (await countOwner(em, owner, where)) === 0;
   },
@@ -85,55 +81,55 @@ const TO_MANY: Readonly<Record<string, Run>> = {
   },
 };
 
-/** The probes of all relations of one entity that lead to soft-deletable ones. */
+/**
+ * The probes of all relations of one entity that lead to rows which may be dead or hidden; a polymorphic one has a set per
+ * target.
+ */
 export function relationReads(meta: EntityMetadata): Probe[] {
   return meta.relations
-    .filter((prop) => isTraversable(prop) && isSoftDeletable(prop.targetMeta))
-    .flatMap((prop) => {
-      const isToOne = prop.kind === ReferenceKind.MANY_TO_ONE || prop.kind === ReferenceKind.ONE_TO_ONE;
-      // The core cannot hydrate a joined row whose own key is the missing target; it fails, which shows nothing.
-      const verbs = Object.entries(isToOne ? TO_ONE : TO_MANY).filter(
-        ([verb]) => !(prop.primary && verb === 'join by hand'),
-      );
-      return verbs.map(([verb, run]): Probe => ({
-        name: `${meta.className}.${prop.name} ${verb}`,
-        entity: meta.className,
-        verb,
-        kind: 'read',
-        plant: (canaries) => plantRelation(canaries, meta, prop),
-        run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
-      }));
-    });
+    .filter((prop) => isTraversable(prop))
+    .flatMap((prop) => targetsOf(prop).map((target) => ({ prop, target })))
+    .flatMap(({ prop, target }) =>
+      absencesBehind(prop, target).flatMap((absence) => probesOf(meta, prop, target, absence)),
+    );
 }
 
-/** Not the key-only properties, nor the inverse sides that the core adds for itself. */
-function isTraversable(prop: EntityProperty): boolean {
-  const isOwn = prop.userDefined !== false && !prop.name.endsWith('__inverse');
-  return isOwn && !prop.polymorphic && !prop.mapToPk && prop.targetMeta !== undefined;
+/** Of the relations that hide a target one is enough here: the condition of all of them is one. */
+function absencesBehind(prop: EntityProperty, target: EntityMetadata): Absence[] {
+  const absences = absencesOf(target);
+  const dead = absences.filter(({ hiddenBy }) => !hiddenBy);
+  // One that leads back to where this relation starts would hide its target by a start that is dead itself.
+  const hidden = absences.filter(({ hiddenBy }) => hiddenBy && hiddenBy.name !== prop.mappedBy);
+  return [...dead, ...hidden.slice(0, 1)];
 }
 
-async function plantRelation(canaries: Canaries, meta: EntityMetadata, prop: EntityProperty): Promise<Scene> {
-  const target = prop.targetMeta as unknown as EntityMetadata;
-  if (prop.owner || prop.kind === ReferenceKind.MANY_TO_ONE) {
-    const dead = await canaries.plant(target, { dead: true });
-    if (prop.kind !== ReferenceKind.MANY_TO_MANY) {
-      return { dead, owner: await canaries.plant(meta, { references: { [prop.name]: dead } }) };
-    }
-    const owner = await canaries.plant(meta);
-    await canaries.link(prop, owner, dead);
-    return { dead, owner };
-  }
-  const owner = await canaries.plant(meta);
-  if (prop.kind === ReferenceKind.MANY_TO_MANY) {
-    const dead = await canaries.plant(target, { dead: true });
-    await canaries.link(prop, owner, dead);
-    return { dead, owner };
-  }
-  return {
-    dead: await canaries.plant(target, { dead: true, references: { [prop.mappedBy]: owner } }),
-    owner,
-  };
+function probesOf(
+  meta: EntityMetadata,
+  prop: EntityProperty,
+  target: EntityMetadata,
+  absence: Absence,
+): Probe[] {
+  return verbsOf(prop, target).map(([verb, run]): Probe => ({
+    name: `${meta.className}.${labelOf(prop, target)} ${verb}${absence.suffix}`,
+    entity: meta.className,
+    verb,
+    kind: 'read',
+    plant: (canaries) => plantRelation(canaries, meta, prop, target, absence),
+    run: (em, { owner, dead }) => run(em, owner as Canary, dead, prop),
+  }));
 }
+
+function verbsOf(prop: EntityProperty, target: EntityMetadata): [string, Run][] {
+  return Object.entries(isToOne(prop) ? TO_ONE : TO_MANY).filter(([verb]) => {
+    // The core cannot hydrate a joined row of one of several targets: it shows none.
+    if (verb === 'join by hand') return !prop.polymorphic;
+    // In a condition, the core joins the first target of a polymorphic relation and no other.
+    return verb !== 'condition on the relation' || prop.targetMeta?.class === target.class;
+  });
+}
+
+const isDead = ({ meta, row }: Canary): boolean =>
+  isSoftDeletable(meta) && row[columnOf(meta, DELETED_AT)] !== null;
 
 function forEachStrategy(run: (strategy: (typeof STRATEGIES)[number]) => Run): Record<string, Run> {
   return Object.fromEntries(STRATEGIES.map((strategy) => [`populate ${strategy}`, run(strategy)]));
@@ -155,8 +151,23 @@ function populateLater(
   };
 }
 
+/**
+ * A condition that no live row meets, and the dead one does. Of a row that is hidden its likeness is left to look for, and
+ * where it has none only its key, which is no traversal, so that the owner says enough.
+ */
+export function deadCondition(dead: Canary): object {
+  return { ...likeness(dead), ...(isDead(dead) ? { deletedAt: { $ne: null } } : {}) };
+}
+
+/** A value that the row has, by a column that is not its key; nothing where it has no such value. */
+export function likeness({ meta, row }: Canary): object {
+  const prop = meta.props.find((each) => each.kind === ReferenceKind.SCALAR && !each.primary);
+  const value = prop && row[prop.fieldNames?.[0] ?? ''];
+  return !prop || value === null || typeof value === 'object' ? {} : { [prop.name]: value };
+}
+
 /** A reference that is not loaded shows an id and no row. */
-function isShown(value: unknown): boolean {
+export function isShown(value: unknown): boolean {
   const target = Reference.unwrapReference((value ?? undefined) as never) as object | undefined;
   return target !== undefined && wrap(target).isInitialized();
 }
@@ -178,7 +189,8 @@ async function countOwner(em: SqlEntityManager, owner: Canary, where: object): P
   return em.count(classOf(owner.meta), { $and: [conditionOf(owner), where] });
 }
 
-function conditionOf({ meta, ...canary }: Canary): object {
+/** A condition that only the planted row meets. */
+export function conditionOf({ meta, ...canary }: Canary): object {
   const values = [keyOf({ meta, ...canary })].flat();
   return Object.fromEntries(meta.primaryKeys.map((name, index) => [name, values[index]]));
 }

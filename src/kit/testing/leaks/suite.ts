@@ -2,10 +2,12 @@ import type { EntityMetadata } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import { isDataError } from '../../errors/index.ts';
 import { SoftDeleteError } from '../../orm/index.ts';
-import { isSoftDeletable } from '../../soft-delete/index.ts';
-import { Canaries, type CanaryValues, stateOf } from './canaries.ts';
+import { DELETED_AT, isSoftDeletable } from '../../soft-delete/index.ts';
+import { absencesOf } from './absence.ts';
+import { Canaries, type Canary, type CanaryValues, stateOf, type ViewedEntities } from './canaries.ts';
 import { entityReads } from './entity-reads.ts';
 import { entityWrites } from './entity-writes.ts';
+import { pathReads } from './path-reads.ts';
 import { classOf, type Probe } from './probe.ts';
 import { relationReads } from './relation-reads.ts';
 import type { LeakReport, ProbeResult } from './report.ts';
@@ -20,6 +22,8 @@ export interface LeakSuiteOrm {
 export interface LeakSuiteOptions {
   /** Columns that the metadata cannot tell, such as those under a CHECK; by entity, then by property. */
   readonly values?: CanaryValues;
+  /** By the name of a view's entity, the entity of the table whose rows it shows, under the same primary key. */
+  readonly views?: ViewedEntities;
   /**
    * Probes that cannot run on this model, by name, each with its reason, such as a verb that the ORM itself fails to do
    * for an entity. They are listed in the report; a name that no probe has is an error. Also methods of your own entity
@@ -34,8 +38,8 @@ export interface LeakSuiteOptions {
 }
 
 /**
- * Derives from the metadata of an ORM every soft-deletable entity, every verb, every load strategy and every relation, plants
- * a dead row for each, and looks whether a read shows it or a write touches it. Each probe first runs with the guard off,
+ * Derives from the metadata of an ORM every soft-deletable entity, every verb, every load strategy, every relation and every
+ * path over two of them, plants a dead row for each, and looks whether a read shows it or a write touches it. Each probe first runs with the guard off,
  * where it must meet the row; one that does not proves nothing and is reported as vacuous.
  *
  * Everything happens in transactions that are rolled back. It needs no test framework: assert on the report.
@@ -87,17 +91,22 @@ export function probesOf(orm: LeakSuiteOrm): Probe[] {
   );
   const entities = mapped.toSorted((a, b) => a.className.localeCompare(b.className));
   return entities.flatMap((meta) => [
-    ...(isSoftDeletable(meta) ? [...entityReads(meta), ...entityWrites(meta)] : []),
+    ...absencesOf(meta).flatMap((absence) => [
+      ...entityReads(meta, absence),
+      // A view is for reading: the layer refuses every write to it.
+      ...(meta.view ? [] : entityWrites(meta, absence)),
+    ]),
     ...relationReads(meta),
+    ...pathReads(meta),
   ]);
 }
 
 async function runProbe(orm: LeakSuiteOrm, probe: Probe, options: LeakSuiteOptions): Promise<ProbeResult> {
-  const { guardOff = skipSoftDelete, values = {} } = options;
+  const { guardOff = skipSoftDelete, values = {}, views = {} } = options;
   const { name, entity, verb } = probe;
   const attempt = async (run: typeof skipSoftDelete): Promise<Outcome> =>
     rolledBack(orm, async (em) => {
-      const scene = await probe.plant(new Canaries(em, values));
+      const scene = await probe.plant(new Canaries(em, values, views));
       const outcome: Outcome = { met: false };
       await run(em, async (inner) => {
         Object.assign(outcome, await meet(probe, inner, scene));
@@ -138,16 +147,35 @@ async function meet(
     const seen = await probe.run(em, scene);
     if (probe.kind === 'read') return { met: seen === true };
     const after = await stateOf(em, scene.dead);
+    if (probe.kind === 'upsert') return afterUpsert(probe, scene, before, after);
     return { met: probe.kind === 'write' ? after !== before : after === undefined };
   } catch (error) {
     // What failed must not be flushed again when the scope ends.
     em.clear();
-    return { met: false, refusedBy: (error as Error).name, answered: isRefusal(error) };
+    return { met: false, refusedBy: (error as Error).name, answered: isRefusal(error, probe) };
   }
 }
 
-function isRefusal(error: unknown): boolean {
-  if (error instanceof SoftDeleteError) return true;
+/** The row stays as it was, or, where the policy says so, becomes live; a write into a row that stays dead is lost. */
+function afterUpsert(
+  { policy }: Probe,
+  { dead }: Parameters<Probe['run']>[1],
+  before: string | undefined,
+  after: string | undefined,
+): Outcome {
+  const isRevived = after !== undefined && isLive(dead, after);
+  if (policy !== 'revive') return { met: after !== before };
+  return isRevived ? { met: false } : { met: after !== before, refusedBy: 'not revived' };
+}
+
+function isLive({ meta }: Canary, state: string): boolean {
+  const column = meta.properties[DELETED_AT as never]?.['fieldNames'];
+  return (JSON.parse(state) as Record<string, unknown>)[column?.[0] ?? ''] === null;
+}
+
+function isRefusal(error: unknown, { policy }: Probe): boolean {
+  // An entity that has a policy must not be told that it has none.
+  if (error instanceof SoftDeleteError) return !(error.code === 'SOFT_DELETE.UPSERT' && policy);
   return isDataError(error) && (error.status === 404 || error.status === 409);
 }
 

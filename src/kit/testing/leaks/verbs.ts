@@ -92,14 +92,15 @@ const queryBuilder: Verbs = {
     ensureFromClause ensureNotFinalized ensureTPTJoins finalize finalizeNow from fromEntityName fromRawTable
     fromSubQuery fromVirtual getAliasForJoinPath getAliasMap getCloneableProps getConnection getFieldsForJoinedLoad
     getJoinForPath getJoinSubtree getLoggerContext getNextAlias getOrBranchAliases getParams getPopulatePaths
-    getQueryBase getSchema getSelectAliases groupBy guard guardConflict guardJoins guardRewrittenUpdate hasFlag
-    hasToManyJoins having helper hintComment ignore indexHint init innerJoinLateral innerJoinLateralAndSelect insert
+    getQueryBase getSchema getSelectAliases groupBy guard guardConflict guardJoins guardOwner guardPaginated
+    guardRewrittenUpdate hasFlag hasToManyJoins having helper hintComment ignore indexHint inferConflictTarget init
+    innerJoinLateral innerJoinLateralAndSelect insert
     insertFrom joinReference leftJoinLateral leftJoinLateralAndSelect limit mainAlias mapResult mapResults merge
-    mergeFilterOrCondition mergeOnConditions nestReferencedJoins normalizeJoinPath offset onConflict orHaving
+    mergeFilterOrCondition mergeOnConditions nameOfTable nestReferencedJoins normalizeJoinPath offset onConflict orHaving
     orWhere orderBy populate prepareFields preparePartitionLimit processNestedJoins processOrderBy
     processPopulateHint processPopulateWhere processReturningStatement propagatePopulateHint pruneJoinsForPagination
     resolveInsertFromColumns resolveNestedPath resolveVirtualField returning rewriteVirtualFieldOrderBy
-    scheduleFilterCheck setAbortOptions setFlag setFlushMode setLockMode setLoggerContext setPartitionLimit state
+    scheduleFilterCheck setAbortOptions setFlag setFlushMode setLockMode setLoggerContext setPartitionLimit shown state
     transferConditionsForOrderByJoins transferConditionsToJoin type unsetFlag where visible withSchema withSubQuery
     wrapModifySubQuery wrapPaginateSubQuery wrapPartitionLimitSubQuery writes`,
 };

@@ -1,0 +1,27 @@
+import type { Command } from 'commander';
+import { type LintFinding, lintMigrations } from '../kit/migrations/index.ts';
+import { readModules } from './configuration.ts';
+import { EXIT } from './exit-codes.ts';
+import { common, type CommonOptions, say } from './open.ts';
+
+/** Adds `migrate lint`, which reads files and needs no database. */
+export function addLint(migrate: Command): void {
+  common(
+    migrate.command('lint [files...]').description('check files against the rules of docs/migration-lint.md'),
+  ).action(lint);
+}
+
+async function lint(files: string[], options: CommonOptions): Promise<void> {
+  const findings = await lintMigrations(await readModules(options.config), files);
+  const errors = findings.filter(({ severity }) => severity === 'error').length;
+  if (options.json) say(JSON.stringify({ findings }));
+  else {
+    for (const each of findings) say(lineOf(each));
+    say(findings.length === 0 ? 'Nothing found.' : `${findings.length} found, ${errors} of them errors.`);
+  }
+  process.exitCode = errors > 0 ? EXIT.lint : EXIT.done;
+}
+
+function lineOf({ file, line, rule, severity, about, sentence, alternative }: LintFinding): string {
+  return `${file}:${line}: ${severity} ${rule}${about === '' ? '' : ` ${about}`}: ${sentence}\n  ${alternative}`;
+}

@@ -1,0 +1,92 @@
+import { readFile } from 'node:fs/promises';
+import { type MigrationFile, type MigrationSource, loadMigrations } from '../files.ts';
+import { find } from '../find-file.ts';
+import { loadParser, treesOf } from './build.ts';
+import type { LintFinding } from './rule.ts';
+import { LINT_RULES } from './rules/index.ts';
+import { type Waiver, waiversIn } from './waiver.ts';
+
+/** Rules about the file itself, which no waiver lifts. */
+export const FILE_RULES = {
+  L001: {
+    severity: 'error',
+    sentence: 'A waiver says why, or the next reader cannot judge it.',
+    alternative: 'Write "-- +tombstone waive RULE: reason".',
+  },
+  L002: {
+    severity: 'error',
+    sentence: 'This waiver waives nothing.',
+    alternative: 'Remove it, or correct the id of its rule.',
+  },
+  L003: {
+    severity: 'warning',
+    sentence: 'The parser of PostgreSQL 18 does not know this statement, so no rule has seen it.',
+    alternative: 'Correct it, or have it reviewed.',
+  },
+  L901: {
+    severity: 'warning',
+    sentence: 'Something in this file is allowed and probably not meant.',
+    alternative: 'Read the note, and write what is meant.',
+  },
+} as const;
+
+/**
+ * Checks the Up of migration files against the rules. No database is asked.
+ *
+ * @param names the files to check, all when empty.
+ * @throws MigrationError when a file cannot be read.
+ */
+export async function lintMigrations(
+  sources: readonly MigrationSource[],
+  names: readonly string[] = [],
+): Promise<LintFinding[]> {
+  const files = await loadMigrations(sources);
+  const chosen = names.length === 0 ? files : [...new Set(names.map((name) => find(files, name)))];
+  const parse = await loadParser();
+  const found: LintFinding[] = [];
+  for (const file of chosen) {
+    const text = await readFile(file.path, 'utf8');
+    found.push(...afterWaivers(file, findingsOf(file, parse), waiversIn(text)));
+  }
+  return found;
+}
+
+function findingsOf(file: MigrationFile, parse: Awaited<ReturnType<typeof loadParser>>): LintFinding[] {
+  const tree = treesOf(file, parse);
+  const found = tree.statements.flatMap((statement) =>
+    LINT_RULES.flatMap((rule) => {
+      const about = rule.check(statement, tree);
+      if (about === undefined) return [];
+      const { id, severity, sentence, alternative } = rule;
+      return [{ file: file.name, line: statement.line, rule: id, severity, about, sentence, alternative }];
+    }),
+  );
+  return [
+    ...found,
+    ...tree.unparsed.map(({ line }) => fileFinding(file, 'L003', line, '')),
+    ...file.notes.map(({ line, text }) => fileFinding(file, 'L901', line, text)),
+  ].toSorted((a, b) => a.line - b.line);
+}
+
+/** A waiver lifts its rule for the whole file; one that is wrong is a finding itself. */
+function afterWaivers(
+  file: MigrationFile,
+  found: readonly LintFinding[],
+  waivers: readonly Waiver[],
+): LintFinding[] {
+  const lifted = new Set(waivers.filter(({ reason }) => reason !== '').map(({ rule }) => rule));
+  const wrong = waivers.flatMap(({ line, rule, reason }) => {
+    if (reason === '') return [fileFinding(file, 'L001', line, rule)];
+    return found.some((each) => each.rule === rule) ? [] : [fileFinding(file, 'L002', line, rule)];
+  });
+  return [...found.filter(({ rule }) => !lifted.has(rule)), ...wrong].toSorted((a, b) => a.line - b.line);
+}
+
+function fileFinding(
+  file: MigrationFile,
+  rule: keyof typeof FILE_RULES,
+  line: number,
+  about: string,
+): LintFinding {
+  return { file: file.name, line, rule, about, ...FILE_RULES[rule] };
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { gateway } from 'tombstone/gateway';
+import { LINT_RULES, type LintFinding, lintMigrations } from 'tombstone/migrations';
+import { FILE_RULES } from '../../src/kit/migrations/lint/lint.ts';
+import { ROOT } from '../support/command.ts';
+import { type MigrationFolder, migrationFolder } from '../support/migration-folder.ts';
+import { LINT_CASES } from './fixtures/lint-cases.ts';
+
+const folders: MigrationFolder[] = [];
+afterAll(() => folders.forEach((folder) => folder.delete()));
+
+const lint = async (sql: string, head = ''): Promise<LintFinding[]> => {
+  const top = sql.startsWith('[NT]') ? '-- +goose NO TRANSACTION\n' : '';
+  const folder = migrationFolder({ '001_a.sql': `${top}${head}-- +goose Up\n${sql.replace('[NT] ', '')}\n` });
+  folders.push(folder);
+  return lintMigrations([folder]);
+};
+const rulesOf = (findings: readonly LintFinding[]): string[] => findings.map(({ rule }) => rule);
+
+describe('a rule', () => {
+  const cases = LINT_RULES.map((rule) => [rule.id, LINT_CASES[rule.id]] as const);
+
+  it.each(cases)('%s fires on what breaks it', async (id, texts) => {
+    expect(texts?.bad.length).toBeGreaterThan(0);
+    for (const sql of texts?.bad ?? [])
+      expect([sql, rulesOf(await lint(sql))]).toEqual([sql, expect.arrayContaining([id])]);
+  });
+
+  it.each(cases)('%s leaves alone what only comes close', async (id, texts) => {
+    expect(texts?.good.length).toBeGreaterThan(0);
+    for (const sql of texts?.good ?? []) {
+      const found = rulesOf(await lint(sql));
+      expect([sql, found.filter((rule) => rule === id || rule === 'L003')]).toEqual([sql, []]);
+    }
+  });
+
+  it('has an id, a sentence and an alternative of its own', () => {
+    expect(new Set(LINT_RULES.map(({ id }) => id)).size).toBe(LINT_RULES.length);
+    for (const { sentence, alternative } of [...LINT_RULES, ...Object.values(FILE_RULES)]) {
+      expect(sentence).toMatch(/^\S.*\.$/);
+      expect(alternative).toMatch(/^\S.*\.$/);
+    }
+    expect(Object.keys(LINT_CASES)).toEqual(LINT_RULES.map(({ id }) => id));
+  });
+});
+
+describe('a finding', () => {
+  it('has file, line, and what it is about', async () => {
+    const [finding] = await lint('select f();\n\ncreate index i on s.t (a);');
+    expect(finding).toMatchObject({
+      file: 'shop/001_a.sql',
+      line: 4,
+      rule: 'L101',
+      severity: 'error',
+      about: 's.t',
+    });
+  });
+
+  it('comes from each statement of a block', async () => {
+    const found = await lint('-- +goose StatementBegin\ndrop table a;\ntruncate b;\n-- +goose StatementEnd');
+    expect(rulesOf(found)).toEqual(['L401', 'L403']);
+  });
+
+  it('tells a statement that the parser does not know, and a note of our own', async () => {
+    expect(rulesOf(await lint('create tabel t ();'))).toEqual(['L003']);
+    expect(rulesOf(await lint('select f(); -- +goose Down'))).toEqual(['L901']);
+  });
+});
+
+describe('a waiver', () => {
+  const waive = (line: string): Promise<string[]> => lint('drop table t;', `${line}\n`).then(rulesOf);
+
+  it('with a reason lifts its rule for the file', async () => {
+    expect(await waive('-- nothing')).toEqual(['L401']);
+    expect(await waive('-- +tombstone waive L401: nobody reads it')).toEqual([]);
+    expect(await waive('--  +tombstone  waive  l401  nobody reads it')).toEqual([]);
+  });
+
+  it('without a reason, for a rule that is not broken, or for none is a finding', async () => {
+    expect(await waive('-- +tombstone waive L401')).toEqual(expect.arrayContaining(['L401', 'L001']));
+    expect(await waive('-- +tombstone waive L401:  ')).toEqual(expect.arrayContaining(['L401', 'L001']));
+    expect(await waive('-- +tombstone waive L101: why not')).toEqual(['L002', 'L401']);
+    expect(await waive('-- +tombstone waive L999: why not')).toEqual(['L002', 'L401']);
+    expect(await waive('-- +tombstone waive')).toEqual(['L001', 'L401']);
+  });
+
+  it('inside a literal waives nothing', async () => {
+    const found = await lint("select '\n-- +tombstone waive L401: no\n', f();\ndrop table t;");
+    expect(rulesOf(found)).toEqual(['L401']);
+  });
+
+  it('of a finding about the file itself is none', async () => {
+    const found = await lint('select f(); -- +goose Down', '-- +tombstone waive L002: no\n');
+    expect(rulesOf(found)).toEqual(['L002', 'L901']);
+  });
+});
+
+describe('our own', () => {
+  it('migrations have no finding', async () => {
+    expect(await lintMigrations([gateway])).toEqual([]);
+  });
+
+  it('page lists every rule with its severity, its sentence and its alternative', () => {
+    const page = readFileSync(join(ROOT, 'docs/migration-lint.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| (L\d+) +\| (\w+) +\| (.+?) +\| (.+?) +\|$/gm)].map((row) =>
+      row.slice(1),
+    );
+    const rules = Object.entries(FILE_RULES).map(([id, rule]) => ({ id, ...rule }));
+    const all = [...rules, ...LINT_RULES].toSorted((a, b) => a.id.localeCompare(b.id));
+    expect(rows).toEqual(
+      all.map(({ id, severity, sentence, alternative }) => [id, severity, sentence, alternative]),
+    );
+  });
+});
