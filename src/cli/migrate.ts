@@ -8,6 +8,7 @@ import {
 import { common, type CommonOptions, open, running, say } from './open.ts';
 import { exitCodeLines, UsageError } from './exit-codes.ts';
 import { addLedgerCommands } from './ledger-commands.ts';
+import { addDrift } from './drift.ts';
 import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
 import { addPlan } from './plan.ts';
@@ -43,6 +44,7 @@ export function addMigrate(program: Command): void {
   addNew(migrate);
   addLint(migrate);
   addPlan(migrate);
+  addDrift(migrate);
 }
 
 function positive(text: string): number {

@@ -1,5 +1,9 @@
 export type { BaselineOptions } from './baseline.ts';
 export { checksumOf } from './checksum.ts';
+export { readSchema } from './drift/read-schema.ts';
+export type { SchemaDescription, SchemaObject } from './drift/description.ts';
+export { describeDifference, differenceOf, type SchemaDifference } from './drift/difference.ts';
+export { type Drift, type DriftFinding, type DriftOptions, findDrift } from './drift/drift.ts';
 export type { PlannedFile, PlannedStatement } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {

@@ -1,0 +1,16 @@
+import { UsageError } from './exit-codes.ts';
+
+/** Names an empty database for the commands that rebuild, where the role of DATABASE_URL may not create one. */
+export const SCRATCH_VARIABLE = 'SCRATCH_DATABASE_URL';
+
+/**
+ * @returns undefined when a scratch database is to be made on the server of DATABASE_URL.
+ * @throws UsageError when it is the target itself.
+ */
+export function readScratch(environment: NodeJS.ProcessEnv): string | undefined {
+  const url = environment[SCRATCH_VARIABLE] || undefined;
+  if (url === undefined || url !== environment['DATABASE_URL']) return url;
+  throw new UsageError(
+    `${SCRATCH_VARIABLE} is DATABASE_URL. Name an empty database: it is emptied afterwards.`,
+  );
+}
