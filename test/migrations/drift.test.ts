@@ -104,7 +104,7 @@ describe('the difference of two schemas', () => {
     const found = differenceOf(before, after);
     expect(namesOf(found)).toContain(object);
     expect(namesOf(differenceOf(after, before))).toEqual(namesOf(found));
-    const [first] = found.filter(({ kind, name }) => `${kind} ${name}` === object);
+    const first = found.find(({ kind, name }) => `${kind} ${name}` === object);
     expect(first?.expected).not.toEqual(first?.actual);
   });
 

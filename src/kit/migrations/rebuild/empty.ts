@@ -63,7 +63,7 @@ async function refuseFull(session: Session): Promise<void> {
   const [ledger] = await session.query<{ found: boolean }>(
     `select to_regclass('public.schema_migrations') is not null as found`,
   );
-  const [first] = objects.filter(({ kind, name }) => kind !== 'schema' || name !== 'public');
+  const first = objects.find(({ kind, name }) => kind !== 'schema' || name !== 'public');
   if (!first && !ledger?.found) return;
   const what = first ? `${first.kind} ${first.name}` : 'a ledger of migrations';
   throw new MigrationError(

@@ -1,0 +1,66 @@
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { type Ended, ROOT, run } from '../support/command.ts';
+import { cloneTestDatabase, emptyTestDatabase } from '../support/database.ts';
+import { expectSentence, project } from './fixtures/project.ts';
+
+const drift = (url: string, ...args: string[]): Promise<Ended> =>
+  run([join(ROOT, 'bin/tombstone.js'), 'migrate', 'drift', ...args], { DATABASE_URL: url });
+
+describe('tombstone migrate drift', () => {
+  it('ends with 0 on our own files, entities included', async () => {
+    const { url } = await cloneTestDatabase();
+    const ended = await drift(url);
+    expect(ended).toMatchObject({ code: 0, err: '' });
+    expect(ended.out).toMatch(/Database and applied files agree\.\nFiles and entities agree\.\n$/);
+  });
+
+  it('ends with 4 and names object, both sides and file', async () => {
+    const { url } = await cloneTestDatabase();
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    await client.query('alter table users alter column notes drop not null');
+    await client.end();
+    const ended = await drift(url);
+    expect(ended.code).toBe(4);
+    expect(ended.out).toContain(
+      `column public.users.notes\n  expected   text not null default ''::text\n  actual     text default ''::text\n  last file  gateway/001_create_users.sql\n`,
+    );
+    const { findings, entities } = JSON.parse((await drift(url, '--json')).out) as Record<string, unknown>;
+    expect(findings).toEqual([
+      {
+        kind: 'column',
+        name: 'public.users.notes',
+        expected: `text not null default ''::text`,
+        actual: `text default ''::text`,
+        file: 'gateway/001_create_users.sql',
+      },
+    ]);
+    expect(entities).toEqual([]);
+  });
+
+  it('ends with 4 when an entity has no table, and prints what it would need', async () => {
+    const { url } = await cloneTestDatabase();
+    const ended = await drift(url, '--config', join(ROOT, 'test/cli/fixtures/note.config.ts'));
+    expect(ended).toMatchObject({ code: 4, err: '' });
+    expect(ended.out).toMatch(
+      /Database and applied files agree\.\nThe entities would need:\n {2}create table "notes"/,
+    );
+  });
+
+  it('works in the database of SCRATCH_DATABASE_URL, and never in the target itself', async () => {
+    const ready = await project();
+    await ready.tombstone('migrate', 'up');
+    const { url: scratch } = await emptyTestDatabase();
+    const env = { DATABASE_URL: ready.url, SCRATCH_DATABASE_URL: scratch };
+    const args = [join(ROOT, 'bin/tombstone.js'), 'migrate', 'drift'];
+    const ended = await run(args, env, ready.folder.root);
+    expect(ended).toMatchObject({ code: 0, err: '' });
+    expect(ended.out).toContain('The configuration has no entities to compare.');
+    const same = await run(args, { ...env, SCRATCH_DATABASE_URL: ready.url }, ready.folder.root);
+    expectSentence(same, 'SCRATCH_DATABASE_URL');
+    expect(same.code).toBe(2);
+    expect(await ready.query('select count(*)::int as n from schema_migrations')).toEqual([{ n: 2 }]);
+  });
+});
