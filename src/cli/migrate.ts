@@ -8,6 +8,7 @@ import {
 import { common, type CommonOptions, open, running, say } from './open.ts';
 import { exitCodeLines, UsageError } from './exit-codes.ts';
 import { addLedgerCommands } from './ledger-commands.ts';
+import { addCheckDown } from './check-down.ts';
 import { addDrift } from './drift.ts';
 import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
@@ -45,6 +46,7 @@ export function addMigrate(program: Command): void {
   addLint(migrate);
   addPlan(migrate);
   addDrift(migrate);
+  addCheckDown(migrate);
 }
 
 function positive(text: string): number {

@@ -64,3 +64,21 @@ describe('tombstone migrate drift', () => {
     expect(await ready.query('select count(*)::int as n from schema_migrations')).toEqual([{ n: 2 }]);
   });
 });
+
+describe('tombstone migrate check-down', () => {
+  it('ends with 6 and names the lost values, and with 0 once they are admitted', async () => {
+    const wipe = '-- +goose Up\nselect 1;\n-- +goose Down\nupdate items set id = 0;\n';
+    const { folder, tombstone, query } = await project();
+    folder.write('003_wipe.sql', wipe);
+    const ended = await tombstone('migrate', 'check-down');
+    expect(ended).toMatchObject({ code: 6, err: '' });
+    expect(ended.out).toMatch(
+      /shop\/002_more\.sql {2}ok\nshop\/003_wipe\.sql {2}FAILS\n {2}loss: Values of items\.\* /,
+    );
+    folder.write('003_wipe.sql', `-- +tombstone loses=items.*: nobody reads them\n${wipe}`);
+    const json = await tombstone('migrate', 'check-down', '--json');
+    expect(json.code).toBe(0);
+    expect(JSON.parse(json.out)).toMatchObject({ files: [{}, {}, { problems: [], expected: ['items.*'] }] });
+    expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
+  });
+});

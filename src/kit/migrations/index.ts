@@ -1,5 +1,11 @@
 export type { BaselineOptions } from './baseline.ts';
 export { checksumOf } from './checksum.ts';
+export {
+  checkDown,
+  type CheckDownOptions,
+  type DownProblem,
+  type DownReport,
+} from './down-check/check-down.ts';
 export { readSchema } from './drift/read-schema.ts';
 export type { SchemaDescription, SchemaObject } from './drift/description.ts';
 export { describeDifference, differenceOf, type SchemaDifference } from './drift/difference.ts';

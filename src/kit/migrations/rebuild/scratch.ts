@@ -16,8 +16,10 @@ export function withScratch<T>(
 }
 
 /**
- * Makes an empty database on the server of `connection`, and drops it whatever the work does.
+ * Makes a database on the server of `connection`, and drops it whatever the work does.
  *
+ * @param template another scratch database to copy, to which nobody is connected. Left out, it is empty: template1 may hold what
+ *   somebody has put there, template0 is as the server was made.
  * A session with the database's name shows that its owner lives: what a killed process has left is dropped by the next one.
  *
  * @throws MigrationError `MIGRATION.SCRATCH` when the role may not create databases.
@@ -25,12 +27,13 @@ export function withScratch<T>(
 export async function withScratchDatabase<T>(
   connection: Connection,
   work: (scratch: Connection) => Promise<T>,
+  template?: Connection,
 ): Promise<T> {
   const name = `${PREFIX}${randomBytes(6).toString('hex')}`;
   const owner = await Session.open({ ...configOf(connection), application_name: name });
   try {
     await dropAbandoned(owner);
-    await create(owner, name);
+    await create(owner, name, template === undefined ? 'template0' : databaseOf(template));
     try {
       return await work(inDatabase(connection, name));
     } finally {
@@ -52,14 +55,22 @@ export function inDatabase(connection: Connection, database: string): ClientConf
   return { ...rest, connectionString: url.href };
 }
 
+function databaseOf(connection: Connection): string {
+  const { connectionString, database } = configOf(connection);
+  const name =
+    connectionString === undefined
+      ? database
+      : decodeURIComponent(new URL(connectionString).pathname.slice(1));
+  return name ?? '';
+}
+
 function configOf(connection: Connection): ClientConfig {
   return typeof connection === 'string' ? { connectionString: connection } : connection;
 }
 
-async function create(owner: Session, name: string): Promise<void> {
+async function create(owner: Session, name: string, template: string): Promise<void> {
   try {
-    // template1 may hold what somebody has put there; template0 is as the server was made.
-    await owner.run(`create database ${escapeIdentifier(name)} template template0`);
+    await owner.run(`create database ${escapeIdentifier(name)} template ${escapeIdentifier(template)}`);
   } catch (error) {
     throw error instanceof DatabaseError ? refused(error.code) : error;
   }
