@@ -13,6 +13,7 @@ import { addDrift } from './drift.ts';
 import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
 import { addPlan } from './plan.ts';
+import { addRebuild } from './rebuild.ts';
 import type { Target } from './target.ts';
 
 interface RunOptions extends CommonOptions {
@@ -47,6 +48,7 @@ export function addMigrate(program: Command): void {
   addPlan(migrate);
   addDrift(migrate);
   addCheckDown(migrate);
+  addRebuild(migrate);
 }
 
 function positive(text: string): number {

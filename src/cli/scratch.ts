@@ -14,3 +14,8 @@ export function readScratch(environment: NodeJS.ProcessEnv): string | undefined 
     `${SCRATCH_VARIABLE} is DATABASE_URL. Name an empty database: it is emptied afterwards.`,
   );
 }
+
+/** Names a server whose clock shows another day, for `rebuild`. */
+export function readClock(environment: NodeJS.ProcessEnv): string | undefined {
+  return environment['CLOCK_DATABASE_URL'] || undefined;
+}

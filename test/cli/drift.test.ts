@@ -82,3 +82,31 @@ describe('tombstone migrate check-down', () => {
     expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
   });
 });
+
+describe('tombstone migrate rebuild', () => {
+  it('ends with 0 on our own files and says what could not be tested', async () => {
+    const { url } = await emptyTestDatabase();
+    const ended = await run([join(ROOT, 'bin/tombstone.js'), 'migrate', 'rebuild'], { DATABASE_URL: url });
+    expect(ended).toMatchObject({ code: 0, err: '' });
+    expect(ended.out).toMatch(
+      /file order +equal .*\narrival order +untested .*\nanother time zone +equal .*\nanother clock +untested /,
+    );
+  });
+
+  it('ends with 5 and names the file, the object and both sides', async () => {
+    const { tombstone } = await project({
+      '001_zone.sql': `do $$ begin execute format('create table t (z text default %L)', current_setting('timezone')); end $$;`,
+    });
+    const ended = await tombstone('migrate', 'rebuild');
+    expect(ended).toMatchObject({ code: 5, err: '' });
+    expect(ended.out).toMatch(
+      /differs .*shop\/001_zone\.sql\.\n {2}column public\.t\.z\n {4}expected .*UTC.*\n {4}actual .*Kiritimati/,
+    );
+    const { variants } = JSON.parse((await tombstone('migrate', 'rebuild', '--json')).out) as {
+      variants: unknown;
+    };
+    expect(variants).toContainEqual(
+      expect.objectContaining({ outcome: 'differs', file: 'shop/001_zone.sql' }),
+    );
+  });
+});

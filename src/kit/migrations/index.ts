@@ -41,6 +41,7 @@ export {
   type Statement,
 } from './parse.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
+export { rebuild, type RebuildOptions, type RebuildVariant } from './rebuild/rebuild.ts';
 export type { Repair, RepairOptions } from './repair.ts';
 export type { MigrationState, MigrationStatus } from './status.ts';
 export { tokenChecksumOf } from './token-checksum.ts';

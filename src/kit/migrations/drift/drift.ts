@@ -1,6 +1,7 @@
 import { loadMigrations, type MigrationFile, type MigrationSource } from '../files.ts';
 import { type LedgerRow, readLedger } from '../ledger.ts';
 import { withReplay } from '../rebuild/replay.ts';
+import { inArrivalOrder } from '../rebuild/arrival-order.ts';
 import type { Connection } from '../rebuild/connection.ts';
 import { withScratch } from '../rebuild/scratch.ts';
 import { Session } from '../session.ts';
@@ -88,13 +89,6 @@ async function readLive(connection: Connection): Promise<{ rows: LedgerRow[]; li
   } finally {
     await session.close();
   }
-}
-
-/** Files that a ledger lists, as they came; those with one time in the order in which a fresh install runs them. */
-export function inArrivalOrder(files: readonly MigrationFile[], rows: readonly LedgerRow[]): MigrationFile[] {
-  const times = new Map(rows.map((row) => [row.filename, row.appliedAt.getTime()]));
-  const timeOf = (file: MigrationFile): number => times.get(file.name) ?? 0;
-  return files.filter((file) => times.has(file.name)).toSorted((a, b) => timeOf(a) - timeOf(b));
 }
 
 function missingFrom(
