@@ -14,6 +14,7 @@ import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
 import { addPlan } from './plan.ts';
 import { addRebuild } from './rebuild.ts';
+import { addReset } from './reset.ts';
 import type { Target } from './target.ts';
 
 interface RunOptions extends CommonOptions {
@@ -49,6 +50,7 @@ export function addMigrate(program: Command): void {
   addDrift(migrate);
   addCheckDown(migrate);
   addRebuild(migrate);
+  addReset(migrate);
 }
 
 function positive(text: string): number {

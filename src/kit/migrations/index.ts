@@ -43,6 +43,7 @@ export {
 export type { DownOptions, UpOptions } from './plan.ts';
 export { rebuild, type RebuildOptions, type RebuildVariant } from './rebuild/rebuild.ts';
 export type { Repair, RepairOptions } from './repair.ts';
+export { resetDatabase, type ResetOptions, type ResetResult } from './reset/reset.ts';
 export type { MigrationState, MigrationStatus } from './status.ts';
 export { tokenChecksumOf } from './token-checksum.ts';
 export type { Variables } from './substitute.ts';

@@ -15,9 +15,9 @@ export type SchemaDescription = readonly SchemaObject[];
 
 /**
  * Names come qualified only under an empty search_path, and constants of a default are printed by the session's settings. SET
- * LOCAL in one read-only transaction leaves the session as it was.
+ * LOCAL leaves the session as it was.
  */
-const BEGIN = `begin isolation level repeatable read read only; set local search_path to ''; set local timezone to 'UTC';
+const SETTINGS = `set local search_path to ''; set local timezone to 'UTC';
   set local datestyle to 'ISO, MDY'; set local intervalstyle to 'postgres'; set local extra_float_digits to 1;
   set local quote_all_identifiers to off`;
 
@@ -27,17 +27,23 @@ const BEGIN = `begin isolation level repeatable read read only; set local search
  * not be in a transaction.
  */
 export async function describeSchema(session: Session): Promise<SchemaDescription> {
-  await session.run(BEGIN);
+  await session.run('begin isolation level repeatable read read only');
   try {
-    const objects: SchemaObject[] = [];
-    for (const { kind, sql } of CATALOGUE) {
-      const rows = await session.query<{ name: string; definition: string | null }>(sql);
-      objects.push(...rows.map(({ name, definition }) => ({ kind, name, definition: definition ?? '' })));
-    }
-    return objects.toSorted(byKindAndName);
+    return await describeInTransaction(session);
   } finally {
     await session.run('rollback');
   }
+}
+
+/** As {@link describeSchema}, with what the open transaction has changed; its search_path is empty afterwards. */
+export async function describeInTransaction(session: Session): Promise<SchemaDescription> {
+  await session.run(SETTINGS);
+  const objects: SchemaObject[] = [];
+  for (const { kind, sql } of CATALOGUE) {
+    const rows = await session.query<{ name: string; definition: string | null }>(sql);
+    objects.push(...rows.map(({ name, definition }) => ({ kind, name, definition: definition ?? '' })));
+  }
+  return objects.toSorted(byKindAndName);
 }
 
 const ORDER = new Map(CATALOGUE.map(({ kind }, index) => [kind, index]));
