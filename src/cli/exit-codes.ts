@@ -40,6 +40,7 @@ export const EXIT_OF: Readonly<Record<MigrationErrorCode, number>> = {
   'MIGRATION.WRONG_PASSWORD': 41,
   'MIGRATION.NO_DATABASE': 42,
   'MIGRATION.SERVER_TOO_OLD': 43,
+  'MIGRATION.PENDING': 24,
   'MIGRATION.SCRATCH': 50,
   'MIGRATION.RESET_REFUSED': 51,
 };
@@ -66,6 +67,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   21: 'the ledger has rows already',
   22: 'the ledger cannot be used',
   23: 'not supported',
+  24: 'files are pending',
   30: 'a statement failed',
   31: 'another run held the lock for too long',
   40: 'the server cannot be reached, or the connection was lost',

@@ -44,6 +44,13 @@ export type { DownOptions, UpOptions } from './plan.ts';
 export { rebuild, type RebuildOptions, type RebuildVariant } from './rebuild/rebuild.ts';
 export type { Repair, RepairOptions } from './repair.ts';
 export { resetDatabase, type ResetOptions, type ResetResult } from './reset/reset.ts';
+export {
+  migrateOnStart,
+  START_MODES,
+  type StartMode,
+  type StartOptions,
+  type StartResult,
+} from './start/migrate-on-start.ts';
 export type { MigrationState, MigrationStatus } from './status.ts';
 export { tokenChecksumOf } from './token-checksum.ts';
 export type { Variables } from './substitute.ts';
