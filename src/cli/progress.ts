@@ -1,5 +1,6 @@
 import { SingleBar } from 'cli-progress';
 import type { MigrationEvent } from '../kit/migrations/index.ts';
+import { describeStatement } from './statement-progress.ts';
 
 /** Shows a run while it goes on. */
 export interface Progress {
@@ -7,10 +8,14 @@ export interface Progress {
   end(): void;
 }
 
-/** A bar on a terminal, a line per file elsewhere, nothing for machines. */
+/** A bar on a terminal, a line per file elsewhere; for machines nothing but a line of JSON on stderr while a statement takes long. */
 export function progressFor(stream: NodeJS.WriteStream, json: boolean): Progress {
-  if (json) return { tell: () => undefined, end: () => undefined };
+  if (json) return { tell: tellMachine, end: () => undefined };
   return stream.isTTY ? bar(stream) : lines(stream);
+}
+
+function tellMachine(event: MigrationEvent): void {
+  if (event.type === 'statement-progress') process.stderr.write(`${JSON.stringify(event)}\n`);
 }
 
 function lines(stream: NodeJS.WriteStream): Progress {
@@ -19,6 +24,7 @@ function lines(stream: NodeJS.WriteStream): Progress {
     tell: (event) => {
       if (event.type === 'waiting-for-lock') wait(event.ms);
       if (event.type === 'note') stream.write(noteLine(event));
+      if (event.type === 'statement-progress') stream.write(`${event.name}: ${describeStatement(event)}\n`);
       if (event.type === 'applied' || event.type === 'reverted') {
         stream.write(
           `${event.type} ${event.index + 1}/${event.total} ${event.name} in ${event.ms.toFixed(0)} ms\n`,
@@ -42,6 +48,8 @@ function bar(stream: NodeJS.WriteStream): Progress {
     tell: (event) => {
       if (event.type === 'waiting-for-lock') return wait(event.ms);
       if (event.type === 'note') return void stream.write(noteLine(event));
+      if (event.type === 'statement-progress')
+        return view.update({ file: `${event.name} ${describeStatement(event)}` });
       if (!started) view.start(event.total, 0, { file: event.name });
       started = true;
       view.update(event.type === 'start' ? event.index : event.index + 1, { file: event.name });

@@ -42,6 +42,7 @@ export {
 } from './parse.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
 export { rebuild, type RebuildOptions, type RebuildVariant } from './rebuild/rebuild.ts';
+export type { Blocker, StatementProgress } from './progress/statement-progress.ts';
 export type { Repair, RepairOptions } from './repair.ts';
 export { resetDatabase, type ResetOptions, type ResetResult } from './reset/reset.ts';
 export {

@@ -22,6 +22,8 @@ import {
   verifyFiles,
   verifyOrder,
 } from './plan.ts';
+import type { StatementProgress } from './progress/statement-progress.ts';
+import { StatementWatch } from './progress/watch.ts';
 import { planRepair, type Repair, type RepairOptions, writeRepairs } from './repair.ts';
 import { Session } from './session.ts';
 import { type MigrationStatus, statusOf } from './status.ts';
@@ -31,6 +33,7 @@ import { completeTokens } from './token-ledger.ts';
 /** What a run tells while it goes on. */
 export type MigrationEvent =
   | ({ readonly type: 'note' } & MigrationNote)
+  | StatementProgress
   | { readonly type: 'waiting-for-lock'; readonly ms: number }
   | { readonly type: 'start'; readonly name: string; readonly index: number; readonly total: number }
   | {
@@ -52,6 +55,8 @@ export interface MigratorOptions {
   readonly lockPollMs?: number;
   /** Values for `-- +goose ENVSUB ON`. The engine never reads the environment; without this no variable is set. */
   readonly variables?: Variables;
+  /** Look at the running statement this often, in milliseconds, from a second connection. Left out: never. */
+  readonly statementProgressMs?: number | undefined;
   onProgress?(event: MigrationEvent): void;
 }
 
@@ -233,11 +238,28 @@ export class Migrator {
     files: readonly MigrationFile[],
     direction: Direction,
   ): Promise<MigrationStep[]> {
+    const { connection, statementProgressMs: everyMs } = this.#options;
+    if (everyMs === undefined || files.length === 0) return this.#executeAll(session, files, direction);
+    const watch = new StatementWatch(connection, session.processId, everyMs, (event) => this.#tell(event));
+    try {
+      return await this.#executeAll(session, files, direction, watch);
+    } finally {
+      await watch.stop();
+    }
+  }
+
+  async #executeAll(
+    session: Session,
+    files: readonly MigrationFile[],
+    direction: Direction,
+    watch?: StatementWatch,
+  ): Promise<MigrationStep[]> {
     const steps: MigrationStep[] = [];
     const total = files.length;
     for (const [index, file] of files.entries()) {
       const { name, module, path } = file;
       this.#tell({ type: 'start', name, index, total });
+      watch?.at(name);
       const start = performance.now();
       await executeFile(
         session,

@@ -38,6 +38,12 @@ export class Session {
     }
   }
 
+  /** The server process behind this connection; behind a pooler, a number that fits none. */
+  get processId(): number {
+    // The driver has it from the server's greeting, and its types do not know.
+    return (this.#client as Client & { readonly processID?: number | null }).processID ?? 0;
+  }
+
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]> {
     const { rows } = await this.#client.query<Row>(text, values);
     return rows;
