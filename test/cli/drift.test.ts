@@ -61,6 +61,10 @@ describe('tombstone migrate drift', () => {
     const same = await run(args, { ...env, SCRATCH_DATABASE_URL: ready.url }, ready.folder.root);
     expectSentence(same, 'SCRATCH_DATABASE_URL');
     expect(same.code).toBe(2);
+    const { url: full } = await cloneTestDatabase();
+    const refused = await run(args, { ...env, SCRATCH_DATABASE_URL: full }, ready.folder.root);
+    expectSentence(refused, 'not empty');
+    expect(refused.code).toBe(50);
     expect(await ready.query('select count(*)::int as n from schema_migrations')).toEqual([{ n: 2 }]);
   });
 });

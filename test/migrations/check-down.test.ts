@@ -63,6 +63,23 @@ describe('the check of Downs', () => {
     expect(kinds(report)).toEqual(['loss items.*']);
   });
 
+  it('names one of two equal rows of a table without a key, and takes a key that Up makes for no value of the table', async () => {
+    const table =
+      '-- +goose Up\ncreate table bare (a int);\ninsert into bare values (1), (1);\n-- +goose Down\ndrop table bare;\n';
+    const one = await check({
+      '001_bare.sql': table,
+      '002_one.sql':
+        '-- +goose Up\nselect 1;\n-- +goose Down\ndelete from bare where ctid = (select ctid from bare where a = 1 limit 1);\n',
+    });
+    expect(kinds(one)).toEqual(['loss bare.*']);
+    const key = await check({
+      '001_bare.sql': table,
+      '002_key.sql':
+        '-- +goose Up\nalter table bare add id uuid primary key default gen_random_uuid();\n-- +goose Down\nalter table bare drop id;\n',
+    });
+    expect(key.problems).toEqual([]);
+  });
+
   it('names a column that Up drops and Down makes anew', async () => {
     const report = await second(
       '-- +goose Up\nalter table items drop name;\n-- +goose Down\nalter table items add name text;\nupdate items set name = id::text;\nalter table items alter name set not null;\n',

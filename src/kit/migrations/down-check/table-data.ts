@@ -38,16 +38,32 @@ export function lossesBetween(
   for (const { table, rows } of before) {
     const columns = table.columns.map(({ name }) => name).filter((name) => known(table.name, name));
     if (columns.length === 0) continue;
-    const key = table.primaryKey.length > 0 ? table.primaryKey : columns;
-    const keyOf = (row: Readonly<Record<string, string | null>>): string =>
-      JSON.stringify(key.map((name) => row[name] ?? null));
+    const hasKey = table.primaryKey.length > 0 && table.primaryKey.every((name) => columns.includes(name));
+    const key = hasKey ? table.primaryKey : columns;
     const there = after.find((other) => other.table.name === table.name);
-    const found = new Map(there?.rows.map((row) => [keyOf(row), row]));
+    const found = grouped(there?.rows ?? [], key);
     for (const row of rows) {
-      const same = found.get(keyOf(row));
+      // Taken away once it is found: of two equal rows without a key, one may be gone.
+      const same = found.get(keyOf(row, key))?.shift();
       if (!same) lost.add(`${table.shown}.*`);
       else for (const name of columns) if (same[name] !== row[name]) lost.add(`${table.shown}.${name}`);
     }
   }
   return [...lost].toSorted();
+}
+
+type Row = TableData['rows'][number];
+
+function grouped(rows: readonly Row[], key: readonly string[]): Map<string, Row[]> {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const group = groups.get(keyOf(row, key));
+    if (group) group.push(row);
+    else groups.set(keyOf(row, key), [row]);
+  }
+  return groups;
+}
+
+function keyOf(row: Row, key: readonly string[]): string {
+  return JSON.stringify(key.map((name) => row[name] ?? null));
 }
