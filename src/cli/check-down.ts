@@ -3,6 +3,7 @@ import { checkDown, type DownReport } from '../kit/migrations/index.ts';
 import { readModules } from './configuration.ts';
 import { EXIT } from './exit-codes.ts';
 import { type CommonOptions, running, say } from './open.ts';
+import { untilStopped } from './scratch.ts';
 import { readTarget } from './target.ts';
 import { variablesOf } from './variables.ts';
 
@@ -21,6 +22,7 @@ async function check(options: CommonOptions): Promise<void> {
     connection: target.url,
     modules: await readModules(options.config),
     variables: variablesOf(process.env, options.allowRawValues),
+    signal: untilStopped(),
   });
   const failed = reports.filter(({ problems }) => problems.length > 0);
   if (options.json) say(JSON.stringify({ target: target.shown, files: reports }));

@@ -4,7 +4,7 @@ import { readConfiguration } from './configuration.ts';
 import { entityDifference } from './entities.ts';
 import { EXIT } from './exit-codes.ts';
 import { type CommonOptions, running, say } from './open.ts';
-import { readScratch } from './scratch.ts';
+import { readScratch, untilStopped } from './scratch.ts';
 import { readTarget } from './target.ts';
 import { variablesOf } from './variables.ts';
 
@@ -22,12 +22,14 @@ export function addDrift(migrate: Command): void {
 async function drift(options: CommonOptions): Promise<void> {
   const target = readTarget(process.env);
   const { config, modules } = await readConfiguration(options.config);
+  const scratch = readScratch(process.env);
   let entities: string[] | undefined;
   const found = await findDrift({
     connection: target.url,
     modules,
     variables: variablesOf(process.env, options.allowRawValues),
-    scratch: readScratch(process.env),
+    scratch,
+    signal: untilStopped(scratch),
     inspect: async (rebuilt) => {
       entities = await entityDifference(config, urlOf(rebuilt));
     },

@@ -3,7 +3,7 @@ import { describeDifference, rebuild, type RebuildVariant } from '../kit/migrati
 import { readModules } from './configuration.ts';
 import { EXIT } from './exit-codes.ts';
 import { type CommonOptions, running, say } from './open.ts';
-import { readClock, readScratch } from './scratch.ts';
+import { readClock, readScratch, untilStopped } from './scratch.ts';
 import { readTarget } from './target.ts';
 import { variablesOf } from './variables.ts';
 
@@ -20,11 +20,13 @@ export function addRebuild(migrate: Command): void {
 
 async function run(options: CommonOptions): Promise<void> {
   const target = readTarget(process.env);
+  const scratch = readScratch(process.env);
   const variants = await rebuild({
     connection: target.url,
     modules: await readModules(options.config),
     variables: variablesOf(process.env, options.allowRawValues),
-    scratch: readScratch(process.env),
+    scratch,
+    signal: untilStopped(scratch),
     clock: readClock(process.env),
   });
   if (options.json) say(JSON.stringify({ target: target.shown, variants }));

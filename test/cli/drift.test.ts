@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { type Ended, ROOT, run } from '../support/command.ts';
@@ -66,6 +67,25 @@ describe('tombstone migrate drift', () => {
     expectSentence(refused, 'not empty');
     expect(refused.code).toBe(50);
     expect(await ready.query('select count(*)::int as n from schema_migrations')).toEqual([{ n: 2 }]);
+  });
+});
+
+describe('a command with a scratch database', () => {
+  it.each(['drift', 'rebuild', 'check-down'])('%s drops it when it is told to stop', async (command) => {
+    const { tombstone, query } = await project({
+      '001_slow.sql': `-- +goose Up\ndo $$ begin if current_database() ~ 'scratch' then perform pg_sleep(60); end if; end $$;\n-- +goose Down\nselect 1;\n`,
+    });
+    await tombstone('migrate', 'up');
+    const running = tombstone('migrate', command);
+    const asleep = `select datname from pg_stat_activity where datname ~ '^tombstone_scratch_' and wait_event = 'PgSleep'`;
+    let found = await query(asleep);
+    for (; found.length === 0; await sleep(30)) found = await query(asleep);
+    running.kill('SIGTERM');
+    const ended = await running;
+    expectSentence(ended, 'Interrupted');
+    expect(ended.code).toBe(50);
+    const [{ datname } = { datname: '' }] = found as { datname: string }[];
+    expect(await query(`select from pg_database where datname = '${datname}'`)).toEqual([]);
   });
 });
 

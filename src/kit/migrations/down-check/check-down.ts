@@ -18,6 +18,8 @@ export interface CheckDownOptions {
   readonly connection: Connection;
   readonly modules: readonly MigrationSource[];
   readonly variables?: Variables | undefined;
+  /** Ends the check, and drops its databases. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What the check has found about one file. */
@@ -49,7 +51,7 @@ export interface DownProblem {
  */
 export async function checkDown(options: CheckDownOptions): Promise<DownReport[]> {
   const { files } = await loadMigrations(options.modules);
-  return withScratchDatabase(options.connection, async (state) => {
+  return withScratchDatabase(options, async (state) => {
     const reports: DownReport[] = [];
     for (const file of files) {
       reports.push(await checkFile(options, state, file));
@@ -83,7 +85,7 @@ async function checkFile(
   for (const attempt of ATTEMPTS) {
     try {
       const found = await withScratchDatabase(
-        options.connection,
+        options,
         (copy) => roundTrip(options, copy, file, attempt),
         state,
       );

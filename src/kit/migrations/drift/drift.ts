@@ -17,6 +17,8 @@ export interface DriftOptions {
   readonly variables?: Variables | undefined;
   /** An empty database, for a role that may not create one; it is emptied again. */
   readonly scratch?: Connection | undefined;
+  /** Ends the comparison, and drops its database. */
+  readonly signal?: AbortSignal | undefined;
   /** Called while the rebuilt database is there, with pending files applied too: what entities are compared with. */
   readonly inspect?: ((rebuilt: Connection) => Promise<void>) | undefined;
 }

@@ -19,6 +19,8 @@ export interface RebuildOptions {
   readonly variables?: Variables | undefined;
   /** An empty database, for a role that may not create one; it is emptied again. */
   readonly scratch?: Connection | undefined;
+  /** Ends the rebuild, and drops its database. */
+  readonly signal?: AbortSignal | undefined;
   /** A server of the same major version whose clock shows another day. */
   readonly clock?: Connection | undefined;
 }
@@ -159,11 +161,12 @@ async function build(options: RebuildOptions, way: Way): Promise<SchemaDescripti
 }
 
 function inScratch<T>(
-  { connection, scratch, variables }: RebuildOptions,
+  { connection, scratch, variables, signal }: RebuildOptions,
   way: Way,
   work: Parameters<typeof withReplay<T>>[2],
 ): Promise<T> {
-  const place = way.connection === undefined ? { connection, scratch } : { connection: way.connection };
+  const place =
+    way.connection === undefined ? { connection, scratch, signal } : { connection: way.connection, signal };
   return withScratch(place, (database) => withReplay(database, { timeZone: way.timeZone, variables }, work));
 }
 

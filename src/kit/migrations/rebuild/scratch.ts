@@ -7,12 +7,20 @@ import { withEmptyDatabase } from './empty.ts';
 
 const PREFIX = 'tombstone_scratch_';
 
+/** Where scratch databases are made. */
+export interface ScratchOptions {
+  readonly connection: Connection;
+  /** Drops the database at once, which ends the work in it too: for a process that is told to stop. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Works in the empty database that the caller names, or in one made for it. */
 export function withScratch<T>(
-  { connection, scratch }: { readonly connection: Connection; readonly scratch?: Connection | undefined },
+  options: ScratchOptions & { readonly scratch?: Connection | undefined },
   work: (scratch: Connection) => Promise<T>,
 ): Promise<T> {
-  return scratch === undefined ? withScratchDatabase(connection, work) : withEmptyDatabase(scratch, work);
+  const { scratch } = options;
+  return scratch === undefined ? withScratchDatabase(options, work) : withEmptyDatabase(scratch, work);
 }
 
 /**
@@ -25,7 +33,7 @@ export function withScratch<T>(
  * @throws MigrationError `MIGRATION.SCRATCH` when the role may not create databases.
  */
 export async function withScratchDatabase<T>(
-  connection: Connection,
+  { connection, signal }: ScratchOptions,
   work: (scratch: Connection) => Promise<T>,
   template?: Connection,
 ): Promise<T> {
@@ -34,13 +42,17 @@ export async function withScratchDatabase<T>(
   try {
     await dropAbandoned(owner);
     await create(owner, name, template === undefined ? 'template0' : databaseOf(template));
+    const abandon = (): void => void drop(owner, name).catch(() => undefined);
+    signal?.addEventListener('abort', abandon);
     try {
+      signal?.throwIfAborted();
       return await work(inDatabase(connection, name));
     } finally {
+      signal?.removeEventListener('abort', abandon);
       await drop(owner, name);
     }
   } catch (error) {
-    throw owner.explain(error);
+    throw signal?.aborted ? signal.reason : owner.explain(error);
   } finally {
     await owner.close();
   }
