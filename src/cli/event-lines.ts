@@ -1,4 +1,5 @@
 import { describeHolder, type MigrationEvent } from '../kit/migrations/index.ts';
+import { describeStatement } from './statement-progress.ts';
 
 /** What a person is told of an event beside the progress of files; undefined for those that are the progress. */
 export function lineAbout(event: MigrationEvent): string | undefined {
@@ -15,6 +16,8 @@ export function lineAbout(event: MigrationEvent): string | undefined {
       return `${event.name} was begun by an earlier run; going on with statement ${event.statement} of ${event.of}`;
     case 'removed-remains':
       return `${event.name}: dropped ${event.index === null ? 'an invalid index' : `the invalid index ${event.index}`} that a failed build had left; building it again`;
+    case 'statement-progress':
+      return `${event.name}: ${describeStatement(event)}`;
     default:
       return undefined;
   }

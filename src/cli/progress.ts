@@ -1,6 +1,7 @@
 import { SingleBar } from 'cli-progress';
 import type { MigrationEvent } from '../kit/migrations/index.ts';
 import { lineAbout } from './event-lines.ts';
+import { describeStatement } from './statement-progress.ts';
 
 /** Shows a run while it goes on. */
 export interface Progress {
@@ -60,6 +61,8 @@ function bar(stream: NodeJS.WriteStream): Progress {
   return {
     tell: (event) => {
       note(event);
+      if (event.type === 'statement-progress')
+        return view.update({ file: `${event.name} ${describeStatement(event)}` });
       if (!('total' in event)) return;
       if (!started) view.start(event.total, 0, { file: event.name });
       started = true;

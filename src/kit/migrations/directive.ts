@@ -2,7 +2,7 @@ import { tokens } from './lexer.ts';
 import { positionsOf } from './position.ts';
 
 /** What a file may ask of this engine, beside what goose knows. */
-export const DIRECTIVES = ['lock_timeout', 'statement_timeout', 'waive'] as const;
+export const DIRECTIVES = ['lock_timeout', 'statement_timeout', 'waive', 'loses'] as const;
 
 /** A line comment `-- +tombstone WORD ...`: our own directives have this one form. */
 export interface Directive {

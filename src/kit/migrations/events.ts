@@ -1,5 +1,6 @@
 import type { MigrationNote } from './files.ts';
 import type { LockHolder } from './lock-holder.ts';
+import type { StatementProgress } from './progress/statement-progress.ts';
 
 /** What the run of one file tells. */
 export type ExecutionEvent =
@@ -32,6 +33,7 @@ export type ExecutionEvent =
 /** What a run tells while it goes on. */
 export type MigrationEvent =
   | ExecutionEvent
+  | StatementProgress
   | ({ readonly type: 'note' } & MigrationNote)
   | {
       readonly type: 'waiting-for-lock';

@@ -63,7 +63,7 @@ export function fileTimeouts(file: string, text: string): FileTimeouts {
   for (const directive of directivesIn(text)) {
     const { word, rest, line, column } = directive;
     if (!isKnown(word)) throw new MigrationSyntaxError(file, line, column, unknown(word));
-    if (word === 'waive') continue;
+    if (!word.endsWith('_timeout')) continue;
     const value = millisecondsOf(rest);
     if (value === undefined) throw new MigrationSyntaxError(file, line, column, NO_TIME);
     found[word === 'lock_timeout' ? 'lockMs' : 'statementMs'] = value;
