@@ -153,15 +153,6 @@ describe('the check of Downs', () => {
     const error = await refusal(second('-- +goose Up\nselect 1/0;\n-- +goose Down\nselect 1;\n'));
     expect(error).toMatchObject({ code: 'MIGRATION.FAILED', file: 'shop/002_change.sql' });
   });
-
-  it('leaves no database behind', async () => {
-    const { url, folder, client } = await setup({ '001_items.sql': ITEMS });
-    await checkDown({ connection: url, modules: [folder] });
-    const { rows } = await client.query(
-      `select datname from pg_database d where datname ~ '^tombstone_scratch_' and not exists (select from pg_stat_activity a where a.application_name = d.datname)`,
-    );
-    expect(rows).toEqual([]);
-  });
 });
 
 describe('planted rows', () => {
