@@ -8,6 +8,7 @@
 --
 -- +tombstone waive L304: this is the contract file; the text above says when to apply it
 -- +tombstone waive L516: reviewed: the block only reads, and raises when an element is in neither table
+-- +tombstone loses=users.allowed_groups: NULL elements, duplicates and the order do not come back; orphans stay in the audit
 -- +tombstone waive L601: the copy must happen under the lock that drops the array, or a pair could be lost
 
 -- +tombstone phase=contract requires-backfill=gateway/007_add_user_allowed_groups.sql

@@ -1,5 +1,6 @@
 import { describeBackfill } from './backfill-progress.ts';
 import { describeHolder, type MigrationEvent } from '../kit/migrations/index.ts';
+import { describeStatement } from './statement-progress.ts';
 
 /** What a person is told of an event beside the progress of files; undefined for those that are the progress. */
 export function lineAbout(event: MigrationEvent): string | undefined {
@@ -18,6 +19,8 @@ export function lineAbout(event: MigrationEvent): string | undefined {
       return `${event.name}: dropped ${event.index === null ? 'an invalid index' : `the invalid index ${event.index}`} that a failed build had left; building it again`;
     case 'backfill':
       return describeBackfill(event);
+    case 'statement-progress':
+      return `${event.name}: ${describeStatement(event)}`;
     default:
       return undefined;
   }

@@ -9,6 +9,12 @@ export const EXIT = {
   usage: 2,
   /** `lint` found something of severity error. */
   lint: 3,
+  /** `drift` found a difference. */
+  drift: 4,
+  /** `rebuild` found that the schema depends on something else than the files. */
+  rebuild: 5,
+  /** `check-down` found something that a Down does not give back. */
+  down: 6,
 } as const;
 
 /** One exit code for each thing that the engine refuses. */
@@ -41,6 +47,9 @@ export const EXIT_OF: Readonly<Record<MigrationErrorCode, number>> = {
   'MIGRATION.WRONG_PASSWORD': 41,
   'MIGRATION.NO_DATABASE': 42,
   'MIGRATION.SERVER_TOO_OLD': 43,
+  'MIGRATION.PENDING': 24,
+  'MIGRATION.SCRATCH': 50,
+  'MIGRATION.RESET_REFUSED': 51,
 };
 
 const MEANINGS: Readonly<Record<number, string>> = {
@@ -48,6 +57,9 @@ const MEANINGS: Readonly<Record<number, string>> = {
   [EXIT.failed]: 'failed unexpectedly',
   [EXIT.usage]: 'wrong usage, nothing was touched',
   [EXIT.lint]: 'lint found an error',
+  [EXIT.drift]: 'database, files and entities differ',
+  [EXIT.rebuild]: 'the rebuilt schema depends on order, clock or time zone',
+  [EXIT.down]: 'a Down does not give back what Up has changed',
   10: 'statements of an applied file were changed',
   11: 'only comments or white space of an applied file were changed',
   12: 'an applied file is gone',
@@ -62,6 +74,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   21: 'the ledger has rows already',
   22: 'the ledger cannot be used',
   23: 'not supported',
+  24: 'files are pending',
   30: 'a statement failed',
   31: 'another run held the lock for too long',
   32: 'a half-done file stands in the way',
@@ -75,6 +88,8 @@ const MEANINGS: Readonly<Record<number, string>> = {
   41: 'the server refused the login',
   42: 'there is no such database',
   43: 'the server is too old',
+  50: 'no scratch database',
+  51: 'reset was refused, nothing was touched',
 };
 
 /** Every exit code with its meaning, as `--help` lists them. */

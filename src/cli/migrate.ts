@@ -12,9 +12,13 @@ import { addBackfill } from './backfill.ts';
 import { common, type CommonOptions, open, running, say } from './open.ts';
 import { exitCodeLines, UsageError } from './exit-codes.ts';
 import { addLedgerCommands } from './ledger-commands.ts';
+import { addCheckDown } from './check-down.ts';
+import { addDrift } from './drift.ts';
 import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
 import { addPlan } from './plan.ts';
+import { addRebuild } from './rebuild.ts';
+import { addReset } from './reset.ts';
 import type { Target } from './target.ts';
 
 interface RunOptions extends CommonOptions {
@@ -55,6 +59,10 @@ export function addMigrate(program: Command): void {
   addNew(migrate);
   addLint(migrate);
   addPlan(migrate);
+  addDrift(migrate);
+  addCheckDown(migrate);
+  addRebuild(migrate);
+  addReset(migrate);
 }
 
 function inDoubtOption(): Option {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { Migrator } from '../kit/migrations/index.ts';
 import { readModules } from './configuration.ts';
 import { type Progress, progressFor } from './progress.ts';
+import { everyMs } from './statement-progress.ts';
 import { readTarget, type Target } from './target.ts';
 import { variablesOf } from './variables.ts';
 
@@ -53,6 +54,7 @@ export async function open(
     connection: target.url,
     modules,
     onProgress: (event) => progress.tell(event),
+    statementProgressMs: everyMs(process.stdout),
     variables: variablesOf(process.env, options.allowRawValues),
   });
   return { target, migrator, progress };

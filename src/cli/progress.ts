@@ -2,6 +2,7 @@ import { SingleBar } from 'cli-progress';
 import type { MigrationEvent } from '../kit/migrations/index.ts';
 import { describeBackfill, sparse } from './backfill-progress.ts';
 import { lineAbout } from './event-lines.ts';
+import { describeStatement } from './statement-progress.ts';
 
 /** Shows a run while it goes on. */
 export interface Progress {
@@ -62,6 +63,8 @@ function bar(stream: NodeJS.WriteStream): Progress {
     tell: (event) => {
       if (event.type === 'backfill') return view.update({ file: describeBackfill(event) });
       note(event);
+      if (event.type === 'statement-progress')
+        return view.update({ file: `${event.name} ${describeStatement(event)}` });
       if (!('total' in event)) return;
       if (!started) view.start(event.total, 0, { file: event.name });
       started = true;

@@ -1,11 +1,13 @@
+/** The variables that hold URLs of databases, with passwords in them. */
+export const URL_VARIABLES = ['DATABASE_URL', 'SCRATCH_DATABASE_URL', 'CLOCK_DATABASE_URL'] as const;
+
 /**
- * A text of unknown origin, such as the message of an error in somebody's configuration, without the URL and the password of
- * the target.
+ * A text of unknown origin, such as the message of an error in somebody's configuration, without the URLs and passwords of
+ * databases.
  */
 export function withoutSecrets(text: string, environment: NodeJS.ProcessEnv): string {
-  const url = environment['DATABASE_URL'];
-  if (!url) return text;
-  const secrets = [url, ...passwordsIn(url)].filter((secret) => secret !== '');
+  const urls = URL_VARIABLES.map((name) => environment[name] ?? '');
+  const secrets = urls.flatMap((url) => [url, ...passwordsIn(url)]).filter((secret) => secret !== '');
   return secrets.reduce((clean, secret) => clean.replaceAll(secret, '***'), text);
 }
 

@@ -7,6 +7,7 @@ export const DIRECTIVES = [
   'lock_timeout',
   'statement_timeout',
   'waive',
+  'loses',
   'backfill',
   'verify',
   'phase',

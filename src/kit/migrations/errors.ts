@@ -27,7 +27,10 @@ export type MigrationErrorCode =
   | 'MIGRATION.UNREACHABLE'
   | 'MIGRATION.WRONG_PASSWORD'
   | 'MIGRATION.NO_DATABASE'
-  | 'MIGRATION.SERVER_TOO_OLD';
+  | 'MIGRATION.SERVER_TOO_OLD'
+  | 'MIGRATION.PENDING'
+  | 'MIGRATION.SCRATCH'
+  | 'MIGRATION.RESET_REFUSED';
 
 /** Base of the engine's errors. The message says what to do next and holds no password and no value of a row. */
 export class MigrationError extends Error {

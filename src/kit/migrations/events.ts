@@ -1,6 +1,7 @@
 import type { BackfillEvent } from './backfill/event.ts';
 import type { MigrationNote } from './files.ts';
 import type { LockHolder } from './lock-holder.ts';
+import type { StatementProgress } from './progress/statement-progress.ts';
 
 /** What the run of one file tells. */
 export type ExecutionEvent =
@@ -34,6 +35,7 @@ export type ExecutionEvent =
 /** What a run tells while it goes on. */
 export type MigrationEvent =
   | ExecutionEvent
+  | StatementProgress
   | ({ readonly type: 'note' } & MigrationNote)
   | {
       readonly type: 'waiting-for-lock';

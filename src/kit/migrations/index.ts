@@ -12,6 +12,16 @@ export {
   coveredByMigrations,
 } from './backstop.ts';
 export { checksumOf } from './checksum.ts';
+export {
+  checkDown,
+  type CheckDownOptions,
+  type DownProblem,
+  type DownReport,
+} from './down-check/check-down.ts';
+export { readSchema } from './drift/read-schema.ts';
+export type { SchemaDescription, SchemaObject } from './drift/description.ts';
+export { describeDifference, differenceOf, type SchemaDifference } from './drift/difference.ts';
+export { type Drift, type DriftFinding, type DriftOptions, findDrift } from './drift/drift.ts';
 export type { PlannedFile, PlannedStatement } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
@@ -48,8 +58,18 @@ export {
   type SqlRunner,
 } from './phases/register.ts';
 export type { Waiver } from './phases/waiver.ts';
+export { rebuild, type RebuildOptions, type RebuildVariant } from './rebuild/rebuild.ts';
+export type { Blocker, StatementProgress } from './progress/statement-progress.ts';
 export type { Repair, RepairOptions } from './repair.ts';
 export type { MigrationProgress, MigrationState, MigrationStatus } from './status.ts';
+export { resetDatabase, type ResetOptions, type ResetResult } from './reset/reset.ts';
+export {
+  migrateOnStart,
+  START_MODES,
+  type StartMode,
+  type StartOptions,
+  type StartResult,
+} from './start/migrate-on-start.ts';
 export { tokenChecksumOf } from './token-checksum.ts';
 export type { Variables } from './substitute.ts';
 export { describeTarget } from './target.ts';

@@ -18,6 +18,8 @@ export interface MigratorOptions {
   readonly timeouts?: TimeoutOptions;
   /** Values for `-- +goose ENVSUB ON`. The engine never reads the environment; without this no variable is set. */
   readonly variables?: Variables;
+  /** Look at the running statement this often, in milliseconds, from a second connection. Left out: never. */
+  readonly statementProgressMs?: number | undefined;
   onProgress?(event: MigrationEvent): void;
 }
 

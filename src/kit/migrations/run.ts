@@ -7,6 +7,8 @@ import type { MigrationStep } from './options.ts';
 import { throughGate } from './phases/gate.ts';
 import type { UpOptions } from './plan.ts';
 import { refuseSessionFiles } from './pooler.ts';
+import type { StatementProgress } from './progress/statement-progress.ts';
+import { StatementWatch } from './progress/watch.ts';
 import type { Session } from './session.ts';
 import { substitute } from './substitute.ts';
 
@@ -41,14 +43,34 @@ export class Run {
     return ready;
   }
 
-  /** Runs files that are {@link ready}. */
+  /** Runs files that are {@link ready}, watched from a second connection where that was asked for. */
   async execute(files: readonly MigrationFile[], direction: Direction): Promise<MigrationStep[]> {
+    const { connection, statementProgressMs: everyMs } = this.#access.options;
+    // Behind a pooler the process behind the connection changes, and another's statements would be shown.
+    if (everyMs === undefined || files.length === 0 || this.#session.isPooled) {
+      return this.#executeAll(files, direction);
+    }
+    const tell = (event: StatementProgress) => this.#access.tell(event);
+    const watch = new StatementWatch(connection, this.#session.processId, everyMs, tell);
+    try {
+      return await this.#executeAll(files, direction, watch);
+    } finally {
+      await watch.stop();
+    }
+  }
+
+  async #executeAll(
+    files: readonly MigrationFile[],
+    direction: Direction,
+    watch?: StatementWatch,
+  ): Promise<MigrationStep[]> {
     for (const note of files.flatMap(notesOf)) this.#access.tell({ type: 'note', ...note });
     const steps: MigrationStep[] = [];
     const total = files.length;
     for (const [index, file] of files.entries()) {
       const { name, module, path } = file;
       this.#access.tell({ type: 'start', name, index, total });
+      watch?.at(name);
       const start = performance.now();
       const done = steps.map((step) => step.name);
       const execution = this.#execution(direction, done);

@@ -87,6 +87,11 @@ export class Session {
     if (row?.pid !== this.#pid) throw sessionChanged();
   }
 
+  /** The server process behind this connection; behind a pooler, only for the moment. */
+  get processId(): number {
+    return this.#pid;
+  }
+
   async query<Row extends QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]> {
     const { rows } = await this.#client.query<Row>(text, values);
     return rows;

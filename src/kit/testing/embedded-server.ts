@@ -14,7 +14,7 @@ import {
 import { TestServerError, errorCodeOf } from './errors.ts';
 import { sweepLeftovers } from './leftovers.ts';
 import { type RunAs, chooseRunAs } from './run-as.ts';
-import { serverCommands } from './server-commands.ts';
+import { type FakeClock, serverCommands } from './server-commands.ts';
 import { type Supervisor, letGo, spawnSupervisor, stopOnce, unref } from './supervisor-process.ts';
 import { supervisorScript } from './supervisor-script.ts';
 
@@ -32,6 +32,8 @@ export interface EmbeddedServerOptions {
   durable?: boolean;
   /** Overrides how the server is kept from running as root; chosen by what works when left out. */
   runAs?: RunAs;
+  /** Lets the server believe that it is another day. */
+  fakeClock?: FakeClock;
 }
 
 /** A running embedded server. */

@@ -2,6 +2,7 @@ export { TestServerError, type TestServerErrorCode } from './errors.ts';
 export { startTestServer, type TestServer, type TestServerOptions } from './test-server.ts';
 export type { EmbeddedServerOptions } from './embedded-server.ts';
 export type { RunAs } from './run-as.ts';
+export type { FakeClock } from './server-commands.ts';
 export {
   createTemplate,
   createTestDatabase,

@@ -11,6 +11,13 @@ export interface ServerPlan {
   readonly port: number;
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   readonly durable?: boolean;
+  readonly fakeClock?: FakeClock;
+}
+
+/** Another time for a server: its library, `libfaketimeMT.so.1` of Debian's package `libfaketime`, and how far away, as `+200d`. */
+export interface FakeClock {
+  readonly library: string;
+  readonly offset: string;
 }
 
 type Settings = Record<string, string | number | boolean>;
@@ -63,7 +70,7 @@ function initdb(native: string, { paths, durable }: ServerPlan): Command {
   ];
 }
 
-function postgres(native: string, { paths, port, settings, durable }: ServerPlan): Command {
+function postgres(native: string, { paths, port, settings, durable, fakeClock }: ServerPlan): Command {
   const socket = Buffer.byteLength(join(paths.directory, `.s.PGSQL.${port}`)) <= LONGEST_SOCKET_PATH;
   const all: Settings = {
     listen_addresses: '127.0.0.1',
@@ -76,5 +83,11 @@ function postgres(native: string, { paths, port, settings, durable }: ServerPlan
     ...settings,
   };
   const flags = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  return [join(native, 'bin', 'postgres'), '-D', paths.data, ...flags];
+  return [...clockPrefix(fakeClock), join(native, 'bin', 'postgres'), '-D', paths.data, ...flags];
+}
+
+/** Time-outs of the server are measured on the monotonic clock, which stays as it is. */
+function clockPrefix(clock: FakeClock | undefined): Command {
+  if (!clock) return [];
+  return ['env', `LD_PRELOAD=${clock.library}`, `FAKETIME=${clock.offset}`, 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
 }

@@ -1,0 +1,31 @@
+import type { Options } from '@mikro-orm/core';
+import { parseMigration } from '../kit/migrations/index.ts';
+
+/**
+ * The statements with which the ORM would bring a database to its entities; undefined when the configuration has none.
+ *
+ * @param config what the configuration file exports.
+ */
+export async function entityDifference(config: object, clientUrl: string): Promise<string[] | undefined> {
+  const { entities, ...options } = config as Options;
+  if (!entities || entities.length === 0) return undefined;
+  // The command works without the ORM otherwise.
+  const { MikroORM } = await import('@mikro-orm/core');
+  const target = {
+    dbName: undefined,
+    host: undefined,
+    port: undefined,
+    user: undefined,
+    password: undefined,
+  };
+  const orm = await MikroORM.init({ ...options, ...target, entities, clientUrl } as Options);
+  try {
+    const schema = orm.config.getExtension<{ getUpdateSchemaSQL(options: object): Promise<string> }>(
+      '@mikro-orm/schema-generator',
+    );
+    const sql = (await schema?.getUpdateSchemaSQL({ wrap: false })) ?? '';
+    return parseMigration('difference of entities', sql).up.map(({ text }) => text);
+  } finally {
+    await orm.close();
+  }
+}
