@@ -56,7 +56,7 @@ const TABLES = `select format('%I.%I', n.nspname, c.relname) as name,
       'targetColumns', ${NAMES('k.confrelid', 'k.confkey')})) from pg_constraint k where k.conrelid = c.oid and k.contype = 'f' and k.conparentid = 0), '[]') as "foreignKeys"
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
   where c.relkind in ('r', 'p') and not c.relispartition and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
-    and not (n.nspname = 'public' and c.relname ~ '^schema_migration(s|_[a-z_]+)$')
+    and not (n.nspname = 'public' and c.relname ~ '^schema_migration(s|s_journal|_[a-z_]+)$')
     and not exists (select from pg_depend e where e.classid = 'pg_class'::regclass and e.objid = c.oid and e.deptype = 'e')
   order by 1`;
 

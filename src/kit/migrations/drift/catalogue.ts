@@ -5,7 +5,7 @@ export interface CatalogueQuery {
 }
 
 /** Tables of the engine itself, and what belongs to them. */
-const LEDGER = '^schema_migration(s|_[a-z_]+)$';
+const LEDGER = '^schema_migration(s|s_journal|_[a-z_]+)$';
 
 const OWN_SCHEMA = `n.nspname !~ '^pg_' and n.nspname <> 'information_schema'`;
 
@@ -118,7 +118,7 @@ const EXTENSION = `select quote_ident(x.extname) as name, format('in schema %I',
 
 const COMMENT = `select i.type || ' ' || i.identity as name, quote_literal(d.description) as definition
   from pg_description d cross join lateral pg_identify_object(d.classoid, d.objoid, d.objsubid) i
-  where d.objoid >= 16384 and d.classoid <> 'pg_extension'::regclass and i.type || ' ' || i.identity <> 'schema public' and coalesce(i.schema, '') !~ '^pg_' and i.identity !~ '(^| )public\\.schema_migration(s|_[a-z_]+)(\\.|$)'
+  where d.objoid >= 16384 and d.classoid <> 'pg_extension'::regclass and i.type || ' ' || i.identity <> 'schema public' and coalesce(i.schema, '') !~ '^pg_' and i.identity !~ '(^| )public\\.schema_migration(s|s_journal|_[a-z_]+)(\\.|$)'
     and not exists (select from pg_depend e where e.classid = d.classoid and e.objid = d.objoid and e.deptype = 'e')`;
 
 /** Rights of everybody but the owner; whoever owns a rebuilt schema is no part of it. */

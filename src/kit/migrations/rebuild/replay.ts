@@ -1,9 +1,12 @@
+import { MigrationError } from '../errors.ts';
 import { failure } from '../failure.ts';
 import type { MigrationFile } from '../files.ts';
 import { createLedger } from '../ledger.ts';
 import { Session } from '../session.ts';
 import { substitute, type Variables } from '../substitute.ts';
+import type { Statement } from '../parsed-migration.ts';
 import type { Connection } from './connection.ts';
+import { replayBackfill } from './replay-backfill.ts';
 
 /** How files are run into a database that nobody else uses. */
 export interface ReplayOptions {
@@ -42,9 +45,11 @@ export class Replay {
     if (file.transactional) await session.run('begin');
     for (const statement of file.transactional ? [...statements, commit] : statements) {
       try {
-        await session.run(statement.text);
+        await this.#send({ ...file, [direction]: statements }, statement, direction);
       } catch (error) {
         await this.#reset().catch(() => undefined);
+        // A back-fill explains itself.
+        if (error instanceof MigrationError) throw error;
         throw failure(file, statement, error, { direction, done: this.#done });
       }
     }
@@ -60,6 +65,13 @@ export class Replay {
 
   async close(): Promise<void> {
     await this.session.close();
+  }
+
+  async #send(file: MigrationFile, statement: Statement, direction: 'up' | 'down'): Promise<void> {
+    const { session } = this;
+    if (!statement.directive) return session.run(statement.text);
+    // Its verifications come right below a back-fill, which has run them.
+    return replayBackfill(file, statement, { session, direction, done: this.#done });
   }
 
   async #reset(): Promise<void> {
