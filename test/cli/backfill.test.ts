@@ -43,7 +43,7 @@ describe('tombstone migrate backfill', () => {
     );
     const failed = await tombstone('up');
     expect([failed.code, failed.err]).toEqual([
-      1,
+      35,
       expect.stringContaining('is not verified: 3 rows missing.'),
     ]);
     expect((await tombstone('backfill', 'status')).out).toMatch(
@@ -51,7 +51,7 @@ describe('tombstone migrate backfill', () => {
     );
     expect((await tombstone('backfill', 'pause', '002')).out).toContain('stops behind its batch');
     const stopped = await tombstone('up', '--json');
-    expect([stopped.code, stopped.out, stopped.err]).toEqual([1, '', expect.stringContaining('is paused')]);
+    expect([stopped.code, stopped.out, stopped.err]).toEqual([36, '', expect.stringContaining('is paused')]);
     const { out } = await tombstone('backfill', 'status', '--json');
     expect(JSON.parse(out)).toMatchObject({
       backfills: [
@@ -79,7 +79,7 @@ describe('tombstone migrate backfill', () => {
 
   it('refuses what cannot be paused, and a missing name', async () => {
     const { tombstone } = await project(5);
-    expect(await tombstone('backfill', 'pause', '002')).toMatchObject({ code: 1, out: '' });
+    expect(await tombstone('backfill', 'pause', '002')).toMatchObject({ code: 20, out: '' });
     expect((await tombstone('backfill', 'pause')).code).toBe(2);
     await tombstone('up');
     expect((await tombstone('backfill', 'resume', '002')).err).toContain('no back-fill that is begun');
@@ -94,7 +94,7 @@ describe('tombstone migrate up --waive', () => {
     folder.write('003_contract.sql', step);
     const refused = await tombstone('up');
     expect([refused.code, refused.err]).toEqual([
-      1,
+      37,
       expect.stringContaining('run with --waive shop/003_contract.sql --reason'),
     ]);
     for (const half of [
