@@ -48,6 +48,16 @@ describe('a back-fill', () => {
     expect(await made.names()).toHaveLength(2);
   });
 
+  it('takes values of the environment, and goes through its batches with them', async () => {
+    const made = await backfillSetup(25, {
+      before: '-- +goose ENVSUB ON',
+      statement: `${COPY.slice(0, -1)} and name <> '\${NOBODY}';`,
+    });
+    await made.migrator({ variables: { lookup: () => "o'nobody" } }).up();
+    expect(await notOnce(made.url)).toEqual([]);
+    expect(await backfillRow(made.url)).toMatchObject({ batches: 3, rows_written: 25, verified: true });
+  });
+
   it('of an empty table is done and verified without a batch', async () => {
     const made = await backfillSetup(0);
     await made.migrator().up();

@@ -6,6 +6,7 @@ import { plantSentinels } from '../../src/kit/migrations/down-check/sentinels.ts
 import { readTables } from '../../src/kit/migrations/down-check/table-shapes.ts';
 import { Session } from '../../src/kit/migrations/session.ts';
 import { emptyTestDatabase } from '../support/database.ts';
+import { backfillFile, itemsFile } from './fixtures/backfill.ts';
 import { refusal, setup } from './fixtures/shop.ts';
 
 const ITEMS = `-- +goose Up
@@ -26,6 +27,12 @@ const second = (text: string): Promise<DownReport> =>
 const kinds = ({ problems }: DownReport): string[] => problems.map(({ kind, about }) => `${kind} ${about}`);
 
 describe('the check of Downs', () => {
+  it('runs a back-fill batch by batch, each time that Up is run', async () => {
+    const file = backfillFile({ down: 'drop table copies;' });
+    const report = await check({ '001_items.sql': itemsFile(25), '002_copy.sql': file });
+    expect([report.reversible, kinds(report)]).toEqual([true, []]);
+  });
+
   it('finds nothing wrong with our own files', async () => {
     const { url } = await emptyTestDatabase();
     const reports = await checkDown({ connection: url, modules: [gateway] });
