@@ -111,12 +111,12 @@ function runnerFor(database: SqlRunner | string | ClientConfig): Run {
   };
 }
 
-/** Several that start together make it at once, and IF NOT EXISTS does not keep them apart: 23505, 42P07. */
+/** Several that start together make it at once, and IF NOT EXISTS does not keep them apart: 23505, 42P07, 42710. */
 async function ensureTable(run: Run): Promise<void> {
   const [table] = (await run(HAS_VERSIONS)) as { found: boolean }[];
   if (table?.found) return;
   await run(CREATE_VERSIONS).catch((error: unknown) => {
-    if (!['23505', '42P07'].includes(sqlStateOf(error))) throw error;
+    if (!['23505', '42P07', '42710'].includes(sqlStateOf(error))) throw error;
   });
 }
 
