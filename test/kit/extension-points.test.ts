@@ -89,6 +89,10 @@ const builder: Record<string, Right> = {
 };
 
 const driver: Record<string, Right> = {
+  renderPartialIndexWhere: (library) => {
+    const where = library.orm.driver.renderPartialIndexWhere(Volume, { title: 'x' });
+    return Promise.resolve(!where.includes('deleted_at'));
+  },
   createQueryBuilder: async (library) => (await library.em().createQueryBuilder(Book).getCount()) === 3,
   nativeUpdate: async (library) => {
     const em = library.em();

@@ -39,6 +39,7 @@ import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { partialIndexWhere } from './partial-index.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor } from './shown-owners.ts';
 import { upsertByPolicy } from './upsert-by-policy.ts';
@@ -117,6 +118,14 @@ export class DataDriver extends PostgreSqlDriver {
     );
     if (!convertCustomTypes) builder.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
     return builder as unknown as AnyQueryBuilder<T>;
+  }
+
+  /** An index says what its mapping says; with the guard, one of all rows would hold live ones only. */
+  override renderPartialIndexWhere<T extends object>(
+    entityName: EntityName<T>,
+    where: string | FilterQuery<T>,
+  ): string {
+    return partialIndexWhere(this, entityName, where);
   }
 
   /** The core writes this one as text, past the query builder; only views need a look at it. */
