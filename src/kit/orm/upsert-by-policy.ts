@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Dictionary, type QueryResult, type Transaction } from '@mikro-orm/core';
 import { type DataError, isDataError, keyIsTaken, lostRace, SoftDeletedRowError } from '../errors/index.ts';
+import { DELETED_AT, hidingRelations } from '../soft-delete/index.ts';
 import { type HeldRow, deadRowsBeside, rowsHolding, reviveRows, type RowsByUnique } from './dead-rows.ts';
 import { hasBackstop } from './layer-options.ts';
 import { liftingMarks } from './lifting-marks.ts';
@@ -147,6 +148,7 @@ class Upsert {
   async #lookAtConflicts(ctx?: Transaction): Promise<void> {
     const { meta, fields, options } = this.#request;
     const isExplained = this.#ignores || options.onConflictWhere !== undefined;
+    if (this.#allowsDead) await this.#lookForHidden(ctx);
     // A live row that was not changed is one of another class of the table.
     if (this.#allowsDead && !isExplained) throw keyIsTaken();
     if (this.#allowsDead) return;
@@ -159,6 +161,15 @@ class Upsert {
     if (meta.discriminatorValue !== undefined && held.length > 0) throw keyIsTaken();
     // It was restored, or removed, since.
     throw new Overtaken('', { cause: lostRace() });
+  }
+
+  /** A row without a mark that a dead target hides holds a live-only key as a live row does. */
+  async #lookForHidden(ctx?: Transaction): Promise<void> {
+    if (hidingRelations(this.#request.meta).length === 0) return;
+    const unmarked = keysOfRows(this.#request).map((key) => ({ ...key, [DELETED_AT]: null }));
+    const held = await rowsHolding(this.#byUnique, unmarked, ctx);
+    const hidden = held.filter((row) => row.dead);
+    if (hidden.length > 0) throw this.#refusal(hidden);
   }
 
   async #revive(dead: readonly HeldRow[], ctx: Transaction): Promise<number> {
@@ -194,10 +205,14 @@ class Upsert {
   }
 
   #isUndoable(): boolean {
-    const { policy, rows, driver } = this.#request;
+    const { policy, rows, driver, meta } = this.#request;
     // What the backstop lets pass, it lets pass in a transaction.
     if (policy === 'revive' && hasBackstop(driver.config)) return true;
-    return this.#allowsDead ? policy !== 'beside' : rows.length > 1;
+    if (this.#allowsDead && policy !== 'beside') return true;
+    // Beside dead rows, only a live one that is hidden, or of another class, can be in the way.
+    const mayFail =
+      !this.#allowsDead || hidingRelations(meta).length > 0 || meta.root.inheritanceType === 'sti';
+    return mayFail && rows.length > 1;
   }
 
   #refusal(dead: readonly HeldRow[]): Error {
