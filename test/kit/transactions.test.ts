@@ -77,6 +77,22 @@ describe('a nested transaction', () => {
     expect(await names()).toEqual([]);
   });
 
+  it.each([
+    TransactionPropagation.REQUIRED,
+    TransactionPropagation.SUPPORTS,
+    TransactionPropagation.MANDATORY,
+  ])('ends it as well where it asks to join: %s', async (propagation) => {
+    const failing = async (em: DataEntityManager) => {
+      await add(em, 'inner');
+      throw new Error('no');
+    };
+    const work = library.em().transactional(async (em) => {
+      await em.transactional(failing, { propagation }).catch(() => undefined);
+    });
+    await expect(work).rejects.toMatchObject(rolledBack);
+    expect(await names()).toEqual([]);
+  });
+
   it('with a savepoint of its own may fail alone', async () => {
     const nested = { propagation: TransactionPropagation.NESTED };
     await library.em().transactional(async (em) => {

@@ -10,6 +10,7 @@ import {
   type PopulateOptions,
   TransactionContext,
   type TransactionOptions,
+  TransactionPropagation,
   ValidationError,
 } from '@mikro-orm/core';
 import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
@@ -33,6 +34,14 @@ type CacheOption = boolean | number | [string, number] | undefined;
 
 type LoaderType = Parameters<EntityManager['getDataLoader']>[0];
 type DataLoader = Awaited<ReturnType<EntityManager['getDataLoader']>>;
+
+/** Asked for by name, to join is the same as by default. */
+const JOINING: ReadonlySet<TransactionOptions['propagation']> = new Set([
+  undefined,
+  TransactionPropagation.REQUIRED,
+  TransactionPropagation.SUPPORTS,
+  TransactionPropagation.MANDATORY,
+]);
 
 /** The first failure of a joined unit of work, by transaction. */
 const failures = new WeakMap<object, unknown>();
@@ -116,7 +125,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     work: (em: this) => T | Promise<T>,
     options: TransactionOptions = {},
   ): Promise<T> {
-    const joins = options.propagation === undefined && this.isInTransaction();
+    const joins = JOINING.has(options.propagation) && this.isInTransaction();
     if (joins) return this.#join(work);
     return super.transactional(async (em) => {
       const result = await work(em);
