@@ -136,6 +136,28 @@ describe('in skipSoftDelete', () => {
     await plain.close();
   });
 
+  it('work that fails in a transaction which is open is not stored by half, also when that is caught', async () => {
+    const purgeAndFail = async (em: DataEntityManager) => {
+      await purge(em);
+      throw new Error('no');
+    };
+    const caught = library.em().transactional(async (tx) => {
+      await tx.skipSoftDelete(purgeAndFail).catch(() => undefined);
+    });
+    expect(await codeOf(caught)).toBe('DATA.ROLLED_BACK');
+    expect(await library.stateOf('volume', 1)).toBe('live');
+
+    const nested = { propagation: TransactionPropagation.NESTED };
+    await library.em().transactional(async (tx) => {
+      await tx.transactional((own) => own.skipSoftDelete(purgeAndFail), nested).catch(() => undefined);
+      await tx.nativeUpdate(Volume, '3', { title: 'kept' });
+    });
+    expect(await library.stateOf('volume', 1)).toBe('live');
+    expect(await library.rows('select title from volume where id = 3')).toEqual([{ title: 'kept' }]);
+    await library.em().transactional((tx) => tx.skipSoftDelete((em) => purge(em)));
+    expect(await library.stateOf('volume', 1)).toBe('gone');
+  });
+
   it('raw SQL, Kysely, the query builder, native verbs and a flush remove and change dead rows', async () => {
     await library.em().skipSoftDelete(async (em) => {
       await touch(em);
@@ -222,10 +244,12 @@ describe('a scope in a transaction', () => {
   it('is over also when its work has failed, in the program or in the database', async () => {
     const nested = { propagation: TransactionPropagation.NESTED };
     await library.em().transactional(async (em) => {
-      const inProgram = em.skipSoftDelete(async (own) => {
-        await purge(own);
-        throw new Error('no');
-      });
+      const inProgram = em.transactional((inner) => {
+        return inner.skipSoftDelete(async (own) => {
+          await purge(own);
+          throw new Error('no');
+        });
+      }, nested);
       await expect(inProgram).rejects.toThrow('no');
       expect(await codeOf(em.transactional((inner) => purge(inner, 2), nested))).toBe(REFUSED);
       const inDatabase = em.transactional(
@@ -239,11 +263,10 @@ describe('a scope in a transaction', () => {
 
   it('is over also after a savepoint that was set inside it is rolled back to outside', async () => {
     await library.em().transactional(async (em) => {
-      const failed = em.skipSoftDelete(async (own) => {
+      await em.skipSoftDelete(async (own) => {
         await own.execute('savepoint inside');
-        await own.execute('select 1 / 0');
+        expect(await codeOf(own.execute('select 1 / 0'))).toBe('DATA.INVALID');
       });
-      expect(await codeOf(failed)).toBe('DATA.INVALID');
       await em.execute('rollback to savepoint inside');
       expect(await em.execute(`select current_setting('tombstone.skip_soft_delete') as value`)).toEqual([
         { value: 'off' },

@@ -238,7 +238,8 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
         await own.flush();
         return result;
       };
-      const needsTransaction = mode === 'skipSoftDelete' && hasBackstop(em.config) && !em.isInTransaction();
+      // Where a transaction is open, its work joins it, so that a failure is the end of both.
+      const needsTransaction = mode === 'skipSoftDelete' && hasBackstop(em.config);
       return TransactionContext.create(em, () => (needsTransaction ? em.transactional(run) : run(em)));
     });
   }
