@@ -18,12 +18,11 @@ import { rolledBack, withoutEntity } from '../errors/index.ts';
 import { currentScope, keepReferences, runInScope, type ScopeMode } from '../soft-delete/index.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
-import { flatCondition } from './flat-condition.ts';
-import { keepFilter } from './keep-filter.ts';
 import { keepOwners } from './keep-owners.ts';
 import { keepStubs } from './keep-stubs.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
+import { otherFilters, ownFilter, withFilter } from './own-filter.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import type { TrashReads } from './trash-reads.ts';
 import { inUpsert, upsertOptions } from './upsert-call.ts';
@@ -176,11 +175,12 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
   override applyFilters<Entity extends object>(
     ...args: Parameters<typeof EntityManager.prototype.applyFilters<Entity>>
   ): Promise<FilterQuery<Entity> | undefined> {
-    const [entityName, where, options] = args;
-    return super.applyFilters<Entity>(...args).then((filtered) => {
-      const kept = keepFilter(this.getMetadata().get(entityName) as never, options, filtered);
-      return flatCondition(kept, where) as FilterQuery<Entity> | undefined;
-    });
+    const [entityName, where, options, ...rest] = args;
+    const filter = ownFilter(this.config, this.metadata.get(entityName) as never);
+    if (!filter) return super.applyFilters<Entity>(...args);
+    return super
+      .applyFilters<Entity>(entityName, where, otherFilters(options), ...rest)
+      .then((others) => withFilter(others, filter) as FilterQuery<Entity> | undefined);
   }
 
   /** @internal */
