@@ -196,6 +196,7 @@ const ELSEWHERE: Record<string, string> = {
   'driver.convertException': 'errors',
   'driver.nativeInsertMany': 'tested by views',
   'entityManager.transactional': 'transactions',
+  'entityManager.commit': 'transactions',
   'entityManager.flush': 'errors',
   'entityManager.lock': 'errors',
   'entityManager.getRepository': 'types',

@@ -93,6 +93,20 @@ describe('a nested transaction', () => {
     expect(await names()).toEqual([]);
   });
 
+  it('ends it as well where that was begun by hand', async () => {
+    const em = library.em();
+    await em.begin();
+    await add(em, 'before');
+    await em.transactional(() => Promise.reject(new Error('no'))).catch(() => undefined);
+    await expect(em.commit()).rejects.toMatchObject(rolledBack);
+    expect(em.isInTransaction()).toBe(false);
+    expect(await names()).toEqual([]);
+    await em.begin();
+    await em.transactional((tx) => tx.execute(`insert into author (name) values ('next')`));
+    await em.commit();
+    expect(await names()).toEqual(['next']);
+  });
+
   it('with a savepoint of its own may fail alone', async () => {
     const nested = { propagation: TransactionPropagation.NESTED };
     await library.em().transactional(async (em) => {

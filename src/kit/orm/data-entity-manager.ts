@@ -134,6 +134,14 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     }, options);
   }
 
+  /** @throws RolledBackError where work that joined has failed, as {@link transactional} does. */
+  override async commit(): Promise<void> {
+    const ctx: object | undefined = this.getContext(false).getTransactionContext();
+    if (!ctx || !failures.has(ctx)) return super.commit();
+    await this.rollback();
+    throw rolledBack(failures.get(ctx));
+  }
+
   override flush(): Promise<void> {
     return super.flush().catch((error: unknown) => {
       throw withoutEntity(error);
