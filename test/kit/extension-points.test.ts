@@ -32,6 +32,12 @@ const cached = async (library: Library, cache: FindOptions<Loan>['cache']) => {
   return loans.every(({ id, copy }) => (id === '2') === (copy === null));
 };
 
+/** Until a session waits for another one's transaction. */
+const untilBlocked = async (library: Library): Promise<void> => {
+  const sql = `select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+  while ((await library.rows(sql)).length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+};
+
 const builder: Record<string, Right> = {
   delete: async (library) => {
     await library.em().createQueryBuilder(Volume).delete({ id: '1' }).execute();
@@ -66,7 +72,7 @@ const builder: Record<string, Right> = {
     await library.em().transactional(async (em) => {
       await em.nativeDelete(Book, '1');
       late = library.em().nativeUpdate(Book, { author: { name: 'Ada' } }, { title: 'x' });
-      await new Promise((resolve) => setTimeout(resolve, 80));
+      await untilBlocked(library);
     });
     return (await late) === 1;
   },
@@ -82,7 +88,7 @@ const builder: Record<string, Right> = {
     await library.em().transactional(async (em) => {
       await em.nativeDelete(Book, '1');
       late = other();
-      await new Promise((resolve) => setTimeout(resolve, 80));
+      await untilBlocked(library);
     });
     return titles((await late) ?? []) === 'Delta Gamma';
   },

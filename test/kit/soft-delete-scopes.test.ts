@@ -116,11 +116,10 @@ describe('across the border of a scope', () => {
   });
 
   it('a stream, a lazy reference, a collection and a floating promise are refused', async () => {
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => (end = resolve));
     const { stream, book, author, floating } = await library.em().skipSoftDelete(async (all) => {
-      const late = (async () => {
-        await tick(30);
-        return all.count(Book);
-      })();
+      const late = ended.then(() => all.count(Book));
       late.catch(() => undefined);
       return {
         stream: all.stream(Book, {}),
@@ -133,6 +132,7 @@ describe('across the border of a scope', () => {
     await expect(book.editor?.load()).rejects.toMatchObject(wrongScope);
     await expect(author.books.init()).rejects.toMatchObject(wrongScope);
     await expect(helper(author).init()).rejects.toMatchObject(wrongScope);
+    end();
     await expect(floating).rejects.toMatchObject(wrongScope);
   });
 
