@@ -62,6 +62,24 @@ const STATEMENTS = [
 
 const STRONG = /^(ShareUpdateExclusive|Share|ShareRowExclusive|Exclusive|AccessExclusive)Lock$/;
 
+/** The syntax tree of one statement, as that of a file that holds nothing else. */
+function treeOf(
+  sql: string,
+  parse: Awaited<ReturnType<typeof loadParser>>,
+): ReturnType<typeof treesOf>['statements'][number] | undefined {
+  const parsed = parseMigration('m/001_a.sql', `-- +goose Up\n${sql};`);
+  const file = {
+    name: '',
+    module: '',
+    version: 1,
+    checksum: '',
+    path: '',
+    order: 'number',
+    timeouts: {},
+  } as const;
+  return treesOf({ ...parsed, ...file }, parse).statements[0];
+}
+
 describe('the locks of a statement', () => {
   it('are those that the server reports on tables that were there, and effects are those that it shows', async () => {
     const parse = await loadParser();
@@ -80,20 +98,7 @@ describe('the locks of a statement', () => {
     const seen: unknown[] = [];
     const said: unknown[] = [];
     for (const sql of STATEMENTS) {
-      const parsed = parseMigration('m/001_a.sql', `-- +goose Up\n${sql};`);
-      const [tree] = treesOf(
-        {
-          ...parsed,
-          name: '',
-          module: '',
-          version: 1,
-          checksum: '',
-          path: '',
-          order: 'number',
-          timeouts: {},
-        },
-        parse,
-      ).statements;
+      const tree = treeOf(sql, parse);
       if (!tree) throw new Error(sql);
       const claimed = locksOf(tree).filter(({ table }) => relations.some(({ name }) => name === table));
       await client.query('begin');
@@ -133,20 +138,7 @@ describe('the locks of a statement', () => {
   it('says what scans', async () => {
     const parse = await loadParser();
     const effect = (sql: string): unknown => {
-      const parsed = parseMigration('m/001_a.sql', `-- +goose Up\n${sql};`);
-      const [tree] = treesOf(
-        {
-          ...parsed,
-          name: '',
-          module: '',
-          version: 1,
-          checksum: '',
-          path: '',
-          order: 'number',
-          timeouts: {},
-        },
-        parse,
-      ).statements;
+      const tree = treeOf(sql, parse);
       return tree && effectOf(tree);
     };
     expect(
