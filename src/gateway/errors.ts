@@ -9,6 +9,10 @@ const exists = (code: string, message: string): DomainError => ({ code, status: 
 
 const USER_NOT_FOUND = notFound('USER_NOT_FOUND', 'user');
 const GROUP_NOT_FOUND = notFound('GROUP_NOT_FOUND', 'group');
+const ACCOUNT_NOT_FOUND = notFound('ACCOUNT_NOT_FOUND', 'account');
+const PROXY_NOT_FOUND = notFound('PROXY_NOT_FOUND', 'proxy');
+const ATTRIBUTE_DEFINITION_NOT_FOUND = notFound('ATTRIBUTE_DEFINITION_NOT_FOUND', 'attribute definition');
+const PROMO_CODE_NOT_FOUND = notFound('PROMO_CODE_NOT_FOUND', 'promo code');
 
 /** What each constraint and each missing row of the gateway means (specification 10.1). */
 export const gatewayErrors: DomainErrors = {
@@ -16,15 +20,58 @@ export const gatewayErrors: DomainErrors = {
     users_email_unique_active: exists('EMAIL_EXISTS', 'A user with this e-mail exists. Choose another one.'),
     api_keys_key_key: exists('API_KEY_EXISTS', 'This key value is or was in use. Generate another one.'),
     groups_name_unique_active: exists('GROUP_EXISTS', 'A group with this name exists. Choose another one.'),
+    account_groups_pkey: exists(
+      'ACCOUNT_GROUP_EXISTS',
+      'The account serves this group already. Unbind it first.',
+    ),
+    user_subscriptions_user_group_unique_active: exists(
+      'SUBSCRIPTION_ALREADY_EXISTS',
+      'The user has a subscription of this group. Extend that one.',
+    ),
+    redeem_codes_code_key: exists(
+      'REDEEM_CODE_EXISTS',
+      'A redeem code with this text exists. Generate another one.',
+    ),
+    idx_user_attribute_definitions_key_unique: exists(
+      'ATTRIBUTE_KEY_EXISTS',
+      'An attribute with this key exists. Choose another one.',
+    ),
+    promo_codes_code_key: exists(
+      'PROMO_CODE_EXISTS',
+      'A promo code with this text exists. Choose another one.',
+    ),
+    promo_code_usages_promo_code_id_user_id_key: exists(
+      'PROMO_CODE_ALREADY_USED',
+      'The user has had the bonus of this code. Each user has it once.',
+    ),
     api_keys_user_id_fkey: USER_NOT_FOUND,
     api_keys_group_id_fkey: GROUP_NOT_FOUND,
     groups_fallback_group_id_fkey: GROUP_NOT_FOUND,
     user_allowed_groups_user_id_fkey: USER_NOT_FOUND,
     user_allowed_groups_group_id_fkey: GROUP_NOT_FOUND,
+    accounts_proxy_id_fkey: PROXY_NOT_FOUND,
+    account_groups_account_id_fkey: ACCOUNT_NOT_FOUND,
+    account_groups_group_id_fkey: GROUP_NOT_FOUND,
+    user_subscriptions_user_id_fkey: USER_NOT_FOUND,
+    user_subscriptions_group_id_fkey: GROUP_NOT_FOUND,
+    user_subscriptions_assigned_by_fkey: USER_NOT_FOUND,
+    redeem_codes_used_by_fkey: USER_NOT_FOUND,
+    redeem_codes_group_id_fkey: GROUP_NOT_FOUND,
+    user_attribute_values_user_id_fkey: USER_NOT_FOUND,
+    user_attribute_values_attribute_id_fkey: ATTRIBUTE_DEFINITION_NOT_FOUND,
+    promo_code_usages_promo_code_id_fkey: PROMO_CODE_NOT_FOUND,
+    promo_code_usages_user_id_fkey: USER_NOT_FOUND,
   },
   notFound: {
     User: USER_NOT_FOUND,
     Group: GROUP_NOT_FOUND,
     ApiKey: notFound('API_KEY_NOT_FOUND', 'API key'),
+    Account: ACCOUNT_NOT_FOUND,
+    Proxy: PROXY_NOT_FOUND,
+    UserSubscription: notFound('SUBSCRIPTION_NOT_FOUND', 'subscription'),
+    RedeemCode: notFound('REDEEM_CODE_NOT_FOUND', 'redeem code'),
+    Setting: notFound('SETTING_NOT_FOUND', 'setting'),
+    UserAttributeDefinition: ATTRIBUTE_DEFINITION_NOT_FOUND,
+    PromoCode: PROMO_CODE_NOT_FOUND,
   },
 };

@@ -1,8 +1,19 @@
 import { fileURLToPath } from 'node:url';
 import { defineModule } from '../kit/config/index.ts';
+import { AccountGroup } from './accounts/account-group.entity.ts';
+import { Account } from './accounts/account.entity.ts';
 import { ApiKey } from './api-keys/api-key.entity.ts';
 import { gatewayErrors } from './errors.ts';
 import { Group } from './groups/group.entity.ts';
+import { SchedulerEvent } from './outbox/scheduler-event.entity.ts';
+import { PromoCodeUsage } from './promo-codes/promo-code-usage.entity.ts';
+import { PromoCode } from './promo-codes/promo-code.entity.ts';
+import { Proxy } from './proxies/proxy.entity.ts';
+import { RedeemCode } from './redeem-codes/redeem-code.entity.ts';
+import { Setting } from './settings/setting.entity.ts';
+import { UserSubscription } from './subscriptions/user-subscription.entity.ts';
+import { UserAttributeDefinition } from './user-attributes/user-attribute-definition.entity.ts';
+import { UserAttributeValue } from './user-attributes/user-attribute-value.entity.ts';
 import { UserAllowedGroup } from './users/user-allowed-group.entity.ts';
 import { User } from './users/user.entity.ts';
 
@@ -23,13 +34,45 @@ export { type GatewayRepositories, gatewayRepositories } from './repositories.ts
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
 export { type BalanceOperation, UserRepository } from './users/user.repository.ts';
-export { ApiKey, Group, User, UserAllowedGroup };
+export {
+  Account,
+  AccountGroup,
+  ApiKey,
+  Group,
+  PromoCode,
+  PromoCodeUsage,
+  Proxy,
+  RedeemCode,
+  SchedulerEvent,
+  Setting,
+  User,
+  UserAllowedGroup,
+  UserAttributeDefinition,
+  UserAttributeValue,
+  UserSubscription,
+};
 
 /** The gateway as the composition sees it. */
 export const gateway = defineModule({
   name: 'gateway',
   migrations: fileURLToPath(new URL('../../migrations/gateway', import.meta.url)),
-  entities: [User, UserAllowedGroup, Group, ApiKey],
+  entities: [
+    User,
+    UserAllowedGroup,
+    Group,
+    ApiKey,
+    Proxy,
+    Account,
+    AccountGroup,
+    UserSubscription,
+    SchedulerEvent,
+    RedeemCode,
+    Setting,
+    UserAttributeDefinition,
+    UserAttributeValue,
+    PromoCode,
+    PromoCodeUsage,
+  ],
   unmappedTables: ['orphan_allowed_groups_audit'],
   errors: gatewayErrors,
 });

@@ -18,5 +18,6 @@ export {
   RolledBackError,
   UnavailableError,
 } from './refusals.ts';
+export { RuleError } from './rule-error.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
 export { isConnectionLost, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';

@@ -1,0 +1,68 @@
+import { defineEntity, p } from '@mikro-orm/core';
+import { bigintId, money, timestamps } from '../../kit/columns/index.ts';
+import { softDelete } from '../../kit/soft-delete/index.ts';
+import { Proxy } from '../proxies/proxy.entity.ts';
+
+const instant = () => p.datetime().columnType('timestamptz').nullable();
+const indexed = (column: string, property = column) => ({
+  name: `idx_accounts_${column}`,
+  properties: [property] as never[],
+});
+
+const AccountSchema = defineEntity({
+  name: 'Account',
+  tableName: 'accounts',
+  properties: {
+    id: bigintId(),
+    name: p.string().length(100),
+    notes: p.text().nullable(),
+    platform: p.string().length(50),
+    type: p.string().length(20),
+    credentials: p.json<Record<string, unknown>>().defaultRaw(`'{}'`).hidden(),
+    extra: p.json<Record<string, unknown>>().defaultRaw(`'{}'`),
+    proxy: () => p.manyToOne(Proxy).nullable().deleteRule('set null').updateRule('no action'),
+    concurrency: p.integer().default(3),
+    priority: p.integer().default(50),
+    rateMultiplier: money(10, 4).default('1.0'),
+    status: p.string().length(20).default('active'),
+    errorMessage: p.text().nullable(),
+    lastUsedAt: instant(),
+    expiresAt: instant(),
+    autoPauseOnExpired: p.boolean().default(true),
+    schedulable: p.boolean().default(true),
+    rateLimitedAt: instant(),
+    rateLimitResetAt: instant(),
+    overloadUntil: instant(),
+    tempUnschedulableUntil: instant(),
+    tempUnschedulableReason: p.text().nullable(),
+    sessionWindowStart: instant(),
+    sessionWindowEnd: instant(),
+    sessionWindowStatus: p.string().length(20).nullable(),
+    ...timestamps(),
+    ...softDelete.properties(),
+  },
+  indexes: [
+    indexed('platform'),
+    indexed('type'),
+    indexed('status'),
+    indexed('proxy_id', 'proxy'),
+    indexed('priority'),
+    indexed('last_used_at', 'lastUsedAt'),
+    indexed('schedulable'),
+    indexed('rate_limited_at', 'rateLimitedAt'),
+    indexed('rate_limit_reset_at', 'rateLimitResetAt'),
+    indexed('overload_until', 'overloadUntil'),
+    indexed('deleted_at', 'deletedAt'),
+    {
+      name: 'idx_accounts_temp_unschedulable_until',
+      properties: ['tempUnschedulableUntil'],
+      where: { deletedAt: null },
+    },
+  ],
+});
+
+/** An account at a platform that serves the requests of its groups. */
+export class Account extends AccountSchema.class {}
+
+AccountSchema.setClass(Account);
+softDelete.register(Account, { upsert: 'refuse' });

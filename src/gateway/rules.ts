@@ -1,0 +1,18 @@
+import type { DomainError } from '../kit/errors/index.ts';
+
+const rule = (status: number, message: string): Omit<DomainError, 'code'> => ({ status, message });
+
+const RULES = {
+  REDEEM_CODE_USED: rule(409, 'The redeem code is used, or there is none. Ask for another code.'),
+  PROXY_IN_USE: rule(409, 'Live accounts use the proxy. Give them another one first.'),
+  PROMO_CODE_INVALID: rule(400, 'There is no such promo code. Check its text.'),
+  PROMO_CODE_DISABLED: rule(400, 'The promo code is disabled. Use another one.'),
+  PROMO_CODE_EXPIRED: rule(400, 'The promo code has expired. Use another one.'),
+  PROMO_CODE_MAX_USED: rule(400, 'The promo code has been used as often as it may be. Use another one.'),
+  GROUP_NOT_SUBSCRIPTION_TYPE: rule(400, 'The group is not sold by subscription. Choose a group that is.'),
+} as const;
+
+/** What the gateway refuses because of what is stored (specification 10.1), by code. */
+export const gatewayRules = Object.fromEntries(
+  Object.entries(RULES).map(([code, { status, message }]) => [code, { code, status, message }]),
+) as Readonly<Record<keyof typeof RULES, DomainError>>;
