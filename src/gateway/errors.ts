@@ -12,6 +12,9 @@ const GROUP_NOT_FOUND = notFound('GROUP_NOT_FOUND', 'group');
 const ACCOUNT_NOT_FOUND = notFound('ACCOUNT_NOT_FOUND', 'account');
 const PROXY_NOT_FOUND = notFound('PROXY_NOT_FOUND', 'proxy');
 const ATTRIBUTE_DEFINITION_NOT_FOUND = notFound('ATTRIBUTE_DEFINITION_NOT_FOUND', 'attribute definition');
+const API_KEY_NOT_FOUND = notFound('API_KEY_NOT_FOUND', 'API key');
+const SUBSCRIPTION_NOT_FOUND = notFound('SUBSCRIPTION_NOT_FOUND', 'subscription');
+const USAGE_LOG_NOT_FOUND = notFound('USAGE_LOG_NOT_FOUND', 'usage log');
 const PROMO_CODE_NOT_FOUND = notFound('PROMO_CODE_NOT_FOUND', 'promo code');
 
 /** What each constraint and each missing row of the gateway means (specification 10.1). */
@@ -61,14 +64,24 @@ export const gatewayErrors: DomainErrors = {
     user_attribute_values_attribute_id_fkey: ATTRIBUTE_DEFINITION_NOT_FOUND,
     promo_code_usages_promo_code_id_fkey: PROMO_CODE_NOT_FOUND,
     promo_code_usages_user_id_fkey: USER_NOT_FOUND,
+    usage_logs_user_id_fkey: USER_NOT_FOUND,
+    usage_logs_api_key_id_fkey: API_KEY_NOT_FOUND,
+    usage_logs_account_id_fkey: ACCOUNT_NOT_FOUND,
+    usage_logs_group_id_fkey: GROUP_NOT_FOUND,
+    usage_logs_subscription_id_fkey: SUBSCRIPTION_NOT_FOUND,
+    billing_usage_entries_usage_log_id_fkey: USAGE_LOG_NOT_FOUND,
+    billing_usage_entries_user_id_fkey: USER_NOT_FOUND,
+    billing_usage_entries_api_key_id_fkey: API_KEY_NOT_FOUND,
+    billing_usage_entries_subscription_id_fkey: SUBSCRIPTION_NOT_FOUND,
   },
   notFound: {
     User: USER_NOT_FOUND,
     Group: GROUP_NOT_FOUND,
-    ApiKey: notFound('API_KEY_NOT_FOUND', 'API key'),
+    ApiKey: API_KEY_NOT_FOUND,
     Account: ACCOUNT_NOT_FOUND,
     Proxy: PROXY_NOT_FOUND,
-    UserSubscription: notFound('SUBSCRIPTION_NOT_FOUND', 'subscription'),
+    UserSubscription: SUBSCRIPTION_NOT_FOUND,
+    UsageLog: USAGE_LOG_NOT_FOUND,
     RedeemCode: notFound('REDEEM_CODE_NOT_FOUND', 'redeem code'),
     Setting: notFound('SETTING_NOT_FOUND', 'setting'),
     UserAttributeDefinition: ATTRIBUTE_DEFINITION_NOT_FOUND,

@@ -12,6 +12,8 @@ import { Proxy } from './proxies/proxy.entity.ts';
 import { RedeemCode } from './redeem-codes/redeem-code.entity.ts';
 import { Setting } from './settings/setting.entity.ts';
 import { UserSubscription } from './subscriptions/user-subscription.entity.ts';
+import { BillingUsageEntry } from './usage/billing-usage-entry.entity.ts';
+import { UsageLog } from './usage/usage-log.entity.ts';
 import { UserAttributeDefinition } from './user-attributes/user-attribute-definition.entity.ts';
 import { UserAttributeValue } from './user-attributes/user-attribute-value.entity.ts';
 import { UserAllowedGroup } from './users/user-allowed-group.entity.ts';
@@ -38,6 +40,7 @@ export {
   Account,
   AccountGroup,
   ApiKey,
+  BillingUsageEntry,
   Group,
   PromoCode,
   PromoCodeUsage,
@@ -45,6 +48,7 @@ export {
   RedeemCode,
   SchedulerEvent,
   Setting,
+  UsageLog,
   User,
   UserAllowedGroup,
   UserAttributeDefinition,
@@ -72,6 +76,8 @@ export const gateway = defineModule({
     UserAttributeValue,
     PromoCode,
     PromoCodeUsage,
+    UsageLog,
+    BillingUsageEntry,
   ],
   unmappedTables: ['orphan_allowed_groups_audit'],
   errors: gatewayErrors,
