@@ -31,7 +31,8 @@ export interface GroupWithAccountCount extends GroupRecord {
   readonly accountCount: number;
 }
 
-type Writable = Omit<GroupRecord, 'id' | 'createdAt' | 'updatedAt' | 'modelRouting'> & {
+type Writable = Omit<GroupRecord, 'id' | 'createdAt' | 'updatedAt' | 'description' | 'modelRouting'> & {
+  readonly description: string | null;
   readonly modelRouting: ModelRouting | null;
 };
 

@@ -83,6 +83,8 @@ export class GroupRepository {
         await lockFallback(em, columns['fallbackGroup']);
       em.assign(group, columns as never);
       if (differs(em)) await write(em, group);
+      // Also where nothing was written: an amount that was assigned is not yet one as it is stored.
+      if (!(await em.refresh(group))) notFound();
       const [updated] = await withAccountCounts(em, [group]);
       return updated ?? notFound();
     };
@@ -190,7 +192,6 @@ function differs(em: DataEntityManager): boolean {
 async function write(em: DataEntityManager, group: Group): Promise<void> {
   await em.flush().catch(asNotFound);
   await groupChanged(em, group.id);
-  await em.refresh(group);
 }
 
 async function lockFallback(em: DataEntityManager, id: unknown): Promise<void> {
