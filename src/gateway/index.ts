@@ -28,9 +28,10 @@ export type {
 export { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 export type { AuthGroup, AuthSnapshot, AuthUser } from './api-keys/auth-snapshot.ts';
 export { gatewayErrors } from './errors.ts';
-export type { GroupChange, GroupFilters, GroupRecord, NewGroup } from './groups/group-record.ts';
+export type { GroupFilters } from './groups/group-filters.ts';
+export type { GroupChange, GroupRecord, GroupWithAccountCount, NewGroup } from './groups/group-record.ts';
 export type { ModelRouting } from './groups/group.entity.ts';
-export { GroupRepository } from './groups/group.repository.ts';
+export { type GroupCascade, GroupRepository } from './groups/group.repository.ts';
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';

@@ -1,6 +1,7 @@
 import type { DataEntityManager } from '../kit/orm/index.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
+import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -14,7 +15,7 @@ export interface GatewayRepositories {
 export function gatewayRepositories(em: DataEntityManager): GatewayRepositories {
   return {
     users: new UserRepository(em),
-    groups: new GroupRepository(em),
+    groups: new GroupRepository(em, deleteGroupCascade),
     apiKeys: new ApiKeyRepository(em),
   };
 }

@@ -1,12 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { deleteGroupCascade, type GatewayRepositories, gatewayRepositories, Group } from 'tombstone/gateway';
-import {
-  type Gateway,
-  mustCreateApiKey,
-  mustCreateGroup,
-  mustCreateUser,
-  openGateway,
-} from '../support/gateway.ts';
+import { type GatewayRepositories, gatewayRepositories, Group } from 'tombstone/gateway';
+import { type Gateway, mustCreateGroup, openGateway } from '../support/gateway.ts';
 
 let gateway: Gateway;
 beforeAll(async () => {
@@ -42,30 +36,15 @@ describe('groups', () => {
     expect(await groups().getById(group.id)).toEqual(group);
   });
 
-  it('F45: are changed column by column: undefined keeps, null clears', async () => {
-    const fallback = await mustCreateGroup(gateway.em());
-    const full = {
-      description: 'text',
-      dailyLimitUsd: '1.5',
-      imagePrice4k: '0',
-      fallbackGroupId: fallback.id,
-      modelRouting: { 'claude-*': ['1'] },
-    };
-    const group = await mustCreateGroup(gateway.em(), full);
-    expect(await groups().update({ id: group.id, status: 'disabled' })).toMatchObject({
-      ...full,
-      dailyLimitUsd: '1.50000000',
-      imagePrice4k: '0.00000000',
-      status: 'disabled',
-    });
-    const cleared = { dailyLimitUsd: null, imagePrice4k: null, fallbackGroupId: null, modelRouting: null };
-    const result = await groups().update({ id: group.id, ...cleared });
-    expect(result).toMatchObject({ ...cleared, modelRouting: {}, description: 'text' });
-    const [row] = await gateway.rows<{ routing: string | null }>(
-      'select model_routing::text as routing from groups where id = ?',
-      [group.id],
-    );
-    expect(row?.routing).toBeNull();
+  it('F44: have no zero written over a default, and keep a zero that was given', async () => {
+    // As the original does: a language's zero value for what the caller has left out.
+    const original = `insert into groups (name, default_validity_days) values ('zero', 0) returning default_validity_days as days`;
+    expect(await gateway.rows(original)).toEqual([{ days: 0 }]);
+    expect(await groups().create({ name: 'left out' })).toMatchObject({ defaultValidityDays: 30 });
+    const zero = { defaultValidityDays: 0, rateMultiplier: '0' };
+    const given = await groups().create({ name: 'given', ...zero });
+    expect(given).toMatchObject({ defaultValidityDays: 0, rateMultiplier: '0.0000' });
+    expect(await groups().update({ id: given.id, status: 'x' })).toMatchObject({ defaultValidityDays: 0 });
   });
 
   it('keep a routing as it was given, backslashes too', async () => {
@@ -74,11 +53,18 @@ describe('groups', () => {
     expect((await groups().getById(group.id)).modelRouting).toEqual(modelRouting);
   });
 
-  it('write no column that has not changed', async () => {
-    const group = await mustCreateGroup(gateway.em(), { rateMultiplier: '1.5' });
-    gateway.statements();
-    await groups().update({ id: group.id, rateMultiplier: '1.50', name: group.name });
-    expect(gateway.statements().filter((sql) => sql.startsWith('update'))).toEqual([]);
+  it('F16: have updated_at set by every change, by the clock of the database', async () => {
+    const group = await mustCreateGroup(gateway.em());
+    const back = () => gateway.rows(`update groups set updated_at = '2020-01-01' where id = ?`, [group.id]);
+    const fresh = `select updated_at > now() - interval '1 hour' as fresh, created_at < updated_at as after from groups where id = ?`;
+    for (const write of [
+      () => groups().update({ id: group.id, status: 'x' }),
+      () => groups().delete(group.id),
+    ]) {
+      await back();
+      await write();
+      expect(await gateway.rows(fresh, [group.id])).toEqual([{ fresh: true, after: true }]);
+    }
   });
 
   it('have unique names among the live ones', async () => {
@@ -89,6 +75,33 @@ describe('groups', () => {
     expect(await gateway.em().skipSoftDelete((em) => em.count(Group, { name: 'unique' }))).toBe(1);
     expect(await groups().existsByName('unique')).toBe(false);
     expect(await codeOf(groups().create({ name: 'unique' }))).toBe('done');
+  });
+
+  it('F41: answer GROUP_EXISTS and GROUP_NOT_FOUND from an update, and change nothing', async () => {
+    const [taken, group] = [await mustCreateGroup(gateway.em()), await mustCreateGroup(gateway.em())];
+    const original = 'update groups set fallback_group_id = 987654321 where id = ?';
+    await expect(gateway.rows(original, [group.id])).rejects.toMatchObject({ sqlState: '23503' });
+    expect(await codeOf(groups().update({ id: group.id, name: taken.name }))).toBe('GROUP_EXISTS');
+    expect(await codeOf(groups().update({ id: group.id, fallbackGroupId: '987654321' }))).toBe(
+      'GROUP_NOT_FOUND',
+    );
+    expect(await codeOf(groups().create({ name: 'f41', fallbackGroupId: '987654321' }))).toBe(
+      'GROUP_NOT_FOUND',
+    );
+    expect(await codeOf(groups().create({ name: 'f41', dailyLimitUsd: '1000000000000' }))).toBe('VALIDATION');
+    expect(await groups().getById(group.id)).toEqual(group);
+    expect(await groups().existsByName('f41')).toBe(false);
+  });
+
+  it('F13: keep the id of a deleted fallback in sight, and may be changed with it', async () => {
+    const fallback = await mustCreateGroup(gateway.em());
+    const group = await mustCreateGroup(gateway.em(), { fallbackGroupId: fallback.id });
+    await groups().delete(fallback.id);
+    const change = { id: group.id, fallbackGroupId: fallback.id, description: 'still' };
+    expect(await groups().update(change)).toMatchObject(change);
+    expect(await codeOf(groups().create({ name: 'another', fallbackGroupId: fallback.id }))).toBe(
+      'GROUP_NOT_FOUND',
+    );
   });
 
   it('answer GROUP_NOT_FOUND once deleted, and delete again or unknown with success', async () => {
@@ -142,100 +155,5 @@ describe('groups', () => {
     gateway.statements();
     expect(await codeOf(groups().create(input as never))).toBe('VALIDATION');
     expect(gateway.statements()).toEqual([]);
-  });
-});
-
-describe('lists of groups', () => {
-  let own: Gateway;
-  beforeAll(async () => {
-    own = await openGateway();
-    const em = own.em();
-    await mustCreateGroup(em, {
-      name: 'alpha',
-      platform: 'openai',
-      isExclusive: true,
-      description: 'has 100% of it',
-    });
-    await mustCreateGroup(em, { name: 'beta', platform: 'openai', status: 'disabled' });
-    const gamma = await mustCreateGroup(em, { name: 'gamma', platform: 'openai' });
-    await mustCreateGroup(em, { name: 'delta', platform: 'gemini' });
-    await gatewayRepositories(em).groups.delete(gamma.id);
-  });
-  afterAll(() => own.close());
-  const list = async (filters: object, page: object = {}): Promise<string[]> =>
-    (await gatewayRepositories(own.em()).groups.listWithFilters(page, filters)).items.map(
-      (group) => group.name,
-    );
-
-  it('F30: are ordered by id, without the deleted one', async () => {
-    expect(await list({})).toEqual(['default', 'alpha', 'beta', 'delta']);
-    const all = await own.em().skipSoftDelete((em) => gatewayRepositories(em).groups.list());
-    expect(all.items.map((group) => group.name)).toContain('gamma');
-  });
-
-  it('filter by platform, status, text and the tri-state flag', async () => {
-    expect(await list({ platform: 'openai' })).toEqual(['alpha', 'beta']);
-    expect(await list({ status: 'disabled' })).toEqual(['beta']);
-    expect(await list({ search: '100%' })).toEqual(['alpha']);
-    expect(await list({ search: 'TA' })).toEqual(['beta', 'delta']);
-    expect(await list({ isExclusive: true })).toEqual(['alpha']);
-    expect(await list({ isExclusive: false })).toEqual(['default', 'beta', 'delta']);
-    expect(await list({}, { page: 2, pageSize: 3 })).toEqual(['delta']);
-  });
-
-  it('give the active ones, of one platform too', async () => {
-    const { groups: repository } = gatewayRepositories(own.em());
-    expect((await repository.listActive()).map((group) => group.name)).toEqual(['default', 'alpha', 'delta']);
-    expect((await repository.listActiveByPlatform('openai')).map((group) => group.name)).toEqual(['alpha']);
-  });
-});
-
-describe('deleting a group with what hangs on it', () => {
-  it('clears live keys, sets and fallbacks, and leaves deleted keys as they were', async () => {
-    const em = gateway.em();
-    const group = await mustCreateGroup(em);
-    const other = await mustCreateGroup(em, { fallbackGroupId: group.id });
-    const user = await mustCreateUser(em, { allowedGroups: [group.id, other.id] });
-    const live = await mustCreateApiKey(em, { userId: user.id, groupId: group.id });
-    const dead = await mustCreateApiKey(em, { userId: user.id, groupId: group.id });
-    await gatewayRepositories(em).apiKeys.delete(dead.id);
-
-    expect(await deleteGroupCascade(gateway.em(), group.id)).toEqual([]);
-
-    const after = gatewayRepositories(gateway.em());
-    expect(await after.groups.findById(group.id)).toBeNull();
-    expect((await after.groups.getById(other.id)).fallbackGroupId).toBeNull();
-    expect((await after.users.getById(user.id)).allowedGroups).toEqual([other.id]);
-    expect((await after.apiKeys.getById(live.id)).groupId).toBeNull();
-    const [row] = await gateway.rows<{ group_id: string }>('select group_id from api_keys where id = ?', [
-      dead.id,
-    ]);
-    expect(row?.group_id).toBe(group.id);
-    expect(await codeOf(deleteGroupCascade(gateway.em(), group.id))).toBe('GROUP_NOT_FOUND');
-    expect(await codeOf(deleteGroupCascade(gateway.em(), '987654321'))).toBe('GROUP_NOT_FOUND');
-  });
-
-  it('is undone as a whole when anything after it fails', async () => {
-    const em = gateway.em();
-    const group = await mustCreateGroup(em);
-    const key = await mustCreateApiKey(em, { groupId: group.id });
-    const attempt = gateway.em().transactional(async (tx) => {
-      await deleteGroupCascade(tx, group.id);
-      throw new Error('afterwards');
-    });
-    await expect(attempt).rejects.toThrow('afterwards');
-    expect((await gatewayRepositories(gateway.em()).apiKeys.getById(key.id)).groupId).toBe(group.id);
-    expect(await groups().findById(group.id)).not.toBeNull();
-  });
-
-  it('lets the foreign keys act when the group is removed physically', async () => {
-    const em = gateway.em();
-    const group = await mustCreateGroup(em);
-    const user = await mustCreateUser(em, { allowedGroups: [group.id] });
-    const key = await mustCreateApiKey(em, { userId: user.id, groupId: group.id });
-    await em.getRepository(Group).hardDelete(group.id);
-    const after = gatewayRepositories(gateway.em());
-    expect((await after.apiKeys.getById(key.id)).groupId).toBeNull();
-    expect((await after.users.getById(user.id)).allowedGroups).toEqual([]);
   });
 });

@@ -60,6 +60,9 @@ const callsOfGroups = (
   listActive: () => groups.listActive(),
   listActiveByPlatform: () => groups.listActiveByPlatform('anthropic'),
   existsByName: () => groups.existsByName('inside'),
+  getAccountCount: () => groups.getAccountCount(rows.group),
+  deleteAccountGroupsByGroupId: () => groups.deleteAccountGroupsByGroupId(rows.group),
+  deleteCascade: async () => groups.deleteCascade((await groups.create({ name: 'cascade' })).id),
   delete: () => groups.delete(rows.group),
 });
 
@@ -120,7 +123,7 @@ describe('F17: every method, on a pool of one connection', () => {
         for (const [method, call] of Object.entries(methods))
           answers[`${repository}.${method}`] = await call();
       }
-      const other = await repositories.groups.create({ name: 'cascade' });
+      const other = await repositories.groups.create({ name: 'other cascade' });
       await deleteGroupCascade(tx, other.id);
       await verifyAllowedGroups(tx);
       throw new Error('enough');

@@ -5,7 +5,7 @@ import {
   type ApiKeyRecord,
   gateway,
   gatewayRepositories,
-  type GroupRecord,
+  type GroupWithAccountCount,
   type UserRecord,
 } from 'tombstone/gateway';
 import { cloneTestDatabase } from './database.ts';
@@ -71,7 +71,7 @@ export async function mustCreateUser(
 export async function mustCreateGroup(
   em: DataEntityManager,
   values: Partial<Parameters<ReturnType<typeof gatewayRepositories>['groups']['create']>[0]> = {},
-): Promise<GroupRecord> {
+): Promise<GroupWithAccountCount> {
   return gatewayRepositories(em).groups.create({ name: `group ${next()}`, ...values });
 }
 

@@ -1,7 +1,7 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import type { Group, ModelRouting } from './group.entity.ts';
 
-/** A group as the repository answers. A limit of null or zero is none; an image price of null is the default price. */
+/** A group's own columns. A limit of null or zero is none; an image price of null is the default price. */
 export interface GroupRecord {
   readonly id: Id;
   readonly name: string;
@@ -26,7 +26,13 @@ export interface GroupRecord {
   readonly updatedAt: Date;
 }
 
-type Writable = Omit<GroupRecord, 'id' | 'createdAt' | 'updatedAt' | 'modelRouting'> & {
+/** A group and how many live accounts serve it. */
+export interface GroupWithAccountCount extends GroupRecord {
+  readonly accountCount: number;
+}
+
+type Writable = Omit<GroupRecord, 'id' | 'createdAt' | 'updatedAt' | 'description' | 'modelRouting'> & {
+  readonly description: string | null;
   readonly modelRouting: ModelRouting | null;
 };
 
@@ -35,14 +41,6 @@ export type NewGroup = Pick<Writable, 'name'> & Partial<Writable>;
 
 /** What is left out stays; null clears a column that may be empty. */
 export type GroupChange = Pick<GroupRecord, 'id'> & Partial<Writable>;
-
-export interface GroupFilters {
-  readonly platform?: string;
-  readonly status?: string;
-  /** Part of the name or of the description, in any case. */
-  readonly search?: string;
-  readonly isExclusive?: boolean;
-}
 
 export function groupRecord(group: Group): GroupRecord {
   const { id, name, rateMultiplier, isExclusive, status, platform, subscriptionType, defaultValidityDays } =

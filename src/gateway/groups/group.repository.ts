@@ -2,75 +2,91 @@ import type { Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
-import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { clampPage, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
+import { enqueueEvent } from '../outbox/enqueue-event.ts';
+import { countAccounts, removeBindings } from './account-bindings.ts';
+import { type GroupFilters, whereOf } from './group-filters.ts';
 import { checkedColumns } from './group-input.ts';
 import {
   type GroupChange,
-  type GroupFilters,
   groupRecord,
   type GroupRecord,
+  type GroupWithAccountCount,
   type NewGroup,
 } from './group-record.ts';
 import { Group } from './group.entity.ts';
 import { lockLiveGroup } from './lock-group.ts';
 
-/** Groups. Every method joins the transaction of the entity manager that it was given. */
+/** Deletes a group with what hangs on it. Handed in, because it knows the aggregates that know this one. */
+export type GroupCascade = (em: DataEntityManager, id: Id) => Promise<Id[]>;
+
+/**
+ * Groups. Every method joins the transaction of the entity manager that it was given, and what changes a group tells the
+ * scheduler so (group_changed) in the same transaction.
+ */
 export class GroupRepository {
   readonly #em: DataEntityManager;
+  readonly #cascade: GroupCascade;
 
-  constructor(em: DataEntityManager) {
+  constructor(em: DataEntityManager, cascade: GroupCascade) {
     this.#em = em;
+    this.#cascade = cascade;
   }
 
   /** @throws ConflictError GROUP_EXISTS; NotFoundError GROUP_NOT_FOUND for the fallback; InvalidInputError VALIDATION. */
-  async create(group: NewGroup): Promise<GroupRecord> {
+  async create(group: NewGroup): Promise<GroupWithAccountCount> {
     const columns = checkedColumns({ ...group, name: group?.name ?? '' });
     return unitOfWork(this.#em, async (em) => {
       await lockFallback(em, columns['fallbackGroup']);
       const created = em.create(Group, columns as never);
       await em.flush();
+      await groupChanged(em, created.id);
       // An amount is stored with all decimals of its column, which only the database adds.
       await em.refresh(created);
-      return groupRecord(created);
+      return { ...groupRecord(created), accountCount: 0 };
     });
   }
 
-  /** @throws NotFoundError GROUP_NOT_FOUND. */
-  async getById(id: Id): Promise<GroupRecord> {
-    return this.getByIdLite(id);
+  /** With the number of its accounts, in two statements. @throws NotFoundError GROUP_NOT_FOUND. */
+  async getById(id: Id): Promise<GroupWithAccountCount> {
+    return (await this.findById(id)) ?? notFound();
   }
 
-  /** Exactly one statement. @throws NotFoundError GROUP_NOT_FOUND. */
+  /** Without the number of its accounts, in exactly one statement. @throws NotFoundError GROUP_NOT_FOUND. */
   async getByIdLite(id: Id): Promise<GroupRecord> {
-    const group = await this.findById(id);
-    if (group) return group;
-    throw new NotFoundError('Group', gatewayErrors);
+    const group = await this.#reader().findOne(Group, checkId('id', id));
+    return group ? groupRecord(group) : notFound();
   }
 
   /** Null when there is no live group with this id. */
-  async findById(id: Id): Promise<GroupRecord | null> {
+  async findById(id: Id): Promise<GroupWithAccountCount | null> {
     const group = await this.#reader().findOne(Group, checkId('id', id));
-    return group ? groupRecord(group) : null;
+    if (!group) return null;
+    const [found] = await withAccountCounts(this.#em, [group]);
+    return found ?? null;
   }
 
   /**
-   * Writes the columns that differ; null clears limits, image prices, fallback group and routing.
+   * Writes the columns that differ; null clears description, limits, image prices, fallback group and routing. When
+   * nothing differs, nothing is written and the scheduler does not hear of it.
    *
    * @throws NotFoundError GROUP_NOT_FOUND; ConflictError GROUP_EXISTS; InvalidInputError VALIDATION.
    */
-  async update(change: GroupChange): Promise<GroupRecord> {
+  async update(change: GroupChange): Promise<GroupWithAccountCount> {
     const columns = checkedColumns(change);
     const id = checkId('id', change.id);
-    const work = async (em: DataEntityManager): Promise<GroupRecord> => {
+    const work = async (em: DataEntityManager): Promise<GroupWithAccountCount> => {
       const group = await em.findOneOrFail(Group, id);
       if (columns['fallbackGroup'] !== group.fallbackGroup?.id)
         await lockFallback(em, columns['fallbackGroup']);
       em.assign(group, columns as never);
-      await em.flush().catch(asNotFound);
-      await em.refresh(group);
-      return groupRecord(group);
+      if (differs(em)) await write(em, group);
+      // Also where nothing was written: an amount that was assigned is not yet one as it is stored.
+      if (!(await em.refresh(group))) notFound();
+      const [updated] = await withAccountCounts(em, [group]);
+      return updated ?? notFound();
     };
     // Two groups that become each other's fallback lock one another's row first and their own second.
     return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
@@ -78,29 +94,41 @@ export class GroupRepository {
 
   /** Soft-deletes the group's row alone; a group that is missing or deleted already is a success. */
   async delete(id: Id): Promise<void> {
-    await this.#em.getRepository(Group).softDelete(checkId('id', id));
+    const key = checkId('id', id);
+    await unitOfWork(this.#em, async (em) => {
+      if (await em.getRepository(Group).softDelete(key)) await groupChanged(em, key);
+    });
+  }
+
+  /**
+   * Deletes the group with what hangs on it, as `deleteGroupCascade` does; answers the users whose subscriptions ended.
+   *
+   * @throws NotFoundError GROUP_NOT_FOUND for a group that is missing or deleted already.
+   */
+  async deleteCascade(id: Id): Promise<Id[]> {
+    return this.#cascade(this.#em, id);
   }
 
   /** By id ascending. */
-  async list(page: PageRequest = {}): Promise<Page<GroupRecord>> {
+  async list(page: PageRequest = {}): Promise<Page<GroupWithAccountCount>> {
     return this.listWithFilters(page, {});
   }
 
-  /** By id ascending. */
-  async listWithFilters(page: PageRequest, filters: GroupFilters): Promise<Page<GroupRecord>> {
+  /** By id ascending; three statements whatever the size of the page. */
+  async listWithFilters(page: PageRequest, filters: GroupFilters): Promise<Page<GroupWithAccountCount>> {
     const { limit, offset, page: number } = clampPage(page);
     const options = { orderBy: { id: 'asc' }, limit, offset } as const;
     const [groups, total] = await this.#reader().findAndCount(Group, whereOf(filters), options);
-    return pageOf(groups.map(groupRecord), total, { page: number, limit });
+    return pageOf(await withAccountCounts(this.#em, groups), total, { page: number, limit });
   }
 
-  /** Active groups by id ascending. */
-  async listActive(): Promise<GroupRecord[]> {
+  /** Active groups by id ascending, in two statements. */
+  async listActive(): Promise<GroupWithAccountCount[]> {
     return this.#list({ status: 'active' });
   }
 
-  /** Active groups of one platform by id ascending. */
-  async listActiveByPlatform(platform: string): Promise<GroupRecord[]> {
+  /** Active groups of one platform by id ascending, in two statements. */
+  async listActiveByPlatform(platform: string): Promise<GroupWithAccountCount[]> {
     return this.#list({ status: 'active', platform: checkText('platform', platform) });
   }
 
@@ -109,9 +137,28 @@ export class GroupRepository {
     return (await this.#em.count(Group, { name: checkText('name', name) })) > 0;
   }
 
-  async #list(where: object): Promise<GroupRecord[]> {
+  /** How many live accounts are bound to the group, which itself may be deleted; 0 for an unknown one. */
+  async getAccountCount(groupId: Id): Promise<number> {
+    const id = checkId('groupId', groupId);
+    return (await countAccounts(this.#em, [id])).get(id) ?? 0;
+  }
+
+  /** Unbinds all accounts, deleted ones too, so that the answer may be more than `getAccountCount` was. */
+  async deleteAccountGroupsByGroupId(groupId: Id): Promise<number> {
+    const id = checkId('groupId', groupId);
+    // Accounts that are rebound at the same time remove their bindings in another order.
+    return retryTransaction(this.#em, (tx) =>
+      unitOfWork(tx, async (em) => {
+        const removed = await removeBindings(em, id);
+        if (removed > 0) await groupChanged(em, id);
+        return removed;
+      }),
+    );
+  }
+
+  async #list(where: object): Promise<GroupWithAccountCount[]> {
     const groups = await this.#reader().find(Group, where, { orderBy: { id: 'asc' } });
-    return groups.map(groupRecord);
+    return withAccountCounts(this.#em, groups);
   }
 
   /** Holds nothing that was loaded before, so a raw write is never answered with an old value. */
@@ -120,18 +167,39 @@ export class GroupRepository {
   }
 }
 
+async function withAccountCounts(
+  em: DataEntityManager,
+  groups: readonly Group[],
+): Promise<GroupWithAccountCount[]> {
+  const counts = await countAccounts(
+    em,
+    groups.map((group) => group.id),
+  );
+  return groups.map((group) => ({ ...groupRecord(group), accountCount: counts.get(group.id) ?? 0 }));
+}
+
+async function groupChanged(em: DataEntityManager, groupId: Id): Promise<void> {
+  await enqueueEvent(em, { eventType: 'group_changed', groupId });
+}
+
+/** Whether a flush would write anything: as the ORM sees it, for which "1.50" and a stored 1.5000 are the same amount. */
+function differs(em: DataEntityManager): boolean {
+  const work = em.getUnitOfWork();
+  work.computeChangeSets();
+  return work.getChangeSets().length > 0;
+}
+
+async function write(em: DataEntityManager, group: Group): Promise<void> {
+  await em.flush().catch(asNotFound);
+  await groupChanged(em, group.id);
+}
+
 async function lockFallback(em: DataEntityManager, id: unknown): Promise<void> {
   if (typeof id === 'string') await lockLiveGroup(em, id);
 }
 
-function whereOf({ platform, status, search, isExclusive }: GroupFilters): object {
-  const pattern = search ? containsPattern(checkText('search', search)) : undefined;
-  return {
-    ...(platform && { platform: checkText('platform', platform) }),
-    ...(status && { status: checkText('status', status) }),
-    ...(isExclusive !== undefined && { isExclusive }),
-    ...(pattern && { $or: [{ name: { $ilike: pattern } }, { description: { $ilike: pattern } }] }),
-  };
+function notFound(): never {
+  throw new NotFoundError('Group', gatewayErrors);
 }
 
 /** The row was deleted by someone else after it had been read. */

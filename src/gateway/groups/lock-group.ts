@@ -6,8 +6,8 @@ import { gatewayErrors } from '../errors.ts';
 const SHARE = 'select id from groups where id = ? and deleted_at is null for share';
 
 // By id, as sets of allowed groups lock theirs: two that take several groups in one order do not deadlock.
-const UPDATE_WITH_DEPENDENTS =
-  'select id from groups where (id = ? or fallback_group_id = ?) and deleted_at is null order by id for update';
+const UPDATE_WITH_DEPENDENTS = `select id, subscription_type from groups
+  where (id = ? or fallback_group_id = ?) and deleted_at is null order by id for update`;
 
 /**
  * Keeps a group live until the transaction ends, while something is attached to it. FOR KEY SHARE would not do, because
@@ -21,11 +21,17 @@ export async function lockLiveGroup(em: DataEntityManager, id: Id): Promise<void
 }
 
 /**
- * Locks a group that is to be deleted, and the groups whose fallback it is.
+ * Locks a group that is to be deleted, and the groups whose fallback it is. What it answers of the group is what the lock
+ * has found, and so stays true until the transaction ends.
  *
  * @throws NotFoundError GROUP_NOT_FOUND, also when the group was deleted while this waited.
  */
-export async function lockLiveGroupWithDependents(em: DataEntityManager, id: Id): Promise<void> {
-  const rows = await em.execute<{ id: Id }[]>(UPDATE_WITH_DEPENDENTS, [id, id]);
-  if (!rows.some((row) => row.id === id)) throw new NotFoundError('Group', gatewayErrors);
+export async function lockLiveGroupWithDependents(
+  em: DataEntityManager,
+  id: Id,
+): Promise<{ subscriptionType: string }> {
+  const rows = await em.execute<{ id: Id; subscription_type: string }[]>(UPDATE_WITH_DEPENDENTS, [id, id]);
+  const group = rows.find((row) => row.id === id);
+  if (!group) throw new NotFoundError('Group', gatewayErrors);
+  return { subscriptionType: group.subscription_type };
 }
