@@ -30,6 +30,16 @@ export type { GroupChange, GroupFilters, GroupRecord, NewGroup } from './groups/
 export type { ModelRouting } from './groups/group.entity.ts';
 export { GroupRepository } from './groups/group.repository.ts';
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+export type {
+  NewProxy,
+  ProxyAccountSummary,
+  ProxyChange,
+  ProxyFilters,
+  ProxyProtocol,
+  ProxyRecord,
+  ProxyWithAccountCount,
+} from './proxies/proxy-record.ts';
+export { ProxyRepository } from './proxies/proxy.repository.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';

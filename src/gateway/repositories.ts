@@ -1,6 +1,7 @@
 import type { DataEntityManager } from '../kit/orm/index.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
+import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -8,6 +9,7 @@ export interface GatewayRepositories {
   readonly users: UserRepository;
   readonly groups: GroupRepository;
   readonly apiKeys: ApiKeyRepository;
+  readonly proxies: ProxyRepository;
 }
 
 /** Makes the repositories; cheap enough to call per request. */
@@ -16,5 +18,6 @@ export function gatewayRepositories(em: DataEntityManager): GatewayRepositories 
     users: new UserRepository(em),
     groups: new GroupRepository(em),
     apiKeys: new ApiKeyRepository(em),
+    proxies: new ProxyRepository(em),
   };
 }
