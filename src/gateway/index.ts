@@ -41,6 +41,8 @@ export type {
 } from './proxies/proxy-record.ts';
 export { ProxyRepository } from './proxies/proxy.repository.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
+export type { SettingRecord } from './settings/setting-record.ts';
+export { SettingRepository } from './settings/setting.repository.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
 export { type BalanceOperation, UserRepository } from './users/user.repository.ts';

@@ -2,6 +2,7 @@ import type { DataEntityManager } from '../kit/orm/index.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
+import { SettingRepository } from './settings/setting.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -10,6 +11,7 @@ export interface GatewayRepositories {
   readonly groups: GroupRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly proxies: ProxyRepository;
+  readonly settings: SettingRepository;
 }
 
 /** Makes the repositories; cheap enough to call per request. */
@@ -19,5 +21,6 @@ export function gatewayRepositories(em: DataEntityManager): GatewayRepositories 
     groups: new GroupRepository(em),
     apiKeys: new ApiKeyRepository(em),
     proxies: new ProxyRepository(em),
+    settings: new SettingRepository(em),
   };
 }
