@@ -3,6 +3,8 @@ import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
+import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
+import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -12,6 +14,8 @@ export interface GatewayRepositories {
   readonly apiKeys: ApiKeyRepository;
   readonly proxies: ProxyRepository;
   readonly settings: SettingRepository;
+  readonly attributeDefinitions: UserAttributeDefinitionRepository;
+  readonly attributeValues: UserAttributeValueRepository;
 }
 
 /** Makes the repositories; cheap enough to call per request. */
@@ -22,5 +26,7 @@ export function gatewayRepositories(em: DataEntityManager): GatewayRepositories 
     apiKeys: new ApiKeyRepository(em),
     proxies: new ProxyRepository(em),
     settings: new SettingRepository(em),
+    attributeDefinitions: new UserAttributeDefinitionRepository(em),
+    attributeValues: new UserAttributeValueRepository(em),
   };
 }
