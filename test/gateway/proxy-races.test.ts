@@ -144,3 +144,15 @@ it('F13: an account is not attached to a deleted proxy, which satisfies the fore
     'PROXY_NOT_FOUND',
   );
 });
+
+it('an update that waited for the deletion is PROXY_NOT_FOUND', async () => {
+  const { id } = await mustCreateProxy(gateway.em());
+  let update: Promise<unknown> | undefined;
+  await gateway.em().transactional(async (tx) => {
+    await gatewayRepositories(tx).proxies.delete(id);
+    update = codeOf(proxies().update({ id, name: 'lost' }));
+    await untilWaiting(gateway, 1);
+  });
+  expect(await update).toBe('PROXY_NOT_FOUND');
+  expect(await gateway.rows(`select from proxies where name = 'lost'`)).toEqual([]);
+});

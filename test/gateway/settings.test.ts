@@ -101,6 +101,7 @@ describe('settings', () => {
     'a Map with a number': () => settings().setMultiple(new Map([['k', 7]]) as never),
     'a Map with an empty key': () => settings().setMultiple(new Map([['', 'v']])),
     'no list of keys': () => settings().getMultiple('k' as never),
+    '10,001 keys to read': () => settings().getMultiple(Array.from({ length: 10_001 }, String)),
     'a key with NUL to read': () => settings().getValue('a\0'),
     'a key with NUL among others': () => settings().getMultiple(['k', 'a\0']),
     'a number for the key to delete': () => settings().delete(7 as never),
@@ -123,6 +124,8 @@ describe('settings', () => {
     expect(own.statements()).toHaveLength(1);
     await own.rows(`insert into settings (key, value) select 'k' || n, '' from generate_series(1, 9998) n`);
     expect((await repository.getAll()).size).toBe(10_000);
+    const all = Array.from({ length: 10_000 }, (_, n) => `k${n}`);
+    expect((await repository.getMultiple(all)).size).toBe(9_998);
     await repository.set('one more', '');
     expect(await codeOf(repository.getAll())).toBe('LIST_TOO_LONG');
     await own.close();

@@ -119,6 +119,18 @@ describe('values that are written while their definition is deleted', () => {
   });
 });
 
+it('an update of a definition that waited for its deletion is ATTRIBUTE_DEFINITION_NOT_FOUND', async () => {
+  const { id } = await mustCreateDefinition(gateway.em());
+  let update: Promise<unknown> | undefined;
+  await gateway.em().transactional(async (tx) => {
+    await gatewayRepositories(tx).attributeDefinitions.delete(id);
+    update = codeOf(definitions().update({ id, name: 'lost' }));
+    await untilWaiting(gateway, 1);
+  });
+  expect(await update).toBe('ATTRIBUTE_DEFINITION_NOT_FOUND');
+  expect(await gateway.rows(`select from user_attribute_definitions where name = 'lost'`)).toEqual([]);
+});
+
 describe('values of a user who is deleted meanwhile', () => {
   it('are refused when they waited for the deletion', async () => {
     const [definition, user] = [await mustCreateDefinition(gateway.em()), await mustCreateUser(gateway.em())];

@@ -154,6 +154,26 @@ describe('values', () => {
     ).toBe(2);
   });
 
+  it('go by the foreign keys when their definition or their user is removed physically', async () => {
+    const [ada, bob] = [await mustCreateUser(gateway.em()), await mustCreateUser(gateway.em())];
+    const [a, b] = [await mustCreateDefinition(gateway.em()), await mustCreateDefinition(gateway.em())];
+    for (const { id } of [ada, bob])
+      await values().upsertBatch(
+        id,
+        [a, b].map((definition) => ({ attributeId: definition.id, value: 'x' })),
+      );
+    await gateway.em().skipSoftDelete(async (em) => {
+      await gatewayRepositories(em).attributeDefinitions.delete(a.id);
+      await gatewayRepositories(em).users.delete(ada.id);
+    });
+    expect(await gateway.rows('select from user_attribute_definitions where id = ?', [a.id])).toEqual([]);
+    const rows = await gateway.rows(
+      'select user_id, attribute_id from user_attribute_values where user_id in (?, ?)',
+      [ada.id, bob.id],
+    );
+    expect(rows).toEqual([{ user_id: bob.id, attribute_id: b.id }]);
+  });
+
   it.each([
     ['a word for the user', ['seven', [{ attributeId: '1', value: 'x' }]]],
     ['no list', ['1', 'x']],

@@ -1,5 +1,6 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkText } from '../../kit/input/index.ts';
+import { LARGEST_LIST } from '../whole-list.ts';
 
 /** A setting as it is sent to the database. */
 export interface SettingPair {
@@ -18,8 +19,11 @@ export function checkedPairs(settings: unknown): SettingPair[] {
   return [...settings].map(([key, value]) => checkedPair(key, value));
 }
 
-/** Distinct keys to ask for. @throws InvalidInputError for anything but a list of texts. */
+/** Distinct keys to ask for. @throws InvalidInputError for anything but a list of up to 10,000 texts. */
 export function checkedKeys(keys: unknown): string[] {
   if (!Array.isArray(keys)) throw new InvalidInputError('keys', 'be a list of keys');
+  // Each is a parameter of its own, of which a statement takes 65,535.
+  if (keys.length > LARGEST_LIST)
+    throw new InvalidInputError('keys', `have at most ${LARGEST_LIST} elements`);
   return [...new Set(keys.map((key) => checkText('keys', key)))];
 }
