@@ -99,6 +99,11 @@ describe('lists of proxies', () => {
     await fill(10_000);
     const repository = gatewayRepositories(own.em()).proxies;
     expect(await repository.listActive()).toHaveLength(10_000);
+    const [proxy] = await own.rows<{ id: string }>('select id from proxies limit 1');
+    const attach = `insert into accounts (name, platform, type, proxy_id) select 'a', 'p', 't', ? from generate_series(1, 10001)`;
+    await own.rows(attach, [proxy?.id]);
+    const summaries = repository.listAccountSummariesByProxyId(proxy?.id ?? '');
+    await expect(summaries).rejects.toMatchObject({ code: 'LIST_TOO_LONG' });
     await fill(1);
     await expect(repository.listActive()).rejects.toMatchObject({ code: 'LIST_TOO_LONG' });
     await expect(repository.listActiveWithAccountCount()).rejects.toMatchObject({ code: 'LIST_TOO_LONG' });

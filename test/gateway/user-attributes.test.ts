@@ -71,6 +71,9 @@ describe('definitions', () => {
       from user_attribute_definitions where id = ?`;
     expect(await gateway.rows(sql, [definition.id])).toEqual([cleared]);
     expect(await definitions().findById(definition.id)).toEqual(changed);
+    const jsonNull = `update user_attribute_definitions set options = 'null', validation = 'null' where id = ?`;
+    await gateway.rows(jsonNull, [definition.id]);
+    expect(await definitions().findById(definition.id)).toEqual(changed);
   });
 
   it('are changed column by column, and JSON as a whole', async () => {
@@ -201,6 +204,16 @@ describe('lists of definitions', () => {
     const ours = await gatewayRepositories(fresh.em()).attributeDefinitions.list();
     expect(ours.map(({ id }) => id)).toEqual(['9001', '9002', '9003', '9004']);
     expect(theirs).not.toEqual(ours.map(({ id }) => id));
+    await fresh.close();
+  });
+
+  it('F32: refuse to be an end of a longer list', async () => {
+    const fresh = await openGateway();
+    await fresh.rows(`insert into user_attribute_definitions (key, name, type, enabled)
+      select 'k' || n, 'n', 'text', n > 1 from generate_series(1, 10001) n`);
+    const repository = gatewayRepositories(fresh.em()).attributeDefinitions;
+    expect(await repository.list(true)).toHaveLength(10_000);
+    expect(await codeOf(repository.list())).toBe('LIST_TOO_LONG');
     await fresh.close();
   });
 
