@@ -33,7 +33,35 @@ export type { GroupChange, GroupRecord, GroupWithAccountCount, NewGroup } from '
 export type { ModelRouting } from './groups/group.entity.ts';
 export { type GroupCascade, GroupRepository } from './groups/group.repository.ts';
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+export type {
+  NewProxy,
+  ProxyAccountSummary,
+  ProxyChange,
+  ProxyFilters,
+  ProxyProtocol,
+  ProxyRecord,
+  ProxyWithAccountCount,
+} from './proxies/proxy-record.ts';
+export { ProxyRepository } from './proxies/proxy.repository.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
+export type { SettingRecord } from './settings/setting-record.ts';
+export { SettingRepository } from './settings/setting.repository.ts';
+export type {
+  AttributeType,
+  NewUserAttributeDefinition,
+  UserAttributeDefinitionChange,
+  UserAttributeDefinitionRecord,
+} from './user-attributes/attribute-definition-record.ts';
+export type { NewAttributeValue } from './user-attributes/upsert-values.ts';
+export type {
+  AttributeOption,
+  AttributeValidation,
+} from './user-attributes/user-attribute-definition.entity.ts';
+export { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
+export {
+  type UserAttributeValueRecord,
+  UserAttributeValueRepository,
+} from './user-attributes/user-attribute-value.repository.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
 export { type BalanceOperation, UserRepository } from './users/user.repository.ts';

@@ -2,6 +2,10 @@ import type { DataEntityManager } from '../kit/orm/index.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+import { ProxyRepository } from './proxies/proxy.repository.ts';
+import { SettingRepository } from './settings/setting.repository.ts';
+import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
+import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -9,6 +13,10 @@ export interface GatewayRepositories {
   readonly users: UserRepository;
   readonly groups: GroupRepository;
   readonly apiKeys: ApiKeyRepository;
+  readonly proxies: ProxyRepository;
+  readonly settings: SettingRepository;
+  readonly attributeDefinitions: UserAttributeDefinitionRepository;
+  readonly attributeValues: UserAttributeValueRepository;
 }
 
 /** Makes the repositories; cheap enough to call per request. */
@@ -17,5 +25,9 @@ export function gatewayRepositories(em: DataEntityManager): GatewayRepositories 
     users: new UserRepository(em),
     groups: new GroupRepository(em, deleteGroupCascade),
     apiKeys: new ApiKeyRepository(em),
+    proxies: new ProxyRepository(em),
+    settings: new SettingRepository(em),
+    attributeDefinitions: new UserAttributeDefinitionRepository(em),
+    attributeValues: new UserAttributeValueRepository(em),
   };
 }

@@ -8,6 +8,18 @@ export interface AttributeOption {
   readonly label: string;
 }
 
+/** What an answer should keep to. The names are those of the stored JSON; a form checks answers by it, the repository does not. */
+export interface AttributeValidation {
+  readonly min_length?: number;
+  readonly max_length?: number;
+  readonly min?: number;
+  readonly max?: number;
+  /** A regular expression in the dialect of whoever checks. */
+  readonly pattern?: string;
+  /** What to tell whose answer does not match. */
+  readonly message?: string;
+}
+
 const UserAttributeDefinitionSchema = defineEntity({
   name: 'UserAttributeDefinition',
   tableName: 'user_attribute_definitions',
@@ -19,7 +31,7 @@ const UserAttributeDefinitionSchema = defineEntity({
     type: p.string().length(20),
     options: p.json<readonly AttributeOption[]>().nullable().defaultRaw(`'[]'`),
     required: p.boolean().default(false),
-    validation: p.json<Record<string, unknown>>().nullable().defaultRaw(`'{}'`),
+    validation: p.json<AttributeValidation>().nullable().defaultRaw(`'{}'`),
     placeholder: p.string().length(255).nullable().default(''),
     displayOrder: p.integer().default(0),
     enabled: p.boolean().default(true),
