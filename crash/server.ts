@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { startTestServer, type TestServer } from 'tombstone/testing';
+import { findBinaries } from '../src/kit/testing/binaries.ts';
+import { chooseRunAs, type RunAs, runPrefix } from '../src/kit/testing/run-as.ts';
+import { type Guard, startGuard } from './guard.ts';
+
+/** How `pg_ctl stop` ends the server: after rolling back what runs, or at once, as in a crash. */
+export type StopMode = 'fast' | 'immediate';
+
+/** The suite's own server, which can be stopped and started. */
+export interface CrashServer extends TestServer {
+  readonly runAs: RunAs;
+  /** Stops it in the middle of whatever it does, and starts it again on the same port. */
+  restart(mode: StopMode): Promise<void>;
+}
+
+const START_MS = 60_000;
+
+/** Runs the server that comes behind the log file, until nobody is there any more who wants it. */
+const KEEP = `
+log=$1; shift
+"$@" </dev/null >>"$log" 2>&1 &
+child=$!
+cat >/dev/null
+kill -QUIT $child 2>/dev/null
+wait $child
+`;
+
+/** Starts it. A commit lasts, as on a server in earnest. */
+export async function startCrashServer(): Promise<CrashServer> {
+  const runAs = chooseRunAs(findBinaries());
+  const settings = { synchronous_commit: 'on', full_page_writes: 'on' };
+  const server = await startTestServer({ runAs, settings });
+  const directory = server.directory ?? '';
+  const data = join(directory, 'data');
+  const command = commandOf(data);
+  const binaries = dirname(command[0] ?? '');
+  const prefix = runPrefix(runAs);
+  let guard: Guard | undefined;
+  return {
+    ...server,
+    runAs,
+    restart: async (mode) => {
+      await stopServer([...prefix, join(binaries, 'pg_ctl')], data, mode);
+      await guard?.end();
+      guard = startGuard(KEEP, [join(directory, 'server.log'), ...prefix, ...command]);
+      await untilReady(data);
+    },
+    stop: async () => {
+      await guard?.end();
+      await server.stop();
+    },
+  };
+}
+
+/** The server writes down how it was started: its program, then every argument in quotes. */
+function commandOf(data: string): string[] {
+  const text = readFileSync(join(data, 'postmaster.opts'), 'utf8').trim();
+  const [program = '', ...quoted] = text.split(' "');
+  return [program, ...quoted.map((word) => word.slice(0, -1))];
+}
+
+async function stopServer(
+  [program = '', ...words]: readonly string[],
+  data: string,
+  mode: StopMode,
+): Promise<void> {
+  await promisify(execFile)(program, [...words, 'stop', '-D', data, '-m', mode, '-w'], { cwd: '/' });
+}
+
+async function untilReady(data: string): Promise<void> {
+  for (const deadline = performance.now() + START_MS; performance.now() < deadline; await sleep(10)) {
+    if (statusIn(data) === 'ready') return;
+  }
+  throw new Error('The server did not start again; its log tells why.');
+}
+
+function statusIn(data: string): string {
+  try {
+    return readFileSync(join(data, 'postmaster.pid'), 'utf8').split('\n')[7]?.trim() ?? '';
+  } catch {
+    return '';
+  }
+}
