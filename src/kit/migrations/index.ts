@@ -27,10 +27,12 @@ export { createMigration, type NewMigration } from './create.ts';
 export {
   ChecksumMismatchError,
   type EditKind,
+  type ErrorDetails,
   MigrationError,
   type MigrationErrorCode,
   MigrationFailedError,
   MigrationSyntaxError,
+  type StatementCount,
 } from './errors.ts';
 export type { MigrationOrder } from './file-name.ts';
 export { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';
