@@ -17,6 +17,7 @@ import { addDrift } from './drift.ts';
 import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
 import { addPlan } from './plan.ts';
+import { positive } from './positive.ts';
 import { addRebuild } from './rebuild.ts';
 import { addReset } from './reset.ts';
 import type { Target } from './target.ts';
@@ -68,11 +69,6 @@ export function addMigrate(program: Command): void {
 function inDoubtOption(): Option {
   const about = 'a statement of which an interrupted run left unknown whether it was done';
   return new Option('--in-doubt <answer>', about).choices(['done', 'again']);
-}
-
-function positive(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new UsageError('--steps takes a whole number from 1 on.');
 }
 
 async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void> {

@@ -7,7 +7,7 @@ import { EXIT, EXIT_OF, exitCodeLines } from '../../src/cli/exit-codes.ts';
 import { REMEDIES } from '../../src/cli/remedies.ts';
 import { type Ended, ROOT, run } from '../support/command.ts';
 import { cloneTestDatabase } from '../support/database.ts';
-import { type Failure, FAILURES } from './fixtures/failures.ts';
+import { type Failure, FAILURES } from './fixtures/failures/index.ts';
 import { expectSentence, FILES, type Project, project } from './fixtures/project.ts';
 
 const FIRST = FILES['001_items.sql'];
@@ -135,6 +135,27 @@ describe('the command', () => {
     const json = await tombstone('migrate', 'plan', '--to', '1', '--json');
     expect(JSON.parse(json.out)).toMatchObject({ files: [{ name: 'shop/001_a.sql', transactional: true }] });
     expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
+  });
+
+  it('plan --down and --redo list what these would run', async () => {
+    const { tombstone, query } = await applied();
+    const down = await tombstone('migrate', 'plan', '--down', '--to', '0');
+    expect(down.out).toMatch(
+      /shop\/002_more\.sql +Down\n +4: drop table more;\n +ACCESS EXCLUSIVE on more\nshop\/001_items\.sql +Down\n[^]*\n2 to revert\. Nothing was run\.\n$/,
+    );
+    const redo = await tombstone('migrate', 'plan', '--redo');
+    expect(redo.out).toMatch(
+      /002_more\.sql +Down\n[^]*002_more\.sql\n[^]*1 to revert and apply again\. Nothing/,
+    );
+    const json = await tombstone('migrate', 'plan', '--down', '--steps', '1', '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ files: [{ name: 'shop/002_more.sql', direction: 'down' }] });
+    for (const wrong of [
+      ['--down', '--redo'],
+      ['--redo', '--to', '1'],
+      ['--down', '--steps', '0'],
+    ])
+      expect((await tombstone('migrate', 'plan', ...wrong)).code).toBe(2);
+    expect(await query('select from schema_migrations')).toHaveLength(2);
   });
 
   it('puts the environment into files that ask for it', async () => {

@@ -22,7 +22,7 @@ export { readSchema } from './drift/read-schema.ts';
 export type { SchemaDescription, SchemaObject } from './drift/description.ts';
 export { describeDifference, differenceOf, type SchemaDifference } from './drift/difference.ts';
 export { type Drift, type DriftFinding, type DriftOptions, findDrift } from './drift/drift.ts';
-export type { PlannedFile, PlannedStatement } from './dry-run.ts';
+export type { PlannedFile, PlannedStatement, PlanOptions } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
   ChecksumMismatchError,
