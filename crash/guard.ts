@@ -30,6 +30,20 @@ export function startGuard(program: string, words: readonly string[]): Guard {
   };
 }
 
+const KEEP = `
+log=$1; shift
+"$@" </dev/null >>"$log" 2>&1 &
+child=$!
+cat >/dev/null
+kill -QUIT $child 2>/dev/null
+wait $child
+`;
+
+/** Runs a server in the foreground of a guard, whose end is the server's end. */
+export function keepServer(log: string, command: readonly string[]): Guard {
+  return startGuard(KEEP, [log, ...command]);
+}
+
 function endOf(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     child.once('exit', () => resolve());

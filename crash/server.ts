@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { startTestServer, type TestServer } from 'tombstone/testing';
 import { findBinaries } from '../src/kit/testing/binaries.ts';
 import { chooseRunAs, type RunAs, runPrefix } from '../src/kit/testing/run-as.ts';
-import { type Guard, startGuard } from './guard.ts';
+import { type Guard, keepServer } from './guard.ts';
 
 /** How `pg_ctl stop` ends the server: after rolling back what runs, or at once, as in a crash. */
 export type StopMode = 'fast' | 'immediate';
@@ -19,16 +19,6 @@ export interface CrashServer extends TestServer {
 }
 
 const START_MS = 60_000;
-
-/** Runs the server that comes behind the log file, until nobody is there any more who wants it. */
-const KEEP = `
-log=$1; shift
-"$@" </dev/null >>"$log" 2>&1 &
-child=$!
-cat >/dev/null
-kill -QUIT $child 2>/dev/null
-wait $child
-`;
 
 /** Starts it. A commit lasts, as on a server in earnest. */
 export async function startCrashServer(): Promise<CrashServer> {
@@ -47,7 +37,7 @@ export async function startCrashServer(): Promise<CrashServer> {
     restart: async (mode) => {
       await stopServer([...prefix, join(binaries, 'pg_ctl')], data, mode);
       await guard?.end();
-      guard = startGuard(KEEP, [join(directory, 'server.log'), ...prefix, ...command]);
+      guard = keepServer(join(directory, 'server.log'), [...prefix, ...command]);
       await untilReady(data);
     },
     stop: async () => {

@@ -1,6 +1,7 @@
 export { Backfills, type BackfillStatus } from './backfill/backfills.ts';
 export { BackfillUnverifiedError } from './backfill/errors.ts';
 export type { BackfillEvent } from './backfill/event.ts';
+export type { ReplicaEvent } from './backfill/replicas.ts';
 export type { Differences } from './backfill/ledger.ts';
 export type { BaselineOptions } from './baseline.ts';
 export {
