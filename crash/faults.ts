@@ -3,7 +3,6 @@ import { withClient } from './prepare.ts';
 import type { Proxy } from './proxy.ts';
 import type { Random } from './random.ts';
 import type { CrashServer, StopMode } from './server.ts';
-import type { SmallDisk } from './small-disk.ts';
 
 /** The run that a fault strikes. */
 export interface Victim {
@@ -17,10 +16,12 @@ export interface Fault {
   readonly name: string;
   /** With which SQLSTATE the run has to end, where only that one shows that the fault has struck. */
   readonly sqlState?: string;
+  /** The server that it strikes, where that is another one than the suite's. */
+  readonly server?: CrashServer;
   arm?(url: string, random: Random): Promise<void>;
   strike?(victim: Victim): Promise<void>;
-  /** Takes the cause away, after the run has ended. */
-  settle?(): void;
+  /** Takes the cause away, after the run has ended; may be repeated. */
+  settle?(): Promise<void>;
 }
 
 const BACKEND = `select pid from pg_stat_activity where datname = current_database() and application_name like 'tombstone migrate%'`;
@@ -60,19 +61,6 @@ export function faultsOn(server: CrashServer): Fault[] {
     },
   ];
 }
-
-/** The file system of the database has no byte left, until the run has ended. */
-export function diskFull(disk: SmallDisk): Fault {
-  return {
-    name: DISK_FULL,
-    sqlState: '53100',
-    arm: (url) => disk.take(decodeURIComponent(new URL(url).pathname.slice(1))),
-    strike: async () => disk.fill(),
-    settle: () => disk.free(),
-  };
-}
-
-export const DISK_FULL = 'full disk';
 
 const restart = (server: CrashServer, mode: StopMode): Fault => ({
   name: `pg_ctl stop -m ${mode}, then start`,

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
-import { DISK_FULL, diskFull, type Fault, faultsOn } from './faults.ts';
+import { type Fault, faultsOn } from './faults.ts';
 import { writeFiles } from './files.ts';
+import { FULL_DISKS, fullDiskUnderDatabase, fullDiskUnderLog, type OwnFault } from './full-disk.ts';
 import { Random } from './random.ts';
-import { startCrashServer } from './server.ts';
-import { mountSmallDisk, type SmallDisk } from './small-disk.ts';
+import { type CrashServer, startCrashServer } from './server.ts';
 import { Sums } from './sums.ts';
 import { type Ground, trial, type TrialResult, undisturbed } from './trial.ts';
 
@@ -13,7 +13,7 @@ const USAGE = `Usage: npm run crash -- migrations [--trials N] [--seed N] [--jso
 Applies twelve migration files in a process of its own and interrupts it at a random point: SIGKILL, the server's session
 ended, the socket cut, the server crashed, or stopped and started, the disk full. Then it applies them again and compares the
 database with one that nothing interrupted. Exit code 1 when a trial did not complete, or left anything different.
-A full disk needs the right to mount a file system; where that is missing, a line says that it was skipped.
+Full disks need the right to mount a file system; where that is missing, a line says that they were skipped.
 
   --trials  how many; 50 when left out
   --seed    repeats the choices of an earlier run
@@ -69,13 +69,16 @@ function readArguments(): { trials: number; seed: number; json: boolean; help: b
   return { ...values, trials, seed };
 }
 
-/** Every way to fail that this machine allows; a way that it does not allow is named, loudly. */
-function choose(disk: SmallDisk | undefined, ways: readonly Fault[]): { faults: Fault[]; skipped: string[] } {
-  if (disk) return { faults: [...ways, diskFull(disk)], skipped: [] };
+/** The ways that need a mount; where that is not allowed they are named, loudly. */
+async function mountFaults(server: CrashServer): Promise<{ own: OwnFault[]; skipped: readonly string[] }> {
+  const first = await fullDiskUnderDatabase(server);
+  const second = first && (await fullDiskUnderLog(server));
+  if (first && second) return { own: [first, second], skipped: [] };
   process.stderr.write(
-    `SKIPPED: ${DISK_FULL}. A file system that can be filled is mounted for it, and this user may not mount one. Run it as root.\n`,
+    `SKIPPED: ${FULL_DISKS.join(', ')}. Small file systems are mounted for them, and this user may not mount any. ` +
+      'Run it as root, or behind "unshare --user --map-root-user --mount".\n',
   );
-  return { faults: [...ways], skipped: [DISK_FULL] };
+  return { own: [], skipped: FULL_DISKS };
 }
 
 async function main(): Promise<void> {
@@ -84,26 +87,26 @@ async function main(): Promise<void> {
   // A server of its own always: some of the faults stop it.
   const server = await startCrashServer();
   const module = writeFiles();
-  let disk: SmallDisk | undefined;
+  let faults: OwnFault[] = [];
   const bar = new SingleBar({
     stream: process.stderr,
     format: '{bar} {value}/{total} trials',
     noTTYOutput: false,
   });
   try {
-    disk = await mountSmallDisk(server);
-    const { faults, skipped } = choose(disk, faultsOn(server));
+    const { own, skipped } = await mountFaults(server);
+    faults = own;
     const sums = new Sums(trials, skipped);
     if (process.stderr.isTTY && !json) bar.start(trials, 0);
     const ground = { server, module, random: new Random(seed) };
-    await runTrials(ground, faults, sums, (done) => bar.update(done));
+    await runTrials(ground, [...faultsOn(server), ...own], sums, (done) => bar.update(done));
     bar.stop();
     conclude(sums, seed, json);
   } finally {
     bar.stop();
     module.delete();
     await server.stop();
-    await disk?.close();
+    for (const fault of faults) await fault.close();
   }
 }
 

@@ -47,18 +47,19 @@ export async function undisturbed({ server, module }: Omit<Ground, 'random'>): P
 
 /** Runs the files in a process of its own, lets the fault strike at a random point, runs them again, and looks. */
 export async function trial(ground: Ground, fault: Fault, expected: Findings): Promise<TrialResult> {
-  const { server, module, random } = ground;
+  const { module, random } = ground;
+  const { server = ground.server } = fault;
   const database = await createTestDatabase(server, { prepare: prepareDatabase });
   try {
     await fault.arm?.(database.url, random);
     const ended = await interruptedRun(database.url, ground, fault);
-    fault.settle?.();
+    await fault.settle?.();
     const error = await nextRun(database.url, module);
     if (error) return { ...ended, completed: false, agrees: false, twice: [], error };
     const findings = await withClient(database.url, examine);
     return { ...ended, completed: true, agrees: agrees(findings, expected), twice: findings.twice };
   } finally {
-    fault.settle?.();
+    await fault.settle?.();
     await database.drop();
   }
 }

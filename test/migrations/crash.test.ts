@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { agrees, examine } from '../../crash/examine.ts';
+import type { Victim } from '../../crash/faults.ts';
 import { writeFiles } from '../../crash/files.ts';
+import { fullDiskUnderDatabase, fullDiskUnderLog } from '../../crash/full-disk.ts';
 import { prepareDatabase, withClient } from '../../crash/prepare.ts';
+import { Random } from '../../crash/random.ts';
 import { type CrashServer, startCrashServer } from '../../crash/server.ts';
-import { mountSmallDisk } from '../../crash/small-disk.ts';
 import { Migrator } from 'tombstone/migrations';
 import { createTestDatabase } from 'tombstone/testing';
 import { run } from '../support/command.ts';
@@ -19,12 +23,12 @@ const withMount = canMount ? it : it.skip;
 
 describe('the crash suite', () => {
   it('interrupts runs in each of its ways, and every next run completes', async () => {
-    const { code, out, err } = await crash('migrations', '--trials', '9', '--seed', '11', '--json');
+    const { code, out, err } = await crash('migrations', '--trials', '10', '--seed', '11', '--json');
     expect({ code, err }).toEqual({
       code: 0,
-      err: canMount ? '' : expect.stringMatching(/^SKIPPED: full disk/),
+      err: canMount ? '' : expect.stringMatching(/^SKIPPED: full disk under/),
     });
-    expect(out).toMatch(/^\{"trials": 9, "completed": 9, "ledgerAgrees": 9, "appliedTwice": 0, .*\}\n$/);
+    expect(out).toMatch(/^\{"trials": 10, "completed": 10, "ledgerAgrees": 10, "appliedTwice": 0, .*\}\n$/);
     const { kinds, skipped } = JSON.parse(out) as { kinds: Record<string, object>; skipped: string[] };
     expect([...Object.keys(kinds), ...skipped]).toEqual([
       'SIGKILL of the client',
@@ -35,7 +39,8 @@ describe('the crash suite', () => {
       'pg_ctl stop -m immediate, then start',
       'raised 53100 behind a DDL statement',
       'raised 53100 in an index build',
-      'full disk',
+      'full disk under the database',
+      'full disk under the log',
     ]);
     expect(kinds['raised 53100 in an index build']).toEqual({ trials: 1, failedOf: { 53100: 1 } });
   }, 240_000);
@@ -105,28 +110,48 @@ describe('the server of the crash suite', () => {
     expect(after).not.toEqual(before);
   });
 
-  withMount('has a disk that the operating system says is full, until it is freed', async () => {
-    const disk = await mountSmallDisk(server);
-    const { name, url, drop } = await createTestDatabase(server);
-    try {
-      if (!disk) throw new Error('no disk');
-      await disk.take(name);
-      await withClient(url, async (client) => {
-        await client.query('create table t (x text)');
-        const insert = 'insert into t select repeat(n::text, 100) from generate_series(1, 2000) n';
-        await client.query(insert);
-        disk.fill();
-        await expect(client.query(insert)).rejects.toMatchObject({
-          code: '53100',
-          message: expect.stringContaining('No space left on device'),
+  withMount(
+    'has a database on a disk that the operating system says is full, until it is freed',
+    async () => {
+      const fault = await fullDiskUnderDatabase(server);
+      const { url, drop } = await createTestDatabase(server);
+      try {
+        await fault?.arm?.(url, new Random(1));
+        await withClient(url, async (client) => {
+          await client.query('create table t (x text)');
+          const insert = 'insert into t select repeat(n::text, 100) from generate_series(1, 2000) n';
+          await client.query(insert);
+          await fault?.strike?.({ url } as Victim);
+          await expect(client.query(insert)).rejects.toMatchObject({
+            code: '53100',
+            message: expect.stringContaining('No space left on device'),
+          });
+          await fault?.settle?.();
+          await client.query(insert);
         });
-        disk.free();
-        await client.query(insert);
-      });
+      } finally {
+        await drop();
+        await withClient(server.url(), (client) => client.query('drop tablespace crash_small'));
+        await fault?.close();
+      }
+    },
+  );
+
+  withMount('gives up where its log has no room, and comes back when it is freed', async () => {
+    const fault = await fullDiskUnderLog(server);
+    const { url = () => '', directory = '' } = fault?.server ?? {};
+    const insert = 'insert into t select repeat(n::text, 100) from generate_series(1, 20000) n';
+    try {
+      await withClient(url(), (client) => client.query('create table t (x text)'));
+      await fault?.strike?.({ url: url() } as Victim);
+      await expect(withClient(url(), (client) => client.query(insert))).rejects.toThrow();
+      await fault?.settle?.();
+      await withClient(url(), (client) => client.query(insert));
+      expect(readFileSync(join(directory, 'server.log'), 'utf8')).toMatch(
+        /PANIC: {2}could not write to file "pg_wal\/xlogtemp\.\d+": No space left on device/,
+      );
     } finally {
-      await drop();
-      await withClient(server.url(), (client) => client.query('drop tablespace crash_small'));
-      await disk?.close();
+      await fault?.close();
     }
   });
 });
