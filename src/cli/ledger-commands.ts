@@ -1,8 +1,9 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { MigrationResult, Repair } from '../kit/migrations/index.ts';
-import { EXIT, EXIT_OF, UsageError } from './exit-codes.ts';
+import { EXIT, UsageError } from './exit-codes.ts';
 import { common, type CommonOptions, locking, open, running, say } from './open.ts';
+import { factsOf } from './verdict.ts';
 
 interface RepairArguments extends CommonOptions {
   readonly allCommentOnly?: boolean;
@@ -40,7 +41,7 @@ export function addLedgerCommands(migrate: Command): void {
 async function verify(options: CommonOptions): Promise<void> {
   const { target, migrator } = await open(options);
   const findings = await migrator.findings();
-  const shown = findings.map(({ code, file, message }) => ({ code, file, exitCode: EXIT_OF[code], message }));
+  const shown = findings.map(factsOf);
   if (options.json) say(JSON.stringify({ target: target.shown, findings: shown }));
   else {
     say(`Database ${target.shown}`);

@@ -12,6 +12,13 @@ export interface Verdict {
   readonly document: object;
 }
 
+interface Facts {
+  readonly code: string;
+  readonly message: string;
+  readonly exitCode: number;
+  readonly [fact: string]: unknown;
+}
+
 /** Judges what a command has thrown. */
 export function verdict(error: unknown): Verdict {
   if (error instanceof MigrationError) return ofEngine(error);
@@ -24,10 +31,14 @@ export function verdict(error: unknown): Verdict {
   return { message, exitCode: EXIT.failed, document };
 }
 
-function ofEngine({ code, message, file, details }: MigrationError): Verdict {
-  const exitCode = EXIT_OF[code];
-  const error = { code, message, exitCode, remedy: REMEDIES[code], file, ...details };
-  return { message, exitCode, document: { error } };
+function ofEngine(error: MigrationError): Verdict {
+  const facts = factsOf(error);
+  return { message: error.message, exitCode: facts.exitCode, document: { error: facts } };
+}
+
+/** What machines are told of an error of the engine, thrown or found. */
+export function factsOf({ code, message, file, details }: MigrationError): Facts {
+  return { code, message, exitCode: EXIT_OF[code], remedy: REMEDIES[code], file, ...details };
 }
 
 function ofUsage(message: string, document: object = {}): Verdict {

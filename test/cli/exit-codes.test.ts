@@ -80,7 +80,12 @@ describe('the command', () => {
     expect(JSON.parse(json.out)).toMatchObject({
       findings: [
         { exitCode: 12, file: 'shop/002_more.sql' },
-        { exitCode: 11, code: 'MIGRATION.COMMENT_CHANGED' },
+        {
+          exitCode: 11,
+          code: 'MIGRATION.COMMENT_CHANGED',
+          edited: 'comments',
+          remedy: 'restore its text, or repair',
+        },
       ],
     });
   });
