@@ -1,16 +1,19 @@
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
-import { startTestServer } from 'tombstone/testing';
-import { FAULTS } from './faults.ts';
+import { type Fault, faultsOn } from './faults.ts';
 import { writeFiles } from './files.ts';
+import { FULL_DISKS, fullDiskUnderDatabase, fullDiskUnderLog, type OwnFault } from './full-disk.ts';
 import { Random } from './random.ts';
+import { type CrashServer, startCrashServer } from './server.ts';
+import { Sums } from './sums.ts';
 import { type Ground, trial, type TrialResult, undisturbed } from './trial.ts';
 
 const USAGE = `Usage: npm run crash -- migrations [--trials N] [--seed N] [--json]
 
 Applies twelve migration files in a process of its own and interrupts it at a random point: SIGKILL, the server's session
-ended, the socket cut, the server restarted, the disk full. Then it applies them again and compares the database with one
-that nothing interrupted. Exit code 1 when a trial did not complete, or left anything different.
+ended, the socket cut, the server crashed, or stopped and started, the disk full. Then it applies them again and compares the
+database with one that nothing interrupted. Exit code 1 when a trial did not complete, or left anything different.
+Full disks need the right to mount a file system; where that is missing, a line says that they were skipped.
 
   --trials  how many; 50 when left out
   --seed    repeats the choices of an earlier run
@@ -19,30 +22,24 @@ that nothing interrupted. Exit code 1 when a trial did not complete, or left any
 
 const TRIES = 20;
 
-interface Sums {
-  trials: number;
-  completed: number;
-  ledgerAgrees: number;
-  appliedTwice: number;
-}
-
-async function runTrials(ground: Ground, count: number, tick: (done: number) => void): Promise<Sums> {
-  const sums: Sums = { trials: count, completed: 0, ledgerAgrees: 0, appliedTwice: 0 };
+async function runTrials(
+  ground: Ground,
+  faults: readonly Fault[],
+  sums: Sums,
+  tick: (done: number) => void,
+): Promise<void> {
   const expected = await undisturbed(ground);
-  for (let index = 0; index < count; index += 1) {
-    const fault = FAULTS[index % FAULTS.length] as (typeof FAULTS)[number];
+  for (let index = 0; index < sums.trials; index += 1) {
+    const fault = faults[index % faults.length] as Fault;
     let result: TrialResult | undefined;
     for (let tries = 0; tries < TRIES && !result?.interrupted; tries += 1) {
       result = await trial(ground, fault, expected);
       if (!result.completed || !result.agrees) break;
     }
     tell(index, fault.name, result);
-    if (result?.completed && result.interrupted) sums.completed += 1;
-    if (result?.agrees) sums.ledgerAgrees += 1;
-    if (result?.twice.length) sums.appliedTwice += 1;
+    sums.take(fault.name, result);
     tick(index + 1);
   }
-  return sums;
 }
 
 /** A trial that went wrong is named, with its reason; the others are only counted. */
@@ -72,42 +69,50 @@ function readArguments(): { trials: number; seed: number; json: boolean; help: b
   return { ...values, trials, seed };
 }
 
+/** The ways that need a mount; where that is not allowed they are named, loudly. */
+async function mountFaults(server: CrashServer): Promise<{ own: OwnFault[]; skipped: readonly string[] }> {
+  const first = await fullDiskUnderDatabase(server);
+  const second = first && (await fullDiskUnderLog(server));
+  if (first && second) return { own: [first, second], skipped: [] };
+  process.stderr.write(
+    `SKIPPED: ${FULL_DISKS.join(', ')}. Small file systems are mounted for them, and this user may not mount any. ` +
+      'Run it as root, or behind "unshare --user --map-root-user --mount".\n',
+  );
+  return { own: [], skipped: FULL_DISKS };
+}
+
 async function main(): Promise<void> {
   const { trials, seed, json, help } = readArguments();
   if (help) return void process.stdout.write(USAGE);
-  // A server of its own always: one of the faults restarts it. A commit must last then, as on a server in earnest.
-  const server = await startTestServer({ settings: { synchronous_commit: 'on', full_page_writes: 'on' } });
+  // A server of its own always: some of the faults stop it.
+  const server = await startCrashServer();
   const module = writeFiles();
+  let faults: OwnFault[] = [];
   const bar = new SingleBar({
     stream: process.stderr,
     format: '{bar} {value}/{total} trials',
     noTTYOutput: false,
   });
-  const isShown = process.stderr.isTTY && !json;
   try {
-    if (isShown) bar.start(trials, 0);
-    const sums = await runTrials({ server, module, random: new Random(seed) }, trials, (done) =>
-      bar.update(done),
-    );
+    const { own, skipped } = await mountFaults(server);
+    faults = own;
+    const sums = new Sums(trials, skipped);
+    if (process.stderr.isTTY && !json) bar.start(trials, 0);
+    const ground = { server, module, random: new Random(seed) };
+    await runTrials(ground, [...faultsOn(server), ...own], sums, (done) => bar.update(done));
     bar.stop();
     conclude(sums, seed, json);
   } finally {
     bar.stop();
     module.delete();
     await server.stop();
+    for (const fault of faults) await fault.close();
   }
 }
 
 function conclude(sums: Sums, seed: number, json: boolean): void {
-  const { trials, completed, ledgerAgrees, appliedTwice } = sums;
-  const isWell = completed === trials && ledgerAgrees === trials && appliedTwice === 0;
-  const object = `{"trials": ${trials}, "completed": ${completed}, "ledgerAgrees": ${ledgerAgrees}, "appliedTwice": ${appliedTwice}}`;
-  process.stdout.write(
-    json
-      ? `${object}\n`
-      : `${trials} interrupted runs: ${completed} completed the next time, ${ledgerAgrees} with a ledger that agrees, ${appliedTwice} with something applied twice.\n`,
-  );
-  if (isWell) return;
+  process.stdout.write(`${json ? sums.toJson() : sums.toText()}\n`);
+  if (sums.isWell) return;
   process.stderr.write(`Repeat it with --seed ${seed}.\n`);
   process.exitCode = 1;
 }

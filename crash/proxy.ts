@@ -6,6 +6,8 @@ export interface Proxy {
   readonly url: string;
   /** Breaks every connection at once, in the middle of whatever it carries. */
   cut(): void;
+  /** Carries nothing any more and says so to nobody, as when the client's host has lost its power. */
+  freeze(): void;
   close(): Promise<void>;
 }
 
@@ -13,6 +15,7 @@ export interface Proxy {
 export async function startProxy(url: string): Promise<Proxy> {
   const target = new URL(url);
   const sockets = new Set<Socket>();
+  let isFrozen = false;
   const server = createServer((client) => {
     const upstream = connect(Number(target.port), target.hostname);
     for (const [socket, other] of [
@@ -24,7 +27,7 @@ export async function startProxy(url: string): Promise<Proxy> {
       socket.on('error', () => undefined);
       socket.on('close', () => {
         sockets.delete(socket);
-        other.destroy();
+        if (!isFrozen) other.destroy();
       });
       socket.pipe(other);
     }
@@ -39,11 +42,15 @@ export async function startProxy(url: string): Promise<Proxy> {
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
   };
+  const freeze = (): void => {
+    isFrozen = true;
+    for (const socket of sockets) socket.unpipe();
+  };
   const close = async (): Promise<void> => {
     cut();
     await new Promise((resolve) => {
       server.close(resolve);
     });
   };
-  return { url: own.href, cut, close };
+  return { url: own.href, cut, freeze, close };
 }

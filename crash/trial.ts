@@ -1,26 +1,29 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MigrationError, type MigrationSource, Migrator } from 'tombstone/migrations';
-import { createTestDatabase, type TestServer } from 'tombstone/testing';
+import { createTestDatabase } from 'tombstone/testing';
+import { ChildLines } from './child-lines.ts';
 import { agrees, examine, type Findings } from './examine.ts';
 import type { Fault } from './faults.ts';
 import { FILE_COUNT } from './files.ts';
 import { prepareDatabase, withClient } from './prepare.ts';
 import { startProxy } from './proxy.ts';
 import type { Random } from './random.ts';
+import type { CrashServer } from './server.ts';
 
 /** Where trials take place. */
 export interface Ground {
-  readonly server: TestServer;
+  readonly server: CrashServer;
   readonly module: MigrationSource;
   readonly random: Random;
 }
 
 /** How one trial went. */
 export interface TrialResult {
-  /** False when the run ended well before the fault came: it proves nothing and is drawn again. */
+  /** False when the run ended well before the fault came, or of something else: it proves nothing and is drawn again. */
   readonly interrupted: boolean;
+  /** What the interrupted run said it failed of: a SQLSTATE, a code, or nothing where it was killed. */
+  readonly failedOf: string;
   readonly completed: boolean;
   readonly agrees: boolean;
   readonly twice: readonly string[];
@@ -44,31 +47,42 @@ export async function undisturbed({ server, module }: Omit<Ground, 'random'>): P
 
 /** Runs the files in a process of its own, lets the fault strike at a random point, runs them again, and looks. */
 export async function trial(ground: Ground, fault: Fault, expected: Findings): Promise<TrialResult> {
-  const { server, module, random } = ground;
+  const { module, random } = ground;
+  const { server = ground.server } = fault;
   const database = await createTestDatabase(server, { prepare: prepareDatabase });
   try {
     await fault.arm?.(database.url, random);
-    const interrupted = await interruptedRun(database.url, ground, fault);
+    const ended = await interruptedRun(database.url, ground, fault);
+    await fault.settle?.();
     const error = await nextRun(database.url, module);
-    if (error) return { interrupted, completed: false, agrees: false, twice: [], error };
+    if (error) return { ...ended, completed: false, agrees: false, twice: [], error };
     const findings = await withClient(database.url, examine);
-    return { interrupted, completed: true, agrees: agrees(findings, expected), twice: findings.twice };
+    return { ...ended, completed: true, agrees: agrees(findings, expected), twice: findings.twice };
   } finally {
+    await fault.settle?.();
     await database.drop();
   }
 }
 
-async function interruptedRun(url: string, { module, random }: Ground, fault: Fault): Promise<boolean> {
+async function interruptedRun(
+  url: string,
+  { module, random }: Ground,
+  fault: Fault,
+): Promise<Pick<TrialResult, 'interrupted' | 'failedOf'>> {
   const proxy = await startProxy(url);
   try {
     const child = startChild(proxy.url, module);
     const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    const lines = new ChildLines(child);
     if (fault.strike) {
       const moment = { file: random.below(FILE_COUNT), delay: random.below(LONGEST_DELAY) };
-      await atMoment(child, moment, ended);
-      if (child.exitCode === null) await fault.strike({ child, proxy, url }).catch(() => undefined);
+      await Promise.race([lines.reached(moment.file), ended]);
+      await Promise.race([sleep(moment.delay), ended]);
+      if (child.exitCode === null) await fault.strike({ child, proxy, url });
     }
-    return (await ended) !== 0;
+    const isFailed = (await ended) !== 0;
+    const { failedOf } = lines;
+    return { interrupted: isFailed && [undefined, failedOf].includes(fault.sqlState), failedOf };
   } finally {
     await proxy.close();
   }
@@ -81,22 +95,6 @@ function startChild(url: string, module: MigrationSource): ChildProcess {
     env: { ...process.env, DATABASE_URL: url },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
-}
-
-/** Waits until the run begins with the chosen file, and some milliseconds more. */
-async function atMoment(
-  child: ChildProcess,
-  { file, delay }: { file: number; delay: number },
-  ended: Promise<unknown>,
-): Promise<void> {
-  const reached = new Promise<void>((resolve) => {
-    if (!child.stdout) return resolve();
-    createInterface(child.stdout).on('line', (line) => {
-      if (line.startsWith('{"type":"start"') && line.includes(`"index":${file},`)) resolve();
-    });
-  });
-  await Promise.race([reached, ended]);
-  await Promise.race([sleep(delay), ended]);
 }
 
 /** The error with which the next run did not complete; a server that is starting is waited for. */

@@ -34,7 +34,7 @@ export function addBackstop(program: Command): void {
       [],
     )
     .option('--config <file>', 'the configuration; mikro-orm.config.ts, .js or .mjs here when left out')
-    .option('--json', 'one JSON object on standard output, nothing else')
+    .option('--json', 'one JSON object on standard output, nothing else; of a failure too')
     .option('--verbose', 'with a failure, print the stack trace too')
     .action(run);
 }

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { MigrationSource } from '../kit/migrations/index.ts';
+import { MigrationError, type MigrationSource } from '../kit/migrations/index.ts';
 import { UsageError } from './exit-codes.ts';
 import { withoutSecrets } from './secrets.ts';
 
@@ -17,6 +17,7 @@ export interface Configuration {
  * The configuration that MikroORM's own command line reads, so that both have one truth.
  *
  * @throws UsageError when there is no file, or it cannot be loaded.
+ * @throws MigrationError that the configuration throws.
  */
 export async function readConfiguration(file: string | undefined): Promise<Configuration> {
   const path = file === undefined ? findDefault() : resolve(file);
@@ -48,6 +49,8 @@ async function load(path: string): Promise<unknown> {
     const { default: exported } = (await import(pathToFileURL(path).href)) as { default?: unknown };
     return typeof exported === 'function' ? await exported() : await exported;
   } catch (error) {
+    // A configuration may ask the engine, and its errors have sentences and exit codes of their own.
+    if (error instanceof MigrationError) throw error;
     const reason = withoutSecrets(String(error).split('\n')[0] ?? '', process.env);
     throw new UsageError(`The configuration ${path} cannot be loaded: ${reason}. Correct it.`, {
       cause: error,

@@ -100,4 +100,11 @@ export function exitCodeLines(): string[] {
 /** A mistake in how the command was called. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+  /** What the command has found out all the same, for `--json`. */
+  readonly document: object;
+
+  constructor(message: string, { document = {}, ...options }: ErrorOptions & { document?: object } = {}) {
+    super(message, options);
+    this.document = document;
+  }
 }

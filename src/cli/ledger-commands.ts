@@ -1,8 +1,9 @@
 import { userInfo } from 'node:os';
 import type { Command } from 'commander';
 import type { MigrationResult, Repair } from '../kit/migrations/index.ts';
-import { EXIT, EXIT_OF, UsageError } from './exit-codes.ts';
-import { common, type CommonOptions, open, running, say } from './open.ts';
+import { EXIT, UsageError } from './exit-codes.ts';
+import { common, type CommonOptions, locking, open, running, say } from './open.ts';
+import { factsOf } from './verdict.ts';
 
 interface RepairArguments extends CommonOptions {
   readonly allCommentOnly?: boolean;
@@ -17,20 +18,21 @@ interface BaselineArguments extends CommonOptions {
 
 /** Adds `migrate verify | repair | baseline | redo`. */
 export function addLedgerCommands(migrate: Command): void {
-  running(migrate.command('redo').description('revert the last file and apply it again')).action(redo);
+  locking(running(migrate.command('redo').description('revert the last file and apply it again'))).action(
+    redo,
+  );
   common(migrate.command('verify').description('compare files and ledger, and list all that differs')).action(
     verify,
   );
-  common(
-    migrate
-      .command('repair [files...]')
-      .description('bring the ledger in line with files that were edited or renamed'),
-  )
+  const repairs = migrate
+    .command('repair [files...]')
+    .description('bring the ledger in line with files that were edited or renamed');
+  locking(common(repairs))
     .option('--all-comment-only', 'all files of which only comments or white space were edited')
     .option('--accept-changed-statements', 'also a file whose statements were changed')
     .option('--yes', 'write it; without, it is only shown')
     .action(repair);
-  common(migrate.command('baseline').description('record files as applied without running them'))
+  locking(common(migrate.command('baseline').description('record files as applied without running them')))
     .requiredOption('--to <file>', 'the last of them: its name or its number')
     .option('--yes', 'also where the ledger has rows already')
     .action(baseline);
@@ -39,7 +41,7 @@ export function addLedgerCommands(migrate: Command): void {
 async function verify(options: CommonOptions): Promise<void> {
   const { target, migrator } = await open(options);
   const findings = await migrator.findings();
-  const shown = findings.map(({ code, file, message }) => ({ code, file, exitCode: EXIT_OF[code], message }));
+  const shown = findings.map(factsOf);
   if (options.json) say(JSON.stringify({ target: target.shown, findings: shown }));
   else {
     say(`Database ${target.shown}`);
@@ -59,12 +61,15 @@ async function repair(files: string[], options: RepairArguments): Promise<void> 
     dryRun: !options.yes,
     by: userInfo().username,
   });
-  if (options.json) say(JSON.stringify({ target: target.shown, written: options.yes === true, repairs }));
-  else {
-    for (const each of repairs) say(lineOf(each, options.yes === true));
+  const written = options.yes === true;
+  const document = { target: target.shown, written, repairs };
+  if (!options.json) {
+    for (const each of repairs) say(lineOf(each, written));
     if (repairs.length === 0) say('Nothing to repair.');
   }
-  if (repairs.length > 0 && !options.yes) throw new UsageError('Nothing was written. Say --yes to write it.');
+  if (repairs.length > 0 && !written)
+    throw new UsageError('Nothing was written. Say --yes to write it.', { document });
+  if (options.json) say(JSON.stringify(document));
 }
 
 function lineOf({ filename, kind, before, after }: Repair, written: boolean): string {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { MigrationError } from '../kit/migrations/index.ts';
 import { addBackstop } from './backstop.ts';
-import { EXIT, EXIT_OF, UsageError } from './exit-codes.ts';
+import { EXIT } from './exit-codes.ts';
 import { addMigrate } from './migrate.ts';
 import { withoutSecrets } from './secrets.ts';
 import { refuseUrlArguments } from './target.ts';
+import { verdict, withoutValues } from './verdict.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string;
@@ -24,29 +24,16 @@ function program(): Command {
   addMigrate(command);
   addBackstop(command);
   for (const each of everyCommand(command)) {
-    each.exitOverride().allowExcessArguments(false).configureOutput({ outputError: withoutValues });
+    each
+      .exitOverride()
+      .allowExcessArguments(false)
+      .configureOutput({ outputError: (text, write) => write(withoutValues(text)) });
   }
   return command;
 }
 
 function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
-}
-
-/** An unknown option is repeated without its value, which may be a password. */
-function withoutValues(text: string, write: (text: string) => void): void {
-  write(text.replace(/(unknown option '(?:-[^-']|[^'=]+=)).+'/s, "$1...'"));
-}
-
-/** The message of an error, and the exit code that goes with it. */
-function verdict(error: unknown): { message: string; exitCode: number } {
-  if (error instanceof UsageError) return { message: error.message, exitCode: EXIT.usage };
-  if (error instanceof MigrationError) return { message: error.message, exitCode: EXIT_OF[error.code] };
-  const message = error instanceof Error ? error.message : String(error);
-  return {
-    message: `Unexpected: ${withoutSecrets(message.split('\n')[0] ?? '', process.env)}. Run it again with --verbose for the stack trace.`,
-    exitCode: EXIT.failed,
-  };
 }
 
 /** Runs the command line; sets the exit code instead of exiting, so that output is flushed. */
@@ -57,16 +44,22 @@ export async function main(argv: readonly string[]): Promise<void> {
     refuseUrlArguments(argv);
     await program().parseAsync([...argv], { from: 'user' });
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // It has printed its own sentence; help and version end that way too, with 0.
-      process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage;
-      return;
-    }
-    const { message, exitCode } = verdict(error);
+    process.exitCode = fail(error, argv);
+  }
+}
+
+/** Tells people on standard error, and machines, where they asked for it, on standard output. */
+function fail(error: unknown, argv: readonly string[]): number {
+  // Help and version end that way too.
+  if (error instanceof CommanderError && error.exitCode === 0) return EXIT.done;
+  const { message, exitCode, document } = verdict(error);
+  // The parser has printed its own sentence, and its trace would repeat the value of an unknown option.
+  if (!(error instanceof CommanderError)) {
     process.stderr.write(`${message}\n`);
     if (argv.includes('--verbose')) process.stderr.write(withoutSecrets(traceOf(error), process.env));
-    process.exitCode = exitCode;
   }
+  if (argv.includes('--json')) process.stdout.write(`${JSON.stringify(document)}\n`);
+  return exitCode;
 }
 
 function traceOf(error: unknown): string {

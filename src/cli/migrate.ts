@@ -9,7 +9,7 @@ import {
   type Waiver,
 } from '../kit/migrations/index.ts';
 import { addBackfill } from './backfill.ts';
-import { common, type CommonOptions, open, running, say } from './open.ts';
+import { common, type CommonOptions, locking, open, running, say } from './open.ts';
 import { exitCodeLines, UsageError } from './exit-codes.ts';
 import { addLedgerCommands } from './ledger-commands.ts';
 import { addCheckDown } from './check-down.ts';
@@ -17,6 +17,7 @@ import { addDrift } from './drift.ts';
 import { addLint } from './lint.ts';
 import { addNew } from './new.ts';
 import { addPlan } from './plan.ts';
+import { positive } from './positive.ts';
 import { addRebuild } from './rebuild.ts';
 import { addReset } from './reset.ts';
 import type { Target } from './target.ts';
@@ -37,17 +38,17 @@ export function addMigrate(program: Command): void {
     .command('migrate')
     .description('apply and revert the SQL migrations of the configured modules; the target is DATABASE_URL')
     .addHelpText('after', `\nExit codes:\n${exitCodeLines().join('\n')}`);
-  running(migrate.command('up').description('apply pending files'))
+  locking(running(migrate.command('up').description('apply pending files')))
     .option('--to <file>', TO)
     .option('--steps <number>', 'at most this many files', positive)
     .addOption(inDoubtOption())
     .option('--waive <file>', 'apply this contract step although something stands against it; needs --reason')
     .option('--reason <text>', 'why, for the record in schema_migration_waivers')
     .action((options: RunOptions) => run(options, 'up'));
-  running(migrate.command('up-by-one').description('apply the next pending file'))
+  locking(running(migrate.command('up-by-one').description('apply the next pending file')))
     .addOption(inDoubtOption())
     .action((options: RunOptions) => run({ ...options, steps: 1 }, 'up'));
-  running(migrate.command('down').description('revert the last file, or more'))
+  locking(running(migrate.command('down').description('revert the last file, or more')))
     .option('--to <file>', TO)
     .option('--steps <number>', 'this many files; 1 when left out', positive)
     .addOption(inDoubtOption())
@@ -68,11 +69,6 @@ export function addMigrate(program: Command): void {
 function inDoubtOption(): Option {
   const about = 'a statement of which an interrupted run left unknown whether it was done';
   return new Option('--in-doubt <answer>', about).choices(['done', 'again']);
-}
-
-function positive(text: string): number {
-  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
-  throw new UsageError('--steps takes a whole number from 1 on.');
 }
 
 async function run(options: RunOptions, direction: 'up' | 'down'): Promise<void> {

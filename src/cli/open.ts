@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { Migrator } from '../kit/migrations/index.ts';
 import { readModules } from './configuration.ts';
+import { UsageError } from './exit-codes.ts';
 import { type Progress, progressFor } from './progress.ts';
 import { everyMs } from './statement-progress.ts';
 import { readTarget, type Target } from './target.ts';
@@ -11,6 +12,7 @@ export interface CommonOptions {
   readonly config?: string;
   readonly json?: boolean;
   readonly allowRawValues?: boolean;
+  readonly lockTimeout?: number;
 }
 
 /** The target of a command, and the engine for it. */
@@ -24,7 +26,7 @@ export interface Opened {
 export function common(command: Command): Command {
   return command
     .option('--config <file>', 'the configuration; mikro-orm.config.ts, .js or .mjs here when left out')
-    .option('--json', 'one JSON object on standard output, nothing else')
+    .option('--json', 'one JSON object on standard output, nothing else; of a failure too')
     .option('--verbose', 'with a failure, print the stack trace too');
 }
 
@@ -34,6 +36,20 @@ export function running(command: Command): Command {
     '--allow-raw-values',
     'let values of ENVSUB files stand outside quotes, whatever they are',
   );
+}
+
+/** Adds the option of commands that take the lock of migrations. */
+export function locking(command: Command): Command {
+  const about = 'how long to wait for another run to end, as 30s or 5min; 10min when left out';
+  return command.option('--lock-timeout <time>', about, milliseconds);
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 };
+
+function milliseconds(text: string): number {
+  const [, amount, unit = ''] = /^(\d{1,6})(ms|s|min)$/.exec(text) ?? [];
+  if (amount !== undefined) return Number(amount) * (UNITS[unit] ?? 1);
+  throw new UsageError('--lock-timeout takes a time with its unit: 500ms, 30s, 5min.');
 }
 
 /**
@@ -55,6 +71,7 @@ export async function open(
     modules,
     onProgress: (event) => progress.tell(event),
     statementProgressMs: everyMs(process.stdout),
+    ...(options.lockTimeout !== undefined && { lockTimeoutMs: options.lockTimeout }),
     variables: variablesOf(process.env, options.allowRawValues),
   });
   return { target, migrator, progress };

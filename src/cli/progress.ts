@@ -86,12 +86,24 @@ function notes(stream: NodeJS.WriteStream): (event: MigrationEvent) => void {
   };
 }
 
+function every(ms: number): () => boolean {
+  let next = 0;
+  return () => {
+    const now = performance.now();
+    if (now < next) return false;
+    next = now + ms;
+    return true;
+  };
+}
+
 /** A wait is told at once, and then every ten seconds, however often the engine asks for the lock; batches likewise. */
 function nowAndThen(everyMs: number): (event: MigrationEvent) => boolean {
   const isBatchDue = sparse(everyMs);
+  const isReplicaDue = every(10_000);
   let next = 0;
   return (event) => {
     if (event.type === 'backfill') return isBatchDue(event);
+    if (event.type === 'waiting-for-replica') return isReplicaDue();
     if (event.type !== 'waiting-for-lock') return true;
     if (event.ms < next) return false;
     next = event.ms + 10_000;

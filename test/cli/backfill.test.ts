@@ -51,7 +51,10 @@ describe('tombstone migrate backfill', () => {
     );
     expect((await tombstone('backfill', 'pause', '002')).out).toContain('stops behind its batch');
     const stopped = await tombstone('up', '--json');
-    expect([stopped.code, stopped.out, stopped.err]).toEqual([36, '', expect.stringContaining('is paused')]);
+    expect([stopped.code, stopped.err]).toEqual([36, expect.stringContaining('is paused')]);
+    expect(JSON.parse(stopped.out)).toMatchObject({
+      error: { code: 'MIGRATION.BACKFILL_PAUSED', exitCode: 36 },
+    });
     const { out } = await tombstone('backfill', 'status', '--json');
     expect(JSON.parse(out)).toMatchObject({
       backfills: [

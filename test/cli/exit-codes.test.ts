@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
-import { Client } from 'pg';
-import { LOCK_ID, Migrator } from 'tombstone/migrations';
+import { Migrator } from 'tombstone/migrations';
 import { statementChecksum } from '../../src/kit/migrations/statement-checksum.ts';
 import { EXIT, EXIT_OF, exitCodeLines } from '../../src/cli/exit-codes.ts';
-import { ROOT, run } from '../support/command.ts';
+import { REMEDIES } from '../../src/cli/remedies.ts';
+import { type Ended, ROOT, run } from '../support/command.ts';
 import { cloneTestDatabase } from '../support/database.ts';
+import { type Failure, FAILURES } from './fixtures/failures/index.ts';
 import { expectSentence, FILES, type Project, project } from './fixtures/project.ts';
 
 const FIRST = FILES['001_items.sql'];
@@ -16,66 +17,51 @@ const applied = async (): Promise<Project> => {
   return ready;
 };
 
-/** What is wrong, the code, and the command that finds it. Unreachable servers and the rest are in tombstone.test.ts. */
-const CASES: readonly [string, number, readonly string[], (ready: Project) => unknown][] = [
-  ['changed statements', 10, ['up'], ({ folder }) => folder.write('001_items.sql', 'select 1;')],
-  ['changed comments', 11, ['up'], ({ folder }) => folder.write('001_items.sql', `-- why\n${FIRST}`)],
-  ['a file that is gone', 12, ['up'], ({ folder }) => folder.remove('002_more.sql')],
-  [
-    'a file with another name',
-    13,
-    ['up'],
-    ({ folder }) => {
-      folder.remove('001_items.sql');
-      folder.write('001_things.sql', FIRST);
-    },
-  ],
-  ['one number twice', 15, ['up'], ({ folder }) => folder.write('2_again.sql', 'select 1;')],
-  ['an illegal name', 16, ['up'], ({ folder }) => folder.write('0_zero.sql', 'select 1;')],
-  ['a file that cannot be read', 17, ['up'], ({ folder }) => folder.write('003_bad.sql', "select '")],
-  [
-    'a variable without value',
-    18,
-    ['up'],
-    ({ folder }) =>
-      folder.write('003_v.sql', "-- +goose ENVSUB ON\n-- +goose Up\nselect '${NOT_SET_ANYWHERE}';\n"),
-  ],
-  [
-    'a file without Down',
-    19,
-    ['down', '--to', '0'],
-    async ({ folder, url }) => {
-      folder.write('003_one_way.sql', 'select 1;');
-      await new Migrator({ connection: url, modules: [folder] }).up();
-    },
-  ],
-  ['a name that fits no file', 20, ['up', '--to', '77'], () => undefined],
-  ['a ledger that has rows', 21, ['baseline', '--to', '2'], () => undefined],
-  [
-    'a ledger of another shape',
-    22,
-    ['up'],
-    ({ query }) => query('alter table schema_migrations rename applied_at to at'),
-  ],
-  ['a statement that fails', 30, ['up'], ({ folder }) => folder.write('003_bad.sql', 'select 1/0;')],
-];
+/** Runs the case with and without `--json`, with it first: a run may change what the next one finds. */
+async function endsOf({ args, arrange }: Failure): Promise<{ json: Ended; text: Ended }> {
+  const ready = await applied();
+  const { env, end } = (await arrange(ready)) ?? {};
+  const command = (...more: string[]): Promise<Ended> =>
+    run(
+      [join(ROOT, 'bin/tombstone.js'), ...args, ...more],
+      { DATABASE_URL: ready.url, ...env },
+      ready.folder.root,
+    );
+  try {
+    return { json: await command('--json'), text: await command() };
+  } finally {
+    await end?.();
+  }
+}
 
-describe('an exit code of its own for', () => {
-  it.each(CASES)('%s is %i', async (_name, code, args, spoil) => {
-    const ready = await applied();
-    await spoil(ready);
-    const ended = await ready.tombstone('migrate', ...args);
-    expectSentence(ended);
-    expect(ended.code).toBe(code);
-  });
+describe('every exit code, by the real command:', () => {
+  for (const each of FAILURES) {
+    (each.skip ? it.skip : it)(`${each.exit} for ${each.name}`, async () => {
+      const { json, text } = await endsOf(each);
+      expect([json.code, text.code]).toEqual([each.exit, each.exit]);
+      const document = JSON.parse(json.out) as {
+        error?: { code: string; message: string; exitCode: number };
+      };
+      expect(document).toMatchObject(each.facts);
+      for (const { out, err } of [json, text]) expect(out + err).not.toMatch(/s3cret/);
+      const { error } = document;
+      expect(error === undefined).toBe([0, 3, 4, 5, 6].includes(each.exit));
+      if (!error) return expect(text.err).toBe('');
+      expectSentence(text);
+      expect(error.exitCode).toBe(each.exit);
+      // The help that a command without its verb prints is its sentence.
+      if (each.args.length > 1) expect(json.err).toContain(error.message);
+      return undefined;
+    });
+  }
 
-  it('a file below an applied one is 14', async () => {
-    const { folder, url, tombstone } = await project({ '002_b.sql': 'select 2;' });
-    await new Migrator({ connection: url, modules: [folder] }).up();
-    folder.write('001_a.sql', 'select 1;');
-    const ended = await tombstone('migrate', 'up');
-    expectSentence(ended, 'shop/001_a.sql');
-    expect(ended.code).toBe(14);
+  it('none is left out', () => {
+    const all = [...Object.values(EXIT), ...Object.values(EXIT_OF)];
+    expect([...new Set(FAILURES.map(({ exit }) => exit))].toSorted((a, b) => a - b)).toEqual(
+      [...new Set<number>(all)].toSorted((a, b) => a - b),
+    );
+    const codes = FAILURES.map(({ facts }) => (facts as { error?: { code: string } }).error?.code);
+    expect(codes).toEqual(expect.arrayContaining(Object.keys(EXIT_OF)));
   });
 });
 
@@ -94,7 +80,12 @@ describe('the command', () => {
     expect(JSON.parse(json.out)).toMatchObject({
       findings: [
         { exitCode: 12, file: 'shop/002_more.sql' },
-        { exitCode: 11, code: 'MIGRATION.COMMENT_CHANGED' },
+        {
+          exitCode: 11,
+          code: 'MIGRATION.COMMENT_CHANGED',
+          edited: 'comments',
+          remedy: 'restore its text, or repair',
+        },
       ],
     });
   });
@@ -149,6 +140,27 @@ describe('the command', () => {
     const json = await tombstone('migrate', 'plan', '--to', '1', '--json');
     expect(JSON.parse(json.out)).toMatchObject({ files: [{ name: 'shop/001_a.sql', transactional: true }] });
     expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
+  });
+
+  it('plan --down and --redo list what these would run', async () => {
+    const { tombstone, query } = await applied();
+    const down = await tombstone('migrate', 'plan', '--down', '--to', '0');
+    expect(down.out).toMatch(
+      /shop\/002_more\.sql +Down\n +4: drop table more;\n +ACCESS EXCLUSIVE on more\nshop\/001_items\.sql +Down\n[^]*\n2 to revert\. Nothing was run\.\n$/,
+    );
+    const redo = await tombstone('migrate', 'plan', '--redo');
+    expect(redo.out).toMatch(
+      /002_more\.sql +Down\n[^]*002_more\.sql\n[^]*1 to revert and apply again\. Nothing/,
+    );
+    const json = await tombstone('migrate', 'plan', '--down', '--steps', '1', '--json');
+    expect(JSON.parse(json.out)).toMatchObject({ files: [{ name: 'shop/002_more.sql', direction: 'down' }] });
+    for (const wrong of [
+      ['--down', '--redo'],
+      ['--redo', '--to', '1'],
+      ['--down', '--steps', '0'],
+    ])
+      expect((await tombstone('migrate', 'plan', ...wrong)).code).toBe(2);
+    expect(await query('select from schema_migrations')).toHaveLength(2);
   });
 
   it('puts the environment into files that ask for it', async () => {
@@ -212,13 +224,12 @@ describe('the table of exit codes', () => {
     for (const line of exitCodeLines()) expect(out).toContain(line);
   });
 
-  it('stands in docs/migrations.md with the same numbers', () => {
+  it('stands in docs/migrations.md with the same numbers and remedies', () => {
     const page = readFileSync(join(ROOT, 'docs/migrations.md'), 'utf8');
-    const rows = [...page.matchAll(/^\| `MIGRATION\.(\w+)` +\| (\d+) +\|/gm)].map(([, code, exit]) => [
-      `MIGRATION.${code}`,
-      Number(exit),
-    ]);
-    expect(Object.fromEntries(rows)).toEqual(EXIT_OF);
+    const rows = [...page.matchAll(/^\| `(MIGRATION\.\w+)` +\| (\d+) +\| .*? +\| (.*?) +\|$/gm)];
+    expect(Object.fromEntries(rows.map(([, code, exit]) => [code, Number(exit)]))).toEqual(EXIT_OF);
+    const remedies = rows.map(([, code, , remedy]) => [code, remedy?.replaceAll('`', '')]);
+    expect(Object.fromEntries(remedies)).toEqual(REMEDIES);
   });
 
   it('has 32 for a half-done file that is gone, and 33 for one of which nothing tells what was done', async () => {
@@ -243,16 +254,5 @@ describe('the table of exit codes', () => {
     expectSentence(doubtful, '--in-doubt done');
     expect(doubtful.code).toBe(33);
     expect((await tombstone('migrate', 'up', '--in-doubt', 'done')).code).toBe(0);
-  });
-
-  it('has 31 for a lock that is not given', async () => {
-    const { url, folder } = await project();
-    const holder = new Client({ connectionString: url });
-    await holder.connect();
-    await holder.query(`select pg_advisory_lock(${LOCK_ID})`);
-    const migrator = new Migrator({ connection: url, modules: [folder], lockTimeoutMs: 50, lockPollMs: 10 });
-    const error = await migrator.up().catch((reason: unknown) => reason);
-    await holder.end();
-    expect(EXIT_OF[(error as { code: 'MIGRATION.LOCK_TIMEOUT' }).code]).toBe(31);
   });
 });

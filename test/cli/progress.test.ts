@@ -1,8 +1,12 @@
 import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import type { StatementProgress } from 'tombstone/migrations';
 import { progressFor } from '../../src/cli/progress.ts';
 import { everyMs } from '../../src/cli/statement-progress.ts';
+import type { Ended } from '../support/command.ts';
+import { project } from './fixtures/project.ts';
 
 const EVENT: StatementProgress = {
   type: 'statement-progress',
@@ -38,3 +42,52 @@ it('a statement that takes long stands beside the bar on a terminal', () => {
   progress.end();
   expect(text()).toContain(`1/3 shop/002_index.sql ${SENTENCE}`);
 });
+
+/** Builds an index by the real command while a transaction is open whose snapshot is older, until that has been looked at. */
+async function buildBehindSnapshot(...args: string[]): Promise<Ended & { blocker: number }> {
+  const { url, tombstone, query } = await project({
+    '001_items.sql': 'create table items (id int); create table others (id int);',
+    '002_index.sql':
+      '-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently items_id on items (id);\n',
+  });
+  await tombstone('migrate', 'up', '--to', '1');
+  const report = new Client({ connectionString: url, application_name: 'nightly report' });
+  await report.connect();
+  await report.query('begin isolation level repeatable read');
+  const { rows } = await report.query<{ pid: number }>(
+    'select pg_backend_pid() as pid from others right join (select) a on true',
+  );
+  const running = tombstone('migrate', 'up', ...args);
+  const looked = `select from pg_stat_activity where datname = current_database() and application_name = 'tombstone progress'
+    and state = 'idle' and query like '%pg_stat_progress_create_index%'`;
+  while ((await query(looked)).length === 0) await sleep(50);
+  await report.query('commit');
+  await report.end();
+  return { ...(await running), blocker: rows[0]?.pid ?? 0 };
+}
+
+it('a concurrent build that waits for an old transaction names it, in text and in JSON', async () => {
+  const [text, json] = await Promise.all([buildBehindSnapshot(), buildBehindSnapshot('--json')]);
+  expect(text).toMatchObject({ code: 0, err: '' });
+  expect(text.out).toMatch(
+    new RegExp(
+      `^shop/002_index\\.sql: waiting for old snapshots 0 % for \\d+ s, blocked by ${text.blocker} nightly report \\(idle in transaction, \\d+ s\\)$`,
+      'm',
+    ),
+  );
+  expect(json.code).toBe(0);
+  const event = json.err.split('\n').find((line) => line.includes('statement-progress'));
+  expect(JSON.parse(event ?? '')).toMatchObject({
+    type: 'statement-progress',
+    name: 'shop/002_index.sql',
+    phase: 'waiting for old snapshots',
+    blockedBy: [
+      {
+        pid: json.blocker,
+        application: 'nightly report',
+        state: 'idle in transaction',
+        ms: expect.any(Number),
+      },
+    ],
+  });
+}, 60_000);

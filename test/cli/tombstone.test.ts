@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +8,7 @@ import { Client } from 'pg';
 import { LOCK_ID } from 'tombstone/migrations';
 import { startTestServer, type TestServer } from 'tombstone/testing';
 import { type Ended, ROOT, run } from '../support/command.ts';
+import { oldServer } from './fixtures/old-server.ts';
 import { expectSentence, FILES, project } from './fixtures/project.ts';
 
 describe('tombstone migrate', () => {
@@ -339,36 +339,3 @@ describe('the launcher on an old Node', () => {
     rmSync(alone, { recursive: true });
   });
 });
-
-/** Speaks just enough of the protocol to be asked for its version. */
-async function oldServer(): Promise<Server> {
-  const message = (type: string, body: Buffer): Buffer => {
-    const head = Buffer.alloc(5);
-    head.write(type);
-    head.writeInt32BE(body.length + 4, 1);
-    return Buffer.concat([head, body]);
-  };
-  const text = (...parts: string[]): Buffer => Buffer.from(`${parts.join('\0')}\0`);
-  const ready = message('Z', Buffer.from('I'));
-  const column = Buffer.concat([
-    Buffer.from([0, 1]),
-    text('version'),
-    Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 0, 25, 255, 255, 255, 255, 255, 255, 0, 0]),
-  ]);
-  const row = Buffer.concat([Buffer.from([0, 1, 0, 0, 0, 6]), Buffer.from('130022')]);
-  const server = createServer((socket) => {
-    socket.on('error', () => undefined);
-    socket.once('data', () => {
-      socket.write(Buffer.concat([message('R', Buffer.from([0, 0, 0, 0])), ready]));
-      socket.on('data', (data) => {
-        if (data[0] !== 0x51) return socket.end();
-        socket.write(
-          Buffer.concat([message('T', column), message('D', row), message('C', text('SHOW')), ready]),
-        );
-        return undefined;
-      });
-    });
-  });
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  return server;
-}

@@ -10,6 +10,8 @@ describe('the text of a back-fill', () => {
     ['key=id throttle=fast', /throttle= takes/],
     ['key=id throttle=0%', /throttle= takes/],
     ['key=id throttle=101%', /throttle= takes/],
+    ['key=id max-lag=soon', /max-lag= takes/],
+    ['key=id max-lag=50%', /max-lag= takes/],
     ['key=id passes=11', /passes= takes/],
     ['key=id speed=9', /"speed" is no option/],
     ['key=id key=id', /Write for example/],

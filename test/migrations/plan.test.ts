@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { parseMigration } from 'tombstone/migrations';
+import { parseMigration, type PlanOptions } from 'tombstone/migrations';
 import { loadParser, treesOf } from '../../src/kit/migrations/lint/build.ts';
 import { effectOf, LOCK_MODES, locksOf } from '../../src/kit/migrations/lint/locks.ts';
 import { emptyTestDatabase } from '../support/database.ts';
-import { setup } from './fixtures/shop.ts';
+import { refusal, setup } from './fixtures/shop.ts';
 
 const SCHEMA = `
 create table t (id int primary key, a int, b int, u_id int);
@@ -181,6 +181,51 @@ describe('plan', () => {
       { name: 'shop/004_own.sql', statements: [{}, { locks: [] }, { text: "select '${UNSET}';" }] },
     ]);
     expect(await migrator().plan({ to: '2' })).toHaveLength(1);
+    expect(await migrator().plan({ steps: 1 })).toMatchObject([{ name: 'shop/002_prices.sql' }]);
     expect(await tables()).toEqual(['items']);
+  });
+
+  it('lists what down and redo would run, newest first, and runs nothing', async () => {
+    const { migrator, names, tables } = await setup();
+    await migrator().up();
+    const inShort = async (options: PlanOptions): Promise<string[]> =>
+      (await migrator().plan(options)).map(({ name, direction }) => `${direction} ${name}`);
+    expect(await migrator().plan({ direction: 'down', steps: 2 })).toMatchObject([
+      {
+        name: 'shop/003_rows.sql',
+        direction: 'down',
+        statements: [
+          { line: 4, text: 'delete from items;', locks: [{ table: 'items', mode: 'ROW EXCLUSIVE' }] },
+        ],
+      },
+      {
+        name: 'shop/002_prices.sql',
+        statements: [
+          { text: 'alter table items drop price;', locks: [{ table: 'items', mode: 'ACCESS EXCLUSIVE' }] },
+        ],
+      },
+    ]);
+    expect(await inShort({ direction: 'down' })).toEqual(['down shop/003_rows.sql']);
+    expect(await inShort({ direction: 'down', to: '2' })).toEqual(['down shop/003_rows.sql']);
+    expect(await inShort({ direction: 'down', to: 0 })).toHaveLength(3);
+    expect(await inShort({ direction: 'redo' })).toEqual(['down shop/003_rows.sql', 'up shop/003_rows.sql']);
+    expect([await names(), await tables()]).toMatchObject([{ length: 3 }, ['items']]);
+  });
+
+  it('refuses what down would refuse', async () => {
+    const { migrator, folder } = await setup({ '001_a.sql': 'select 1;' });
+    await migrator().up();
+    for (const direction of ['down', 'redo'] as const)
+      expect(await refusal(migrator().plan({ direction }))).toMatchObject({ code: 'MIGRATION.IRREVERSIBLE' });
+    expect(await refusal(migrator().plan({ direction: 'down', to: '7' }))).toMatchObject({
+      code: 'MIGRATION.NO_SUCH_FILE',
+    });
+    folder.write('002_half.sql', '-- +goose NO TRANSACTION\n-- +goose Up\nselect 1;\nselect nothing;\n');
+    await refusal(migrator().up());
+    expect(await refusal(migrator().plan({ direction: 'down' }))).toMatchObject({
+      code: 'MIGRATION.UNFINISHED',
+    });
+    // What up would do is go on behind the statement that is done.
+    expect(await migrator().plan()).toMatchObject([{ statements: [{ isDone: true }, { isDone: false }] }]);
   });
 });

@@ -2,6 +2,7 @@ import type { MigrationEvent } from './events.ts';
 import { type Loaded, type MigrationFile, parseAll, readMigrations } from './files.ts';
 import { createLedger, hasLedger, PEEK } from './ledger.ts';
 import { inLockedTransaction, inTransaction, type LockOptions, underLock } from './lock.ts';
+import { SUSPECT_IDLE_MS } from './lock-holder.ts';
 import type { MigratorOptions } from './options.ts';
 import { Session } from './session.ts';
 import { type Timeouts, timeoutsWith } from './timeouts.ts';
@@ -77,10 +78,11 @@ export class Access {
   }
 
   get lock(): LockOptions {
-    const { lockTimeoutMs = 600_000, lockPollMs = 500 } = this.options;
+    const { lockTimeoutMs = 600_000, lockPollMs = 500, suspectIdleMs = SUSPECT_IDLE_MS } = this.options;
     return {
       timeoutMs: lockTimeoutMs,
       pollMs: lockPollMs,
+      suspectIdleMs,
       onWait: (ms, holder) => this.tell({ type: 'waiting-for-lock', ms, holder }),
     };
   }

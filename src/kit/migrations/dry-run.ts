@@ -1,6 +1,17 @@
+import type { Direction } from './execution.ts';
 import type { MigrationFile } from './files.ts';
+import type { JournalRow } from './journal.ts';
 import { loadParser, treesOf } from './lint/build.ts';
 import { effectOf, locksOf, type TableLock } from './lint/locks.ts';
+import type { DownOptions, UpOptions } from './plan.ts';
+import { progressOf } from './resume.ts';
+import { stepsOf } from './step.ts';
+
+/** Of which run the plan is wanted; without a direction of `up`. */
+export type PlanOptions =
+  | ({ readonly direction?: 'up' } & Omit<UpOptions, 'inDoubt' | 'waive'>)
+  | ({ readonly direction: 'down' } & Omit<DownOptions, 'inDoubt'>)
+  | { readonly direction: 'redo' };
 
 /** A statement that would run, as it is written. */
 export interface PlannedStatement {
@@ -9,11 +20,14 @@ export interface PlannedStatement {
   readonly locks: readonly TableLock[];
   /** Whether it writes a whole table anew or reads all of it, where the text tells. */
   readonly effect: 'rewrites' | 'scans' | undefined;
+  /** An interrupted run has done it, so it would not run again; only in NO TRANSACTION files. */
+  readonly isDone: boolean;
 }
 
 /** A file that would run. */
 export interface PlannedFile {
   readonly name: string;
+  readonly direction: Direction;
   readonly transactional: boolean;
   readonly statements: readonly PlannedStatement[];
 }
@@ -24,16 +38,23 @@ export interface PlannedFile {
  */
 export async function planned(
   files: readonly MigrationFile[],
-  direction: 'up' | 'down',
+  direction: Direction,
+  journal: readonly JournalRow[],
 ): Promise<PlannedFile[]> {
   const parse = await loadParser();
   return files.map((file) => {
     const { statements: trees } = treesOf({ ...file, up: file[direction] ?? [] }, parse);
-    const statements = (file[direction] ?? []).map(({ text, line }) => {
+    const done = doneIn(file, direction, journal);
+    const statements = (file[direction] ?? []).map(({ text, line }, index) => {
       const own = trees.filter((tree) => tree.line === line && tree.source === text);
       const locks = own.flatMap((tree) => locksOf(tree).filter(({ table }) => !tree.created.has(table)));
-      return { line, text, locks, effect: own.map(effectOf).find(Boolean) };
+      return { line, text, locks, effect: own.map(effectOf).find(Boolean), isDone: index < done };
     });
-    return { name: file.name, transactional: file.transactional, statements };
+    return { name: file.name, direction, transactional: file.transactional, statements };
   });
+}
+
+function doneIn(file: MigrationFile, direction: Direction, journal: readonly JournalRow[]): number {
+  const rows = journal.filter((row) => row.filename === file.name && row.direction === direction);
+  return rows.length === 0 ? 0 : progressOf(file, stepsOf(file, direction), rows).done;
 }

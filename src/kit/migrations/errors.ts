@@ -32,17 +32,23 @@ export type MigrationErrorCode =
   | 'MIGRATION.SCRATCH'
   | 'MIGRATION.RESET_REFUSED';
 
+/** What a program may want to know of an error besides code and file. No value of a row, no statement with values. */
+export type ErrorDetails = Readonly<Record<string, unknown>>;
+
 /** Base of the engine's errors. The message says what to do next and holds no password and no value of a row. */
 export class MigrationError extends Error {
   override readonly name: string = 'MigrationError';
   readonly code: MigrationErrorCode;
   /** The file as the ledger names it, where the error is about one file. */
   readonly file: string | undefined;
+  /** The same facts as the message, for programs: lines, SQLSTATE, files that were applied before, who blocks. */
+  readonly details: ErrorDetails;
 
-  constructor(code: MigrationErrorCode, message: string, file?: string) {
+  constructor(code: MigrationErrorCode, message: string, file?: string, details: ErrorDetails = {}) {
     super(message);
     this.code = code;
     this.file = file;
+    this.details = details;
   }
 }
 
@@ -54,7 +60,7 @@ export class MigrationSyntaxError extends MigrationError {
   readonly column: number;
 
   constructor(file: string, line: number, column: number, problem: string) {
-    super('MIGRATION.SYNTAX', `${file}:${line}:${column}: ${problem}`, file);
+    super('MIGRATION.SYNTAX', `${file}:${line}:${column}: ${problem}`, file, { line, column });
     this.line = line;
     this.column = column;
   }
@@ -90,7 +96,8 @@ export class ChecksumMismatchError extends MigrationError {
 
   constructor(file: string, recorded: string, found: string, kind: EditKind = 'statements') {
     const [code, what, remedy] = EDITS[kind];
-    super(code, `${file} ${what}.\n  recorded ${recorded}\n  found    ${found}\n${remedy}`, file);
+    const message = `${file} ${what}.\n  recorded ${recorded}\n  found    ${found}\n${remedy}`;
+    super(code, message, file, { edited: kind, recorded, found });
     this.recorded = recorded;
     this.found = found;
     this.kind = kind;
@@ -104,6 +111,14 @@ export interface Outcome {
   readonly done: readonly string[];
   /** A sentence about the file that failed. */
   readonly left: string;
+  /** How much of a NO TRANSACTION file stays done; undefined where that is not known, or the file has a transaction. */
+  readonly statements?: StatementCount | undefined;
+}
+
+/** Statements of one direction of a file. */
+export interface StatementCount {
+  readonly done: number;
+  readonly of: number;
 }
 
 /** A statement failed. What the failing file had done is rolled back, unless it is a NO TRANSACTION file. */
@@ -118,14 +133,15 @@ export class MigrationFailedError extends MigrationError {
     file: string,
     line: number,
     reason: { sqlState?: string | undefined; sentence: string },
-    { direction, done, left }: Outcome,
+    { direction, done, left, statements }: Outcome,
   ) {
     const verb = direction === 'up' ? 'Applied' : 'Reverted';
     const before =
       done.length === 0
         ? `No file was ${verb.toLowerCase()} before it.`
         : `${verb} before it: ${done.join(', ')}.`;
-    super('MIGRATION.FAILED', `${file}:${line}: ${reason.sentence}\n${left} ${before}`, file);
+    const facts = { line, sqlState: reason.sqlState, direction, done, statements };
+    super('MIGRATION.FAILED', `${file}:${line}: ${reason.sentence}\n${left} ${before}`, file, facts);
     this.line = line;
     this.sqlState = reason.sqlState;
     this.done = done;

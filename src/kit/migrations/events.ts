@@ -1,4 +1,5 @@
 import type { BackfillEvent } from './backfill/event.ts';
+import type { ReplicaEvent } from './backfill/replicas.ts';
 import type { MigrationNote } from './files.ts';
 import type { LockHolder } from './lock-holder.ts';
 import type { StatementProgress } from './progress/statement-progress.ts';
@@ -30,7 +31,8 @@ export type ExecutionEvent =
       /** Null when its name holds a value of the environment, which is shown to nobody. */
       readonly index: string | null;
     }
-  | BackfillEvent;
+  | BackfillEvent
+  | ReplicaEvent;
 
 /** What a run tells while it goes on. */
 export type MigrationEvent =

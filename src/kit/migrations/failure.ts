@@ -25,7 +25,7 @@ export function failure(
   file: MigrationFile,
   statement: Statement,
   error: unknown,
-  { direction, done, left }: Omit<Outcome, 'left'> & { readonly left?: string },
+  { direction, done, left, statements }: Omit<Outcome, 'left'> & { readonly left?: string },
 ): MigrationFailedError {
   // A broken socket has a code too, such as EPIPE, which looks like a SQLSTATE and is none.
   const refusal = error instanceof DatabaseError ? error : undefined;
@@ -37,7 +37,7 @@ export function failure(
     file.name,
     statement.line + lineInside(statement.text, refusal),
     { sqlState, sentence: `${sentence} [${sqlState ?? 'no answer'}].` },
-    { direction, done, left: left ?? leftBy(file, refusal !== undefined) },
+    { direction, done, left: left ?? leftBy(file, refusal !== undefined), statements },
   );
 }
 
@@ -45,12 +45,17 @@ export function failure(
 export function notUsable(
   file: MigrationFile,
   statement: Statement,
-  { direction, done }: Omit<Outcome, 'left'>,
-  left: string,
+  { direction, done }: Pick<Outcome, 'direction' | 'done'>,
+  { left, statements }: Pick<Outcome, 'left' | 'statements'>,
 ): MigrationFailedError {
   const sentence =
     'The statement went through, but no valid index of that name is on that table. Another relation has the name: choose a different one.';
-  return new MigrationFailedError(file.name, statement.line, { sentence }, { direction, done, left });
+  return new MigrationFailedError(
+    file.name,
+    statement.line,
+    { sentence },
+    { direction, done, left, statements },
+  );
 }
 
 function sentenceFor({ code = '', message, constraint }: DatabaseError, isSecret: boolean): string {

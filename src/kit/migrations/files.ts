@@ -126,6 +126,7 @@ function duplicates(files: readonly MigrationFile[]): MigrationError[] {
       'MIGRATION.DUPLICATE_VERSION',
       `${before.name} and ${file.name} have the same number. Give the one that is not applied anywhere the next free number.`,
       file.name,
+      { other: before.name },
     );
   });
 }

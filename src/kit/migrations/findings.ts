@@ -107,6 +107,7 @@ export function orderFindings(files: readonly MigrationFile[], rows: readonly Le
         'MIGRATION.OUT_OF_ORDER',
         `${file.name} is pending although ${lastApplied.name} is applied. ${remedy}`,
         file.name,
+        { behind: lastApplied.name },
       ),
     ];
   });
@@ -125,5 +126,6 @@ function renamed(from: string, to: string): MigrationError {
     'MIGRATION.RENAMED',
     `${from} was applied and now has the name ${to}. Give it its name back, or accept the new one with "migrate repair" and this file.`,
     to,
+    { recorded: from },
   );
 }

@@ -73,6 +73,8 @@ export async function dropRemains(session: Session, { schema, name, builder }: F
     throw new MigrationError(
       'MIGRATION.IN_DOUBT',
       `The session with pid ${builder} is building the index ${full} at this moment. Run again when it has ended.`,
+      undefined,
+      { pid: builder },
     );
   }
   await session.run(`drop index concurrently if exists ${full}`);

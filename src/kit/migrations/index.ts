@@ -1,6 +1,7 @@
 export { Backfills, type BackfillStatus } from './backfill/backfills.ts';
 export { BackfillUnverifiedError } from './backfill/errors.ts';
 export type { BackfillEvent } from './backfill/event.ts';
+export type { ReplicaEvent } from './backfill/replicas.ts';
 export type { Differences } from './backfill/ledger.ts';
 export type { BaselineOptions } from './baseline.ts';
 export {
@@ -22,15 +23,17 @@ export { readSchema } from './drift/read-schema.ts';
 export type { SchemaDescription, SchemaObject } from './drift/description.ts';
 export { describeDifference, differenceOf, type SchemaDifference } from './drift/difference.ts';
 export { type Drift, type DriftFinding, type DriftOptions, findDrift } from './drift/drift.ts';
-export type { PlannedFile, PlannedStatement } from './dry-run.ts';
+export type { PlannedFile, PlannedStatement, PlanOptions } from './dry-run.ts';
 export { createMigration, type NewMigration } from './create.ts';
 export {
   ChecksumMismatchError,
   type EditKind,
+  type ErrorDetails,
   MigrationError,
   type MigrationErrorCode,
   MigrationFailedError,
   MigrationSyntaxError,
+  type StatementCount,
 } from './errors.ts';
 export type { MigrationOrder } from './file-name.ts';
 export { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';

@@ -116,5 +116,6 @@ function ledgerError(sqlState = '', file?: string): MigrationError {
     'MIGRATION.LEDGER',
     `The ledger public.schema_migrations cannot be used${file ? ` for ${file}` : ''} [${sqlState}]. ${reason}`,
     file,
+    { sqlState },
   );
 }

@@ -16,6 +16,7 @@ export function refuseLockBreakers(files: readonly MigrationFile[]): void {
       `${file.name}:${breaker.line}: DISCARD ALL and pg_advisory_unlock_all() give the lock of this run away. ` +
         'Remove the statement: the session is reset after each file anyway.',
       file.name,
+      { line: breaker.line },
     );
   }
 }

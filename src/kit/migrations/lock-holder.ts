@@ -21,7 +21,7 @@ export interface LockHolder {
 type Row = Omit<LockHolder, 'suspicion'>;
 
 /** A run is idle for no longer than a round trip; this long, and its program is gone or stopped. */
-const TOO_IDLE_SECONDS = 60;
+export const SUSPECT_IDLE_MS = 60_000;
 
 const HOLDER = `select l.pid, a.application_name as application, a.state, a.query,
     extract(epoch from clock_timestamp() - a.backend_start)::float8 as "ageSeconds",
@@ -32,21 +32,33 @@ const HOLDER = `select l.pid, a.application_name as application, a.state, a.quer
     and l.classid = ($1::int8 >> 32)::int8::oid and l.objid = ($1::int8 & 4294967295)::int8::oid
   limit 1`;
 
-/** Finds who holds the advisory lock in this database. */
-export async function lockHolder(session: Session, lockId: string): Promise<LockHolder | undefined> {
+/**
+ * Finds who holds the advisory lock in this database.
+ *
+ * @param suspectIdleMs after how long an idle holder is suspected of being dead.
+ */
+export async function lockHolder(
+  session: Session,
+  lockId: string,
+  suspectIdleMs: number,
+): Promise<LockHolder | undefined> {
   const [row] = await session.query<Row>(HOLDER, [lockId]);
   if (!row) return undefined;
   // Another role's query is hidden unless this one may read all statistics.
   const isVisible = row.query !== null && row.query !== '<insufficient privilege>';
-  return { ...row, query: isVisible ? shortSql(row.query ?? '') : null, suspicion: suspicionOf(row) };
+  return {
+    ...row,
+    query: isVisible ? shortSql(row.query ?? '') : null,
+    suspicion: suspicionOf(row, suspectIdleMs),
+  };
 }
 
-function suspicionOf({ pid, state, stateSeconds, application }: Row): string | null {
+function suspicionOf({ pid, state, stateSeconds, application }: Row, idleMs: number): string | null {
   if (pid === null) return 'No session holds it but a prepared transaction; look into pg_prepared_xacts.';
-  const seconds = Math.round(stateSeconds ?? 0);
-  if (!state?.startsWith('idle') || seconds < TOO_IDLE_SECONDS) return null;
+  const since = stateSeconds ?? 0;
+  if (!state?.startsWith('idle') || since * 1000 < idleMs) return null;
   const who = application ? ` (${application})` : '';
-  return `It has been ${state} for ${seconds} s, so its program${who} is probably gone: select pg_terminate_backend(${pid}).`;
+  return `It has been ${state} for ${Math.round(since)} s, so its program${who} is probably gone: select pg_terminate_backend(${pid}).`;
 }
 
 /** The holder in one sentence. */

@@ -13,6 +13,8 @@ export class LockTimeoutError extends MigrationError {
       'MIGRATION.LOCK_TIMEOUT',
       `Another migration run has held the lock for ${Math.round(waitedMs / 1000)} s.${who}\n` +
         'Wait for it, or end its session with pg_terminate_backend; the next run goes on behind it.',
+      undefined,
+      { waitedMs: Math.round(waitedMs), holder },
     );
     this.holder = holder;
   }

@@ -11,6 +11,8 @@ export interface LockOptions {
   /** Give up after this many milliseconds. */
   readonly timeoutMs: number;
   readonly pollMs: number;
+  /** After how long an idle holder is suspected of being dead. */
+  readonly suspectIdleMs: number;
   /** Called at every poll that found the lock taken. */
   onWait(waitedMs: number, holder: LockHolder | undefined): void;
 }
@@ -42,13 +44,13 @@ export async function beginLocked(session: Session, options: LockOptions): Promi
 
 async function poll(
   session: Session,
-  { timeoutMs, pollMs, onWait }: LockOptions,
+  { timeoutMs, pollMs, suspectIdleMs, onWait }: LockOptions,
   take: () => Promise<boolean>,
 ): Promise<void> {
   const start = performance.now();
   for (;;) {
     if (await take()) return;
-    const holder = await lockHolder(session, LOCK_ID);
+    const holder = await lockHolder(session, LOCK_ID, suspectIdleMs);
     const waited = performance.now() - start;
     if (waited >= timeoutMs) throw new LockTimeoutError(waited, holder);
     onWait(waited, holder);

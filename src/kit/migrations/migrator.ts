@@ -1,6 +1,6 @@
 import { Access } from './access.ts';
 import { type BaselineOptions, planBaseline, writeBaseline } from './baseline.ts';
-import { type PlannedFile, planned } from './dry-run.ts';
+import { type PlannedFile, type PlanOptions, planned } from './dry-run.ts';
 import { MigrationError } from './errors.ts';
 import type { Direction } from './execution.ts';
 import { type MigrationFile, parseAll, parsePending } from './files.ts';
@@ -49,14 +49,22 @@ export class Migrator {
     return this.#run('down', (files, rows) => planDown(files, rows, options), options);
   }
 
-  /** What `up` would run, in order, with the locks that each statement takes. Reads only, and needs no values. */
-  async plan(options: UpOptions = {}): Promise<PlannedFile[]> {
-    const files = await this.#access.reading(async (session, all) => {
-      const rows = await readLedger(session);
+  /**
+   * What `up`, `down` or `redo` would run, in order, with the locks that each statement takes. Reads only, and needs no values.
+   *
+   * @throws MigrationError what the run would refuse before its first statement.
+   */
+  async plan(options: PlanOptions = {}): Promise<PlannedFile[]> {
+    const { direction = 'up' } = options;
+    const first = direction === 'up' ? 'up' : 'down';
+    const { files, journal } = await this.#access.reading(async (session, all) => {
+      const { rows, journal: left } = await recorded(session);
       verifyFiles(all, rows, this.#access.modules);
-      return orderedUp(all, rows, options);
+      verifyJournal(all, left, this.#access.modules, first);
+      return { files: filesOf(all, rows, options), journal: left };
     });
-    return planned(files, 'up');
+    const plan = await planned(files, first, journal);
+    return direction === 'redo' ? [...plan, ...(await planned(files, 'up', journal))] : plan;
   }
 
   /** Every file and every ledger row with its state; reads only, and reports what `up` would refuse. */
@@ -205,6 +213,11 @@ export class Migrator {
 function orderedUp(files: MigrationFile[], rows: LedgerRow[], options: UpOptions): MigrationFile[] {
   verifyOrder(files, rows);
   return planUp(files, rows, options);
+}
+
+function filesOf(files: MigrationFile[], rows: LedgerRow[], options: PlanOptions): MigrationFile[] {
+  if (options.direction === 'redo') return planDown(files, rows, {});
+  return options.direction === 'down' ? planDown(files, rows, options) : orderedUp(files, rows, options);
 }
 
 async function recorded(session: Session): Promise<{ rows: LedgerRow[]; journal: JournalRow[] }> {

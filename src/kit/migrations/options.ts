@@ -14,6 +14,8 @@ export interface MigratorOptions {
   readonly lockTimeoutMs?: number;
   /** How often to ask for the lock, in milliseconds. Default 500. */
   readonly lockPollMs?: number;
+  /** How long the holder of the lock may be idle before its program is suspected of being gone, in milliseconds. Default 60,000. */
+  readonly suspectIdleMs?: number;
   /** How long statements wait for locks and run, and how often a file is tried again. */
   readonly timeouts?: TimeoutOptions;
   /** Values for `-- +goose ENVSUB ON`. The engine never reads the environment; without this no variable is set. */

@@ -16,6 +16,8 @@ export async function onOwnTable<T>(table: string, work: () => Promise<T>): Prom
     throw new MigrationError(
       'MIGRATION.LEDGER',
       `The table ${table} cannot be used [${code}]. Grant this role the right to create, read and write it, and take out of the files what touches it.`,
+      undefined,
+      { sqlState: code },
     );
   }
 }

@@ -79,6 +79,7 @@ export async function isDone(
       `${startedAt.toISOString()} by a run that was interrupted, and nothing tells whether it was done.${look} ` +
       `Look at the database, then run with --in-doubt done to go on behind it, or with --in-doubt again to run it again.`,
     file.name,
+    { line: step.statement.line, statement: step.entry.statement },
   );
 }
 

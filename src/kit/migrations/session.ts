@@ -238,7 +238,8 @@ const BY_CODE: Readonly<Record<string, readonly [MigrationErrorCode, string]>> =
 function connectionError(error: unknown, target: string): MigrationError {
   const code = codeOf(error);
   const known = BY_CODE[code];
-  if (known) return new MigrationError(known[0], `The server ${target} ${known[1]}`);
+  if (known)
+    return new MigrationError(known[0], `The server ${target} ${known[1]}`, undefined, { reason: code });
   // The driver notices by itself that it has no password to answer with, and gives that error no code.
   if (error instanceof Error && /^SASL: .*password must be a/.test(error.message)) {
     return new MigrationError(
@@ -249,6 +250,8 @@ function connectionError(error: unknown, target: string): MigrationError {
   return new MigrationError(
     'MIGRATION.UNREACHABLE',
     `The server ${target} cannot be reached (${code}). Check that it runs, and host and port in the URL.`,
+    undefined,
+    { reason: code },
   );
 }
 

@@ -1,6 +1,7 @@
 import { DatabaseError } from 'pg';
 import { Backfill } from './backfill/run.ts';
 import { invalidIndexesOf } from './index-remains.ts';
+import type { Outcome } from './errors.ts';
 import { isConfirmed, prepare } from './evidence.ts';
 import { type Execution, withRetries } from './execution.ts';
 import { failure, notUsable } from './failure.ts';
@@ -13,6 +14,8 @@ import { timeoutSettings } from './timeouts.ts';
 
 /** Kinds that wait for every old transaction: a timeout would only leave an invalid index behind. */
 const UNLIMITED = new Set<StatementKind['kind']>(['create-index', 'drop-index', 'reindex', 'detach']);
+
+type Left = Pick<Outcome, 'left' | 'statements'>;
 
 /** Runs the statements of one NO TRANSACTION file, and keeps their journal. */
 export class StatementRunner {
@@ -88,7 +91,7 @@ export class StatementRunner {
     if (isTraceable) await this.#journal.start(entry);
     await this.#send(step, instead ?? statement.text);
     if (!(await isConfirmed(session, kind)))
-      throw notUsable(this.#file, statement, this.#execution, this.#describe(entry.statement - 1));
+      throw notUsable(this.#file, statement, this.#execution, this.#left(entry.statement - 1));
     await this.#journal.finish(entry);
     if (isUnlimited) await session.set(timeoutSettings({ ...timeouts, ...this.#file.timeouts }));
   }
@@ -110,12 +113,12 @@ export class StatementRunner {
       await this.#execution.session.run(text);
     } catch (error) {
       const left = await this.#leftBy(step, error);
-      throw failure(this.#file, { ...step.statement, text }, error, { ...this.#execution, left });
+      throw failure(this.#file, { ...step.statement, text }, error, { ...this.#execution, ...left });
     }
   }
 
-  /** What stays of the file, in a sentence; undefined when there is no connection left to ask. */
-  async #leftBy(step: Step, error: unknown): Promise<string | undefined> {
+  /** What stays of the file; undefined when there is no connection left to ask. */
+  async #leftBy(step: Step, error: unknown): Promise<Left | undefined> {
     const { session } = this.#execution;
     const { entry } = step;
     if (!(error instanceof DatabaseError)) return undefined;
@@ -123,19 +126,21 @@ export class StatementRunner {
       await session.reset();
       this.#isSessionLost = true;
       await this.#journal.undo(entry);
-      return this.#describe(await this.#journal.done(entry)) + (await this.#remains(step));
+      const { left, statements } = this.#left(await this.#journal.done(entry));
+      return { left: left + (await this.#remains(step)), statements };
     } catch {
       return undefined;
     }
   }
 
-  #describe(done: number): string {
+  #left(done: number): Left {
     const total = this.#steps.length;
     const next = this.#steps[done]?.statement.line;
     const some = done === 1 ? 'Statement 1 of' : `Statements 1 to ${done} of`;
     const what =
       done === 0 ? 'Nothing of it is done' : `${some} ${total} ${done === 1 ? 'stays' : 'stay'} done`;
-    return `This NO TRANSACTION file has no transaction. ${what}; the next run goes on at line ${next}.`;
+    const left = `This NO TRANSACTION file has no transaction. ${what}; the next run goes on at line ${next}.`;
+    return { left, statements: { done, of: total } };
   }
 
   async #remains({ kind, statement }: Step): Promise<string> {

@@ -35,7 +35,9 @@ export function substitute(
     for (const each of statement.substitutions) {
       const refuse = (problem: string): never => {
         const line = statement.line + lines(statement.text.slice(0, each.start));
-        throw new MigrationError('MIGRATION.VARIABLE', `${file.name}:${line}: ${problem}`, file.name);
+        throw new MigrationError('MIGRATION.VARIABLE', `${file.name}:${line}: ${problem}`, file.name, {
+          line,
+        });
       };
       text += statement.text.slice(at, each.start) + textOf(each, variables, refuse);
       at = each.end;
@@ -46,6 +48,7 @@ export function substitute(
         'MIGRATION.VARIABLE',
         `${file.name}:${statement.line}: A value brings a COMMIT or its like into this statement. Correct the variable.`,
         file.name,
+        { line: statement.line },
       );
     const { line, directive } = statement;
     return { text, line, written: statement.text, ...(directive && { directive }) };

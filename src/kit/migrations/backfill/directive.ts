@@ -4,7 +4,7 @@ import { type Directive, syntaxError } from '../directive.ts';
 export type Throttle =
   { readonly kind: 'pause'; readonly ms: number } | { readonly kind: 'share'; readonly percent: number };
 
-/** `-- +tombstone backfill table=users key=id batch=1000 throttle=50% passes=3`, above the statement of one batch. */
+/** `-- +tombstone backfill table=users key=id batch=1000 throttle=50% max-lag=5s passes=3`, above the statement of one batch. */
 export interface BackfillDirective {
   readonly kind: 'backfill';
   /** As the file writes it. */
@@ -14,6 +14,8 @@ export interface BackfillDirective {
   /** Keys in a batch. */
   readonly batch: number;
   readonly throttle: Throttle | undefined;
+  /** How far standbys may be behind before the next batch; undefined: nobody looks. */
+  readonly maxLagMs: number | undefined;
   /** How often a run goes through the table before it gives up because rows are still missing. */
   readonly passes: number;
 }
@@ -32,7 +34,7 @@ export const SIDES: readonly Side[] = ['missing', 'unexpected', 'different'];
 const IDENTIFIER = String.raw`(?:[A-Za-z_][\w$]*|"(?:[^"]|"")+")`;
 const COLUMN = new RegExp(`^${IDENTIFIER}$`);
 const TABLE = new RegExp(`^${IDENTIFIER}(?:\\.${IDENTIFIER})?$`);
-const PAIR = /(\w+)=((?:"(?:[^"]|"")*"|[^\s"])+)(?:\s+|$)/y;
+const PAIR = /([\w-]+)=((?:"(?:[^"]|"")*"|[^\s"])+)(?:\s+|$)/y;
 const MAX_BATCH = 100_000;
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, min: 60_000 };
 
@@ -45,7 +47,14 @@ export function readBackfill(file: string, directive: Directive): BackfillDirect
     throw refuse(
       `${unknown ? `"${unknown}" is no option. ` : ''}Write for example "-- +tombstone backfill table=users key=id batch=1000".`,
     );
-  const { table = '', key = '', batch = '1000', throttle, passes = '1' } = Object.fromEntries(options);
+  const {
+    table = '',
+    key = '',
+    batch = '1000',
+    throttle,
+    passes = '1',
+    ...rest
+  } = Object.fromEntries(options);
   if (!TABLE.test(table)) throw refuse('table= takes the name of a table, such as users or public.users.');
   if (key.includes(','))
     throw refuse('A back-fill is cut by one column. Name one that is unique and NOT NULL by itself.');
@@ -53,11 +62,15 @@ export function readBackfill(file: string, directive: Directive): BackfillDirect
   const pause = throttle === undefined ? undefined : throttleOf(throttle);
   if (throttle !== undefined && !pause)
     throw refuse('throttle= takes a pause such as 200ms, or a share of the time such as 50%.');
+  const maxLag = rest['max-lag'];
+  const maxLagMs = maxLag === undefined ? undefined : timeOf(maxLag);
+  if (maxLag !== undefined && maxLagMs === undefined)
+    throw refuse('max-lag= takes how far standbys may be behind, such as 5s.');
   const size = countOf(batch, MAX_BATCH);
   if (size === undefined) throw refuse(`batch= takes a number of keys from 1 to ${MAX_BATCH}.`);
   const rounds = countOf(passes, 10);
   if (rounds === undefined) throw refuse('passes= takes a number from 1 to 10.');
-  return { kind: 'backfill', table, key, batch: size, throttle: pause, passes: rounds };
+  return { kind: 'backfill', table, key, batch: size, throttle: pause, maxLagMs, passes: rounds };
 }
 
 /** @throws MigrationSyntaxError */
@@ -71,7 +84,7 @@ export function readVerify(file: string, directive: Directive): VerifyDirective 
   );
 }
 
-const OPTIONS = new Set(['table', 'key', 'batch', 'throttle', 'passes']);
+const OPTIONS = new Set(['table', 'key', 'batch', 'throttle', 'max-lag', 'passes']);
 
 /** Undefined for a text that is not a list of pairs, or names one twice. */
 function pairsOf(text: string): Map<string, string> | undefined {
@@ -86,11 +99,15 @@ function pairsOf(text: string): Map<string, string> | undefined {
 }
 
 function throttleOf(text: string): Throttle | undefined {
-  const [, amount, unit = ''] = /^(\d{1,6})(ms|s|min|%)$/.exec(text) ?? [];
-  if (amount === undefined) return undefined;
-  if (unit !== '%') return { kind: 'pause', ms: Number(amount) * (UNITS[unit] ?? 1) };
-  const percent = countOf(amount, 100);
+  const ms = timeOf(text);
+  if (ms !== undefined) return { kind: 'pause', ms };
+  const percent = text.endsWith('%') ? countOf(text.slice(0, -1), 100) : undefined;
   return percent === undefined ? undefined : { kind: 'share', percent };
+}
+
+function timeOf(text: string): number | undefined {
+  const [, amount, unit = ''] = /^(\d{1,6})(ms|s|min)$/.exec(text) ?? [];
+  return amount === undefined ? undefined : Number(amount) * (UNITS[unit] ?? 1);
 }
 
 function countOf(text: string, most: number): number | undefined {

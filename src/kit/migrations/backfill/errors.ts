@@ -14,6 +14,7 @@ export class BackfillUnverifiedError extends MigrationError {
       `${file}:${line}: the back-fill is not verified: ${describeDifferences(differences)}. ` +
         'Correct the data or the statement, then run "migrate up" again: it goes through the table once more and verifies again.',
       file,
+      { line, differences },
     );
     this.differences = differences;
   }
@@ -35,5 +36,6 @@ export function paused({ filename, passRows }: Pick<BackfillRow, 'filename' | 'p
     `The back-fill of ${filename} is paused; ${passRows} rows of this pass are done and stay done. ` +
       `Run "migrate backfill resume ${filename}", then "migrate up": it goes on behind them.`,
     filename,
+    { passRows },
   );
 }

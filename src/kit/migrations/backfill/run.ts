@@ -13,6 +13,7 @@ import type { BackfillDirective } from './directive.ts';
 import { BackfillUnverifiedError, paused } from './errors.ts';
 import { beginBackfill, type BackfillRow, readBackfills, recordVerification } from './ledger.ts';
 import { Pace, pauseFor } from './pace.ts';
+import { type ReplicaEvent, Replicas } from './replicas.ts';
 import { findSource, type Source } from './source.ts';
 import { isClean, verify } from './verification.ts';
 
@@ -99,10 +100,12 @@ export class Backfill {
 
   async #copy(from: BackfillRow, source: Source): Promise<BackfillRow> {
     const { throttle } = this.#directive;
+    const replicas = this.#replicas();
     const batches = new Batches(this.#file, this.#execution, this.#step, this.#directive, source.type);
     const pace = new Pace();
     let row = from;
     while (!row.copiedAt) {
+      await replicas?.wait((event) => this.#behind(event));
       const { read, written, cursor, ms, isLast } = await batches.next(row);
       row = {
         ...row,
@@ -119,6 +122,20 @@ export class Backfill {
       if (pauseMs > 0) await sleep(pauseMs);
     }
     return row;
+  }
+
+  #replicas(): Replicas | undefined {
+    const { maxLagMs } = this.#directive;
+    if (maxLagMs === undefined) return undefined;
+    const place = { file: this.#file.name, line: this.#step.statement.line };
+    return new Replicas(this.#execution.session, place, maxLagMs);
+  }
+
+  /** A wait may last, so that a pause has to end it. */
+  async #behind(event: ReplicaEvent): Promise<void> {
+    this.#execution.tell(event);
+    const row = await this.#read();
+    if (row.pausedAt) throw paused(row);
   }
 
   /** Verified, and the statements are done: both in one transaction, because a contract step relies on the first. */

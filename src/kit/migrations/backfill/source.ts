@@ -45,7 +45,9 @@ export async function findSource(
   const [look] = await session.query<Look>(LOOK, [table, key]);
   const problem = look ? problemOf(look, table, key) : undefined;
   if (problem)
-    throw new MigrationError('MIGRATION.UNSUPPORTED', `${place.file}:${place.line}: ${problem}`, place.file);
+    throw new MigrationError('MIGRATION.UNSUPPORTED', `${place.file}:${place.line}: ${problem}`, place.file, {
+      line: place.line,
+    });
   const type = look?.type ?? '';
   return { type, estimate: await estimateOf(session, type, look?.tuples ?? 0, table, key) };
 }

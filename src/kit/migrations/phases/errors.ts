@@ -22,6 +22,7 @@ export class ContractRefusedError extends MigrationError {
       `${file} is a contract step and cannot be applied yet: ${describe(hindrances)}. ` +
         `Upgrade or end that code, finish those back-fills, and run again; or run with --waive ${file} --reason "…", which is recorded. ${before}`,
       file,
+      { hindrances, done },
     );
     this.hindrances = hindrances;
   }

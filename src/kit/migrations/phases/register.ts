@@ -91,6 +91,7 @@ async function sendBeat(run: Run, beat: Beat): Promise<void> {
     `${beat.service} ${beat.version} is too old for this database: ${floor.filename} needs ${floor.needs} or newer. ` +
       'Deploy newer code, or revert that file; when its run was interrupted, run "migrate up" first.',
     floor.filename,
+    { service: beat.service, version: beat.version, needs: floor.needs },
   );
 }
 

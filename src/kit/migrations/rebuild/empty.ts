@@ -91,6 +91,8 @@ async function empty(session: Session): Promise<void> {
     throw new MigrationError(
       'MIGRATION.SCRATCH',
       `The scratch database could not be emptied [${error.code}]. Make the role the owner of its schema public, and empty it by hand.`,
+      undefined,
+      { sqlState: error.code },
     );
   }
 }

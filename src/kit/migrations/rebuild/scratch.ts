@@ -108,5 +108,7 @@ function refused(sqlState = ''): MigrationError {
   return new MigrationError(
     'MIGRATION.SCRATCH',
     `A scratch database is needed, and cannot be made [${sqlState}]. ${reason}`,
+    undefined,
+    { sqlState },
   );
 }

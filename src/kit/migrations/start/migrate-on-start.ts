@@ -95,5 +95,5 @@ async function look(migrator: Migrator, isLast: boolean): Promise<string[] | und
 function stillPending(pending: readonly string[], remedy: string): MigrationError {
   const [first = ''] = pending;
   const files = pending.length === 1 ? `${first} is` : `${pending.length} files, from ${first} on, are`;
-  return new MigrationError('MIGRATION.PENDING', `${files} not applied. ${remedy}`, first);
+  return new MigrationError('MIGRATION.PENDING', `${files} not applied. ${remedy}`, first, { pending });
 }

@@ -1,0 +1,37 @@
+import type { MigrationErrorCode } from '../kit/migrations/index.ts';
+
+/** What to do about each thing that the engine refuses, for people who see its code and not its sentence. */
+export const REMEDIES: Readonly<Record<MigrationErrorCode, string>> = {
+  'MIGRATION.CHECKSUM_MISMATCH':
+    'restore its text, or put the change into a new file; repair --accept-changed-statements when the database has it already',
+  'MIGRATION.COMMENT_CHANGED': 'restore its text, or repair',
+  'MIGRATION.UNKNOWN': 'bring it back',
+  'MIGRATION.RENAMED': 'give it its name back, or repair',
+  'MIGRATION.OUT_OF_ORDER': 'give it the next number',
+  'MIGRATION.DUPLICATE_VERSION': 'renumber the one that is applied nowhere',
+  'MIGRATION.ILLEGAL_NAME': 'rename it, or move it away',
+  'MIGRATION.SYNTAX': 'correct it',
+  'MIGRATION.VARIABLE': 'set it, or quote the reference',
+  'MIGRATION.IRREVERSIBLE': 'restore a backup, or write a new file',
+  'MIGRATION.NO_SUCH_FILE': 'use a name as status prints it',
+  'MIGRATION.NOT_EMPTY': 'up, or baseline --yes',
+  'MIGRATION.LEDGER': 'the message names the right or the table',
+  'MIGRATION.UNSUPPORTED': 'the message names the other way',
+  'MIGRATION.FAILED': 'correct the file and run again',
+  'MIGRATION.LOCK_TIMEOUT': 'wait, or end the session that the message names',
+  'MIGRATION.UNFINISHED': 'the message says what to bring back, or run first',
+  'MIGRATION.IN_DOUBT': 'look, then --in-doubt done or --in-doubt again',
+  'MIGRATION.POOLED': 'point DATABASE_URL at the server itself',
+  'MIGRATION.BACKFILL_UNVERIFIED': 'correct the data or the statement, run again: another pass',
+  'MIGRATION.BACKFILL_PAUSED': 'migrate backfill resume FILE, then up',
+  'MIGRATION.CONTRACT_REFUSED': 'upgrade or end what the message names, or waive it',
+  'MIGRATION.CODE_TOO_OLD': 'deploy newer code, or revert the file',
+  'MIGRATION.UNREACHABLE': 'check host and port; run again',
+  'MIGRATION.WRONG_PASSWORD': 'check the credentials in DATABASE_URL',
+  'MIGRATION.NO_DATABASE': 'create it, or correct the name',
+  'MIGRATION.SERVER_TOO_OLD': 'upgrade it',
+  'MIGRATION.BAD_URL': 'write it as the message says',
+  'MIGRATION.PENDING': 'apply them, then start the service',
+  'MIGRATION.SCRATCH': 'let the role create databases, or name an empty one in SCRATCH_DATABASE_URL',
+  'MIGRATION.RESET_REFUSED': 'the message names the reason; nothing was touched',
+};
