@@ -43,6 +43,7 @@ export type {
   ProxyWithAccountCount,
 } from './proxies/proxy-record.ts';
 export { ProxyRepository } from './proxies/proxy.repository.ts';
+export { recordUsage } from './operations/record-usage.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
@@ -62,6 +63,13 @@ export {
   type UserAttributeValueRecord,
   UserAttributeValueRepository,
 } from './user-attributes/user-attribute-value.repository.ts';
+export type {
+  BillingType,
+  Charge,
+  NewUsage,
+  RecordedUsage,
+  SubscriptionUsage,
+} from './usage/usage-record.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
 export { type BalanceOperation, UserRepository } from './users/user.repository.ts';
