@@ -5,7 +5,7 @@ import { checkId, checkIds, checkOptionalId, checkText } from '../../kit/input/i
 import { type DataEntityManager, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import { checkedColumns } from './api-key-input.ts';
+import { checkedColumns, newColumns } from './api-key-input.ts';
 import {
   type ApiKeyChange,
   type ApiKeyRecord,
@@ -41,12 +41,13 @@ export class ApiKeyRepository {
    *   GROUP_NOT_FOUND; InvalidInputError VALIDATION.
    */
   async create(apiKey: NewApiKey): Promise<ApiKeyRecord> {
-    const columns = checkedColumns({ ...apiKey, key: apiKey?.key ?? '', name: apiKey?.name ?? '' });
+    const columns = newColumns(apiKey);
     const user = checkId('userId', apiKey.userId);
     return unitOfWork(this.#em, async (em) => {
+      // The group first, as everyone does who locks both: its deletion may write users.
+      await lockGroup(em, columns['group']);
       const owner = await em.execute<unknown[]>(LOCK_OWNER, [user]);
       if (owner.length === 0) throw new NotFoundError('User', gatewayErrors);
-      await lockGroup(em, columns['group']);
       const created = em.create(ApiKey, { ...columns, user } as never);
       await em.flush();
       return apiKeyRecord(created);
