@@ -34,6 +34,7 @@ export { type GatewayRepositories, gatewayRepositories } from './repositories.ts
 export type { SubscriptionRecord, SubscriptionWithGroup } from './subscriptions/subscription-record.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { BalanceChange, BalanceOperation } from './users/balance.ts';
+export type { AllowedGroupsOptions } from './users/dual-write.ts';
 export type { ListedUser, NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
 export { UserRepository } from './users/user.repository.ts';
 export {
