@@ -5,6 +5,7 @@ import { retryTransaction } from '../../kit/transactions/index.ts';
 import { Group } from '../groups/group.entity.ts';
 import { lockLiveGroupWithDependents } from '../groups/lock-group.ts';
 import { removeGroupFromSets } from '../users/allowed-groups.ts';
+import { type AllowedGroupsOptions, isDualWrite } from '../users/dual-write.ts';
 
 // Keys that are deleted already keep their group for the audit.
 const CLEAR_KEYS =
@@ -21,12 +22,17 @@ const CLEAR_FALLBACKS =
  *   subscriptions.
  * @throws NotFoundError GROUP_NOT_FOUND for a group that is missing or deleted already.
  */
-export async function deleteGroupCascade(em: DataEntityManager, groupId: Id): Promise<Id[]> {
+export async function deleteGroupCascade(
+  em: DataEntityManager,
+  groupId: Id,
+  options: AllowedGroupsOptions = {},
+): Promise<Id[]> {
   const id = checkId('id', groupId);
+  isDualWrite(options);
   return retryTransaction(em, async (tx) => {
     await lockLiveGroupWithDependents(tx, id);
     await tx.execute(CLEAR_KEYS, [id], 'run');
-    await removeGroupFromSets(tx, id);
+    await removeGroupFromSets(tx, id, options);
     await tx.execute(CLEAR_FALLBACKS, [id], 'run');
     await tx.getRepository(Group).softDelete(id);
     return [];
