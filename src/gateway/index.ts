@@ -70,9 +70,12 @@ export type {
   RecordedUsage,
   SubscriptionUsage,
 } from './usage/usage-record.ts';
+export type { SubscriptionRecord, SubscriptionWithGroup } from './subscriptions/subscription-record.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
-export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
-export { type BalanceOperation, UserRepository } from './users/user.repository.ts';
+export type { BalanceChange, BalanceOperation } from './users/balance.ts';
+export type { AllowedGroupsOptions } from './users/dual-write.ts';
+export type { ListedUser, NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
+export { UserRepository } from './users/user.repository.ts';
 export {
   Account,
   AccountGroup,
