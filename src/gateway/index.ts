@@ -46,6 +46,7 @@ export { ProxyRepository } from './proxies/proxy.repository.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
+export type { SubscriptionRecord, SubscriptionWithGroup } from './subscriptions/subscription-record.ts';
 export type {
   AttributeType,
   NewUserAttributeDefinition,
@@ -63,8 +64,9 @@ export {
   UserAttributeValueRepository,
 } from './user-attributes/user-attribute-value.repository.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
-export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
-export { type BalanceOperation, UserRepository } from './users/user.repository.ts';
+export type { BalanceChange, BalanceOperation } from './users/balance.ts';
+export type { ListedUser, NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
+export { UserRepository } from './users/user.repository.ts';
 export {
   Account,
   AccountGroup,
