@@ -45,9 +45,10 @@ export class ApiKeyRepository {
     const columns = checkedColumns({ ...apiKey, key: apiKey?.key ?? '', name: apiKey?.name ?? '' });
     const user = checkId('userId', apiKey.userId);
     return unitOfWork(this.#em, async (em) => {
+      // The group first, as everyone does who locks both: its deletion may write users.
+      await lockGroup(em, columns['group']);
       const owner = await em.execute<unknown[]>(LOCK_OWNER, [user]);
       if (owner.length === 0) throw new NotFoundError('User', gatewayErrors);
-      await lockGroup(em, columns['group']);
       const created = em.create(ApiKey, { ...columns, user } as never);
       await em.flush();
       return apiKeyRecord(created);
