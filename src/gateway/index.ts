@@ -65,6 +65,7 @@ export {
 } from './user-attributes/user-attribute-value.repository.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { BalanceChange, BalanceOperation } from './users/balance.ts';
+export type { AllowedGroupsOptions } from './users/dual-write.ts';
 export type { ListedUser, NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
 export { UserRepository } from './users/user.repository.ts';
 export {

@@ -6,6 +6,7 @@ import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
+import type { AllowedGroupsOptions } from './users/dual-write.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -20,10 +21,13 @@ export interface GatewayRepositories {
 }
 
 /** Makes the repositories; cheap enough to call per request. */
-export function gatewayRepositories(em: DataEntityManager): GatewayRepositories {
+export function gatewayRepositories(
+  em: DataEntityManager,
+  options: AllowedGroupsOptions = {},
+): GatewayRepositories {
   return {
-    users: new UserRepository(em),
-    groups: new GroupRepository(em, deleteGroupCascade),
+    users: new UserRepository(em, options),
+    groups: new GroupRepository(em, (own, id) => deleteGroupCascade(own, id, options)),
     apiKeys: new ApiKeyRepository(em),
     proxies: new ProxyRepository(em),
     settings: new SettingRepository(em),

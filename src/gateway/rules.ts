@@ -11,6 +11,10 @@ const RULES = {
   PROMO_CODE_MAX_USED: rule(400, 'The promo code has been used as often as it may be. Use another one.'),
   LIST_TOO_LONG: rule(400, 'There are more than 10,000 rows. Read them page by page, or ask for fewer.'),
   GROUP_NOT_SUBSCRIPTION_TYPE: rule(400, 'The group is not sold by subscription. Choose a group that is.'),
+  ALLOWED_GROUPS_DROPPED: rule(
+    500,
+    'users.allowed_groups does not exist any more, so it cannot be written. Set allowedGroups to "join-table", its default.',
+  ),
 } as const;
 
 /** What the gateway refuses because of what is stored (specification 10.1), by code. */

@@ -6,8 +6,14 @@ import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import { readAllowedGroups, removeGroupFromSets, replaceAllowedGroups } from './allowed-groups.ts';
+import {
+  lockLiveGroups,
+  readAllowedGroups,
+  removeGroupFromSets,
+  replaceAllowedGroups,
+} from './allowed-groups.ts';
 import { type BalanceChange, type BalanceOperation, changeBalance } from './balance.ts';
+import { type AllowedGroupsOptions, isDualWrite } from './dual-write.ts';
 import { listUsers } from './list-users.ts';
 import { BALANCE, checkedColumns, refuseNull } from './user-input.ts';
 import {
@@ -23,9 +29,13 @@ import { User } from './user.entity.ts';
 /** Users and the groups that they may use. Every method joins the transaction of the entity manager that it was given. */
 export class UserRepository {
   readonly #em: DataEntityManager;
+  readonly #options: AllowedGroupsOptions;
 
-  constructor(em: DataEntityManager) {
+  /** @throws InvalidInputError VALIDATION for an unknown `allowedGroups`. */
+  constructor(em: DataEntityManager, options: AllowedGroupsOptions = {}) {
+    isDualWrite(options);
     this.#em = em;
+    this.#options = options;
   }
 
   /**
@@ -40,11 +50,12 @@ export class UserRepository {
       email: user.email ?? '',
       passwordHash: user.passwordHash ?? '',
     });
-    const allowedGroups = checkIds('allowedGroups', user.allowedGroups ?? []);
+    const ids = checkIds('allowedGroups', user.allowedGroups ?? []);
     return this.#write(async (em) => {
+      const live = await lockLiveGroups(em, ids);
       const created = em.create(User, columns as never);
       await em.flush();
-      const groups = await replaceAllowedGroups(em, created.id, allowedGroups);
+      const groups = await replaceAllowedGroups(em, created.id, { ids, live }, this.#options);
       // An amount is stored with all decimals of its column, which only the database adds.
       await em.refresh(created);
       return userRecord(created, groups);
@@ -85,14 +96,16 @@ export class UserRepository {
     refuseNull(change);
     const id = checkId('id', change.id);
     const columns = checkedColumns({ ...change, balance: undefined });
-    const allowedGroups = change.allowedGroups && checkIds('allowedGroups', change.allowedGroups);
+    const ids = change.allowedGroups && checkIds('allowedGroups', change.allowedGroups);
     return this.#write(async (em) => {
+      const live = await lockLiveGroups(em, ids ?? []);
       const user = await em.findOneOrFail(User, id);
       em.assign(user, columns as never);
       await em.flush().catch(asNotFound);
-      const groups = allowedGroups
-        ? await replaceAllowedGroups(em, id, allowedGroups)
-        : ((await readAllowedGroups(em, [id])).get(id) ?? []);
+      if (!ids) return userRecord(user, (await readAllowedGroups(em, [id])).get(id) ?? []);
+      const groups = await replaceAllowedGroups(em, id, { ids, live }, this.#options);
+      // The array is a column of the row, and what writes it sets `updated_at`.
+      if (isDualWrite(this.#options)) await em.refresh(user);
       return userRecord(user, groups);
     });
   }
@@ -146,9 +159,10 @@ export class UserRepository {
     return (await this.#em.count(User, { email: checkText('email', email) })) > 0;
   }
 
-  /** Takes a group out of all sets; answers how many had it. */
+  /** Takes a group out of all sets, those of deleted users too; answers how many had it. */
   async removeGroupFromAllowedGroups(groupId: Id): Promise<number> {
-    return removeGroupFromSets(this.#em, checkId('groupId', groupId));
+    const id = checkId('groupId', groupId);
+    return retryTransaction(this.#em, (tx) => removeGroupFromSets(tx, id, this.#options));
   }
 
   async #findOne(where: object): Promise<UserRecord | null> {
