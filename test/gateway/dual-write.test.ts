@@ -24,7 +24,8 @@ const BOTH: AllowedGroupsOptions = { allowedGroups: 'dual-write' };
 async function openAt(to: string): Promise<Gateway> {
   const { url } = await emptyTestDatabase();
   await new Migrator({ connection: url, modules: [gatewayModule] }).up({ to });
-  return openGateway({ url });
+  // One connection: a statement outside the transaction that is open would wait for ever.
+  return openGateway({ url, pool: { min: 0, max: 1 } });
 }
 
 /** A database that has all tables and the array as well, as a program of another history leaves it. */
