@@ -110,6 +110,31 @@ describe('where all tables and the array are', () => {
     expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ missing: 0, unexpected: 0 });
   });
 
+  it.each(['a new key', 'a set'])(
+    '%s waits for the deletion of its group without holding its user',
+    async (what) => {
+      const group = await mustCreateGroup(gateway.em());
+      const { id: userId } = await mustCreateUser(gateway.em());
+      const both = gatewayRepositories(gateway.em(), BOTH).users;
+      const change = { id: userId, allowedGroups: [group.id], notes: 'late' };
+      await both.update({ ...change, notes: 'early' });
+      let late: Promise<unknown> | undefined;
+      await gateway.em().transactional(async (tx) => {
+        await tx.execute('select id from groups where id = ? and deleted_at is null for update', [group.id]);
+        const write: Promise<unknown> =
+          what === 'a set'
+            ? both.update(change)
+            : mustCreateApiKey(gateway.em(), { userId, groupId: group.id });
+        late = codeOf(write);
+        await untilBlocked(gateway);
+        await deleteGroupCascade(tx, group.id, BOTH);
+      });
+      expect(await late).toBe('GROUP_NOT_FOUND');
+      expect(await both.getById(userId)).toMatchObject({ notes: 'early', allowedGroups: [] });
+      expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ missing: 0, unexpected: 0 });
+    },
+  );
+
   it('removals that meet in several users wait for each other', async () => {
     const groups = await idsOf(() => mustCreateGroup(gateway.em()), CALLERS);
     await each(() => mustCreateUser(gateway.em()), 8);
