@@ -217,7 +217,11 @@ async function switchOver(
       const code = await codeOf(
         gateway.em().transactional(async (tx) => {
           await gatewayRepositories(tx, mode).users.update(change);
-          await tx.execute(NOTE.replace(/\$\d/g, '?'), [change.id, `{${change.allowedGroups}}`, true]);
+          await tx.execute(NOTE.replace(/\$\d/g, '?'), [
+            change.id,
+            `{${change.allowedGroups.join(',')}}`,
+            true,
+          ]);
         }),
       );
       if (code === 'ALLOWED_GROUPS_DROPPED') mode = {};
