@@ -11,7 +11,7 @@ import {
 } from 'tombstone/gateway';
 import { Migrator } from 'tombstone/migrations';
 import { emptyTestDatabase } from '../support/database.ts';
-import { codeOf, untilBlocked } from '../support/gateway-users.ts';
+import { codeOf, insertGroup, untilBlocked } from '../support/gateway-users.ts';
 import {
   type Gateway,
   mustCreateApiKey,
@@ -178,7 +178,7 @@ async function switchOver(
     'create table writes (n bigserial primary key, user_id bigint, ids bigint[], replaces boolean)',
   );
   const users = await idsOf(() => mustCreateUser(gateway.em()), 8);
-  const groups = await idsOf(() => mustCreateGroup(gateway.em()), 200);
+  const groups = await each(() => insertGroup(gateway.em()), 200);
   const done = { old: 0, new: 0, switched: 0 };
   let stage: 'before' | 'during' | 'after' = 'before';
 
