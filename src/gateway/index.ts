@@ -47,6 +47,7 @@ export { recordUsage } from './operations/record-usage.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
+export type { SubscriptionRecord, SubscriptionWithGroup } from './subscriptions/subscription-record.ts';
 export type {
   AttributeType,
   NewUserAttributeDefinition,
