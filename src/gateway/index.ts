@@ -71,7 +71,6 @@ export type {
   RecordedUsage,
   SubscriptionUsage,
 } from './usage/usage-record.ts';
-export type { SubscriptionRecord, SubscriptionWithGroup } from './subscriptions/subscription-record.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { BalanceChange, BalanceOperation } from './users/balance.ts';
 export type { AllowedGroupsOptions } from './users/dual-write.ts';

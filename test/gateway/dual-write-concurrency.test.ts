@@ -172,7 +172,7 @@ async function switchOver(
 ): Promise<{ differing: string[]; proof: AllowedGroupsProof }> {
   const { url } = await emptyTestDatabase();
   const migrator = new Migrator({ connection: url, modules: [gatewayModule] });
-  await migrator.up({ to: '008_audit_orphan_allowed_groups' });
+  await migrator.up({ to: '022_create_usage_logs' });
   const gateway = await openGateway({ url, pool });
   await gateway.rows(
     'create table writes (n bigserial primary key, user_id bigint, ids bigint[], replaces boolean)',
@@ -233,7 +233,7 @@ async function switchOver(
   const migration = async (): Promise<void> => {
     while (done.old < 200 || done.new < 200) await new Promise((resolve) => setTimeout(resolve, 5));
     stage = 'during';
-    await migrator.up({ to: '009_drop_users_allowed_groups' });
+    await migrator.up({ to: '025_drop_users_allowed_groups' });
     stage = 'after';
   };
   await Promise.all([migration(), each(oldProgram, 16), each(newProgram, 16)]);

@@ -28,12 +28,8 @@ async function openAt(to: string): Promise<Gateway> {
   return openGateway({ url, pool: { min: 0, max: 1 } });
 }
 
-/** A database that has all tables and the array as well, as a program of another history leaves it. */
-async function openWithArray(): Promise<Gateway> {
-  const gateway = await openGateway();
-  await gateway.rows('alter table users add column allowed_groups bigint[]');
-  return gateway;
-}
+/** The newest database that still has the array. */
+const openWithArray = (): Promise<Gateway> => openAt('022_create_usage_logs');
 
 interface Stored {
   readonly array: string | null;
@@ -53,145 +49,142 @@ async function stored(gateway: Gateway, userId: string): Promise<Stored> {
 
 const clean = { missing: 0, unexpected: 0 };
 
-describe.each(['007_add_user_allowed_groups', '008_audit_orphan_allowed_groups'])(
-  'dual write at %s',
-  (to) => {
-    let gateway: Gateway;
-    let groups: string[] = [];
-    beforeAll(async () => {
-      gateway = await openAt(to);
-      for (let n = 0; n < 3; n += 1) groups.push(await insertGroup(gateway.em()));
-    });
-    afterAll(async () => {
-      await gateway.close();
-      groups = [];
-    });
-    const users = (options = BOTH) => gatewayRepositories(gateway.em(), options).users;
-    const create = (allowedGroups: string[], options = BOTH) =>
-      users(options).create({ email: `${Math.random()}@example.com`, passwordHash: 'h', allowedGroups });
+describe.each(['008_audit_orphan_allowed_groups', '022_create_usage_logs'])('dual write at %s', (to) => {
+  let gateway: Gateway;
+  let groups: string[] = [];
+  beforeAll(async () => {
+    gateway = await openAt(to);
+    for (let n = 0; n < 3; n += 1) groups.push(await insertGroup(gateway.em()));
+  });
+  afterAll(async () => {
+    await gateway.close();
+    groups = [];
+  });
+  const users = (options = BOTH) => gatewayRepositories(gateway.em(), options).users;
+  const create = (allowedGroups: string[], options = BOTH) =>
+    users(options).create({ email: `${Math.random()}@example.com`, passwordHash: 'h', allowedGroups });
 
-    it('stores the set of a new user in both, ascending, and none as NULL', async () => {
-      const [a = '', b = ''] = groups;
-      const user = await create([b, a, b]);
-      expect(await stored(gateway, user.id)).toMatchObject({ array: `{${a},${b}}`, pairs: `{${a},${b}}` });
-      expect((await users().getById(user.id)).updatedAt).toEqual(user.updatedAt);
-      const none = await create([]);
-      expect(await stored(gateway, none.id)).toMatchObject({ array: null, pairs: null });
+  it('stores the set of a new user in both, ascending, and none as NULL', async () => {
+    const [a = '', b = ''] = groups;
+    const user = await create([b, a, b]);
+    expect(await stored(gateway, user.id)).toMatchObject({ array: `{${a},${b}}`, pairs: `{${a},${b}}` });
+    expect((await users().getById(user.id)).updatedAt).toEqual(user.updatedAt);
+    const none = await create([]);
+    expect(await stored(gateway, none.id)).toMatchObject({ array: null, pairs: null });
+  });
+
+  it('without it, the default, leaves the array as it is', async () => {
+    const [a = '', b = ''] = groups;
+    const user = await create([a], {});
+    expect(await stored(gateway, user.id)).toMatchObject({ array: null, pairs: `{${a}}` });
+    await users({ allowedGroups: 'join-table' }).update({ id: user.id, allowedGroups: [b] });
+    expect(await stored(gateway, user.id)).toMatchObject({ array: null, pairs: `{${b}}` });
+    expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ phase: 1, unexpected: 1 });
+    await users().update({ id: user.id, allowedGroups: [b] });
+    expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ phase: 1, ...clean });
+  });
+
+  it('replaces both, and answers the instant that is stored', async () => {
+    const [a = '', b = '', c = ''] = groups;
+    const user = await create([a, b]);
+    const before = await stored(gateway, user.id);
+    const changed = await users().update({ id: user.id, allowedGroups: [c, b] });
+    const now = await stored(gateway, user.id);
+    expect(now).toMatchObject({ array: `{${b},${c}}`, pairs: `{${b},${c}}` });
+    expect(new Date(now.updated_at)).toEqual(changed.updatedAt);
+    expect(now.updated_at).not.toBe(before.updated_at);
+    await users().update({ id: user.id, allowedGroups: [] });
+    expect(await stored(gateway, user.id)).toMatchObject({ array: null, pairs: null });
+  });
+
+  it('writes no array that is right already, and none where no set is given', async () => {
+    const [a = ''] = groups;
+    const user = await create([a]);
+    const before = await stored(gateway, user.id);
+    await users().update({ id: user.id, allowedGroups: [a] });
+    await users().update({ id: user.id, notes: '' });
+    expect(await stored(gateway, user.id)).toEqual(before);
+  });
+
+  it('brings an array that an old program has left in disorder to the set', async () => {
+    const [a = '', b = ''] = groups;
+    const user = await create([a]);
+    await gateway.rows(`update users set allowed_groups = ? where id = ?`, [
+      `{${b},NULL,999999,${b}}`,
+      user.id,
+    ]);
+    await users().update({ id: user.id, notes: 'no set given' });
+    expect((await stored(gateway, user.id)).array).toContain('999999');
+    await users().update({ id: user.id, allowedGroups: [b, a] });
+    expect(await stored(gateway, user.id)).toMatchObject({ array: `{${a},${b}}`, pairs: `{${a},${b}}` });
+  });
+
+  it('stores nothing of either when a group is unknown, or the user', async () => {
+    const [a = '', b = ''] = groups;
+    const user = await create([a]);
+    const before = await stored(gateway, user.id);
+    const change = { id: user.id, notes: 'lost', allowedGroups: [b, '999999'] };
+    expect(await codeOf(users().update(change))).toBe('GROUP_NOT_FOUND');
+    expect(await stored(gateway, user.id)).toEqual(before);
+    const [counted] = await gateway.rows('select count(*) from users');
+    expect(await codeOf(create([a, '999999']))).toBe('GROUP_NOT_FOUND');
+    expect(await gateway.rows('select count(*) from users')).toEqual([counted]);
+    await users().delete(user.id);
+    expect(await codeOf(users().update({ id: user.id, allowedGroups: [b] }))).toBe('USER_NOT_FOUND');
+    expect(await stored(gateway, user.id)).toMatchObject({ array: `{${a}}`, pairs: `{${a}}` });
+  });
+
+  it('takes a group out of both, of deleted users too, and answers the larger number', async () => {
+    const em = gateway.em();
+    const [gone, kept] = [await insertGroup(em), groups[0] ?? ''];
+    const both = await create([gone, kept]);
+    const before = await stored(gateway, both.id);
+    const dead = await create([gone]);
+    await users().delete(dead.id);
+    const onlyArray = [await create([]), await create([kept])];
+    for (const { id } of onlyArray) {
+      const add = `update users set allowed_groups = coalesce(allowed_groups, '{}') || ?::bigint where id = ?`;
+      await gateway.rows(add, [gone, id]);
+    }
+    const untouched = await stored(gateway, (await create([kept])).id);
+
+    expect(await users().removeGroupFromAllowedGroups(gone)).toBe(4);
+    expect(await stored(gateway, both.id)).toMatchObject({ array: `{${kept}}`, pairs: `{${kept}}` });
+    expect(await stored(gateway, dead.id)).toMatchObject({ array: null, pairs: null });
+    expect(await stored(gateway, onlyArray[0]?.id ?? '')).toMatchObject({ array: null, pairs: null });
+    expect((await stored(gateway, both.id)).updated_at).not.toBe(before.updated_at);
+    expect(untouched.array).toBe(`{${kept}}`);
+    expect(await users().removeGroupFromAllowedGroups(gone)).toBe(0);
+
+    const onlyTable = await create([gone], {});
+    expect(await users().removeGroupFromAllowedGroups(gone)).toBe(1);
+    expect(await stored(gateway, onlyTable.id)).toMatchObject({ array: null, pairs: null });
+  });
+
+  it('needs the array of a deleted user cleared: or the drop of the column brings the pair back', async () => {
+    const group = await insertGroup(gateway.em());
+    const user = await create([group]);
+    await users().delete(user.id);
+    await users({}).removeGroupFromAllowedGroups(group);
+    expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ missing: 1 });
+    expect(await users().removeGroupFromAllowedGroups(group)).toBe(1);
+    expect(await verifyAllowedGroups(gateway.em())).toMatchObject(clean);
+  });
+
+  it('runs in the transaction of the caller, which undoes both', async () => {
+    const [a = '', b = ''] = groups;
+    const user = await create([a]);
+    const before = await stored(gateway, user.id);
+    const work = gateway.em().transactional(async (tx) => {
+      const inside = gatewayRepositories(tx, BOTH).users;
+      await inside.update({ id: user.id, allowedGroups: [b] });
+      await inside.removeGroupFromAllowedGroups(a);
+      throw new Error('enough');
     });
-
-    it('without it, the default, leaves the array as it is', async () => {
-      const [a = '', b = ''] = groups;
-      const user = await create([a], {});
-      expect(await stored(gateway, user.id)).toMatchObject({ array: null, pairs: `{${a}}` });
-      await users({ allowedGroups: 'join-table' }).update({ id: user.id, allowedGroups: [b] });
-      expect(await stored(gateway, user.id)).toMatchObject({ array: null, pairs: `{${b}}` });
-      expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ phase: 1, unexpected: 1 });
-      await users().update({ id: user.id, allowedGroups: [b] });
-      expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ phase: 1, ...clean });
-    });
-
-    it('replaces both, and answers the instant that is stored', async () => {
-      const [a = '', b = '', c = ''] = groups;
-      const user = await create([a, b]);
-      const before = await stored(gateway, user.id);
-      const changed = await users().update({ id: user.id, allowedGroups: [c, b] });
-      const now = await stored(gateway, user.id);
-      expect(now).toMatchObject({ array: `{${b},${c}}`, pairs: `{${b},${c}}` });
-      expect(new Date(now.updated_at)).toEqual(changed.updatedAt);
-      expect(now.updated_at).not.toBe(before.updated_at);
-      await users().update({ id: user.id, allowedGroups: [] });
-      expect(await stored(gateway, user.id)).toMatchObject({ array: null, pairs: null });
-    });
-
-    it('writes no array that is right already, and none where no set is given', async () => {
-      const [a = ''] = groups;
-      const user = await create([a]);
-      const before = await stored(gateway, user.id);
-      await users().update({ id: user.id, allowedGroups: [a] });
-      await users().update({ id: user.id, notes: '' });
-      expect(await stored(gateway, user.id)).toEqual(before);
-    });
-
-    it('brings an array that an old program has left in disorder to the set', async () => {
-      const [a = '', b = ''] = groups;
-      const user = await create([a]);
-      await gateway.rows(`update users set allowed_groups = ? where id = ?`, [
-        `{${b},NULL,999999,${b}}`,
-        user.id,
-      ]);
-      await users().update({ id: user.id, notes: 'no set given' });
-      expect((await stored(gateway, user.id)).array).toContain('999999');
-      await users().update({ id: user.id, allowedGroups: [b, a] });
-      expect(await stored(gateway, user.id)).toMatchObject({ array: `{${a},${b}}`, pairs: `{${a},${b}}` });
-    });
-
-    it('stores nothing of either when a group is unknown, or the user', async () => {
-      const [a = '', b = ''] = groups;
-      const user = await create([a]);
-      const before = await stored(gateway, user.id);
-      const change = { id: user.id, notes: 'lost', allowedGroups: [b, '999999'] };
-      expect(await codeOf(users().update(change))).toBe('GROUP_NOT_FOUND');
-      expect(await stored(gateway, user.id)).toEqual(before);
-      const [counted] = await gateway.rows('select count(*) from users');
-      expect(await codeOf(create([a, '999999']))).toBe('GROUP_NOT_FOUND');
-      expect(await gateway.rows('select count(*) from users')).toEqual([counted]);
-      await users().delete(user.id);
-      expect(await codeOf(users().update({ id: user.id, allowedGroups: [b] }))).toBe('USER_NOT_FOUND');
-      expect(await stored(gateway, user.id)).toMatchObject({ array: `{${a}}`, pairs: `{${a}}` });
-    });
-
-    it('takes a group out of both, of deleted users too, and answers the larger number', async () => {
-      const em = gateway.em();
-      const [gone, kept] = [await insertGroup(em), groups[0] ?? ''];
-      const both = await create([gone, kept]);
-      const before = await stored(gateway, both.id);
-      const dead = await create([gone]);
-      await users().delete(dead.id);
-      const onlyArray = [await create([]), await create([kept])];
-      for (const { id } of onlyArray) {
-        const add = `update users set allowed_groups = coalesce(allowed_groups, '{}') || ?::bigint where id = ?`;
-        await gateway.rows(add, [gone, id]);
-      }
-      const untouched = await stored(gateway, (await create([kept])).id);
-
-      expect(await users().removeGroupFromAllowedGroups(gone)).toBe(4);
-      expect(await stored(gateway, both.id)).toMatchObject({ array: `{${kept}}`, pairs: `{${kept}}` });
-      expect(await stored(gateway, dead.id)).toMatchObject({ array: null, pairs: null });
-      expect(await stored(gateway, onlyArray[0]?.id ?? '')).toMatchObject({ array: null, pairs: null });
-      expect((await stored(gateway, both.id)).updated_at).not.toBe(before.updated_at);
-      expect(untouched.array).toBe(`{${kept}}`);
-      expect(await users().removeGroupFromAllowedGroups(gone)).toBe(0);
-
-      const onlyTable = await create([gone], {});
-      expect(await users().removeGroupFromAllowedGroups(gone)).toBe(1);
-      expect(await stored(gateway, onlyTable.id)).toMatchObject({ array: null, pairs: null });
-    });
-
-    it('needs the array of a deleted user cleared: or the drop of the column brings the pair back', async () => {
-      const group = await insertGroup(gateway.em());
-      const user = await create([group]);
-      await users().delete(user.id);
-      await users({}).removeGroupFromAllowedGroups(group);
-      expect(await verifyAllowedGroups(gateway.em())).toMatchObject({ missing: 1 });
-      expect(await users().removeGroupFromAllowedGroups(group)).toBe(1);
-      expect(await verifyAllowedGroups(gateway.em())).toMatchObject(clean);
-    });
-
-    it('runs in the transaction of the caller, which undoes both', async () => {
-      const [a = '', b = ''] = groups;
-      const user = await create([a]);
-      const before = await stored(gateway, user.id);
-      const work = gateway.em().transactional(async (tx) => {
-        const inside = gatewayRepositories(tx, BOTH).users;
-        await inside.update({ id: user.id, allowedGroups: [b] });
-        await inside.removeGroupFromAllowedGroups(a);
-        throw new Error('enough');
-      });
-      await expect(work).rejects.toThrow('enough');
-      expect(await stored(gateway, user.id)).toEqual(before);
-    });
-  },
-);
+    await expect(work).rejects.toThrow('enough');
+    expect(await stored(gateway, user.id)).toEqual(before);
+  });
+});
 
 describe('dual write where all tables and the array are', () => {
   let gateway: Gateway;
@@ -245,7 +238,7 @@ describe('dual write where all tables and the array are', () => {
 describe('dual write after the column is gone', () => {
   let gateway: Gateway;
   beforeAll(async () => {
-    gateway = await openAt('009_drop_users_allowed_groups');
+    gateway = await openAt('025_drop_users_allowed_groups');
   });
   afterAll(() => gateway.close());
 

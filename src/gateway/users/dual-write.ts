@@ -6,7 +6,7 @@ import { gatewayRules } from '../rules.ts';
 /** Where sets of allowed groups are written. They are always read from the table. */
 export interface AllowedGroupsOptions {
   /**
-   * `dual-write` also keeps the array `users.allowed_groups`, for old programs that read it: from migration 007 until 009
+   * `dual-write` also keeps the array `users.allowed_groups`, for old programs that read it: from migration 007 until 025
    * drops it. Every call that writes sets needs it then, `deleteGroupCascade` too. Default `join-table`.
    */
   readonly allowedGroups?: 'dual-write' | 'join-table';
@@ -30,7 +30,7 @@ const REMOVE_FROM_ARRAYS = `with locked as (
   )
   update users u set allowed_groups = nullif(array_remove(u.allowed_groups, ?), '{}'), updated_at = now() from locked
   where u.id = locked.id and ? = any (u.allowed_groups)
-  /* soft-delete: all rows, because the table loses the pairs of deleted users too, and 009 would bring them back */`;
+  /* soft-delete: all rows, because the table loses the pairs of deleted users too, and 025 would bring them back */`;
 
 /** @throws InvalidInputError for a word that is none: it must not pass for the default, which leaves the array behind. */
 export function isDualWrite({ allowedGroups = 'join-table' }: AllowedGroupsOptions): boolean {
