@@ -17,6 +17,8 @@ export function lineAbout(event: MigrationEvent): string | undefined {
       return `${event.name} was begun by an earlier run; going on with statement ${event.statement} of ${event.of}`;
     case 'removed-remains':
       return `${event.name}: dropped ${event.index === null ? 'an invalid index' : `the invalid index ${event.index}`} that a failed build had left; building it again`;
+    case 'partition-index':
+      return `${event.name}: built the index of ${event.partition ?? 'a partition'}, ${event.built} of ${event.of}`;
     case 'backfill':
       return describeBackfill(event);
     case 'statement-progress':

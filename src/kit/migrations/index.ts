@@ -47,6 +47,7 @@ export { Migrator } from './migrator.ts';
 export type { MigrationResult, MigrationStep, MigratorOptions } from './options.ts';
 export { parseMigration } from './parse.ts';
 export type { ParsedMigration, ParseNote, ParseOptions, Statement } from './parsed-migration.ts';
+export { type Lack, PartitionedIndexError } from './partitions/errors.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
 export type { RunningCode } from './phases/code-versions.ts';
 export type { Phase } from './phases/directive.ts';
