@@ -34,7 +34,7 @@ export {
 } from './errors.ts';
 export type { MigrationOrder } from './file-name.ts';
 export { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';
-export { lintMigrations } from './lint/lint.ts';
+export { lintMigrations, type LintOptions } from './lint/lint.ts';
 export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
 export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
 export { LINT_RULES } from './lint/rules/index.ts';
