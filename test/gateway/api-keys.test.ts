@@ -45,7 +45,7 @@ describe('creating a key', () => {
       [key.id],
     );
     expect(row?.list).toBeNull();
-    expect(await keys().findByKey('sk-new')).toEqual(key);
+    expect(await keys().findByKey('sk-new')).toMatchObject({ ...key, user: { id: user.id }, group: null });
   });
 
   it('F14: answers API_KEY_EXISTS for a value that a deleted key holds, and existsByKey says so before', async () => {
@@ -307,7 +307,7 @@ describe('lists of keys', () => {
       await list().listByUserId(ids.user, { pageSize });
       counts.push(own.statements().length);
     }
-    expect(counts).toEqual([4, 4]);
+    expect(counts).toEqual([1, 1]);
   });
 
   it('count, search and give values of live keys only', async () => {
