@@ -91,7 +91,7 @@ function isColumn(prop: EntityProperty): boolean {
 }
 
 function isReference({ kind, owner }: EntityProperty): boolean {
-  return kind === ReferenceKind.MANY_TO_ONE || (kind === ReferenceKind.ONE_TO_ONE && Boolean(owner));
+  return kind === ReferenceKind.MANY_TO_ONE || (kind === ReferenceKind.ONE_TO_ONE && owner);
 }
 
 function partOf(prop: EntityProperty, alias: string): Part {
