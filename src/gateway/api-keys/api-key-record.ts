@@ -65,5 +65,10 @@ export function apiKeyRecord(apiKey: ApiKey): ApiKeyRecord {
     ipWhitelist: apiKey.ipWhitelist ?? null,
     ipBlacklist: apiKey.ipBlacklist ?? null,
   };
-  return Object.defineProperty(record, 'key', { value: apiKey.key }) as ApiKeyRecord;
+  return withKey(record, apiKey.key);
+}
+
+/** Gives an object the value of a key as a property that no JSON, no log and no copy shows. */
+export function withKey<T extends object>(record: T, key: string): T & { readonly key: string } {
+  return Object.defineProperty(record, 'key', { value: key }) as T & { readonly key: string };
 }

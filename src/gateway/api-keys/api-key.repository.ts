@@ -12,6 +12,7 @@ import {
   apiKeyRecord,
   type ApiKeyWithRelations,
   type NewApiKey,
+  withKey,
 } from './api-key-record.ts';
 import { ApiKey } from './api-key.entity.ts';
 import { type AuthRow, authSnapshot, type AuthSnapshot, BY_KEY_FOR_AUTH } from './auth-snapshot.ts';
@@ -73,7 +74,7 @@ export class ApiKeyRepository {
     return readKey(this.#em, 'key', checkText('key', key));
   }
 
-  /** Two columns and no more. @throws NotFoundError API_KEY_NOT_FOUND. */
+  /** Two columns and no more; `key` is not enumerable. @throws NotFoundError API_KEY_NOT_FOUND. */
   async getKeyAndOwnerId(id: Id): Promise<{ key: string; userId: Id }> {
     return orFail(await this.findKeyAndOwnerId(id));
   }
@@ -82,7 +83,7 @@ export class ApiKeyRepository {
   async findKeyAndOwnerId(id: Id): Promise<{ key: string; userId: Id } | null> {
     const options = { fields: ['key', 'user'] as const };
     const found = await this.#reader().findOne(ApiKey, checkId('id', id), options);
-    return found && { key: found.key, userId: found.user.id };
+    return found && withKey({ userId: found.user.id }, found.key);
   }
 
   /** The hot path: one prepared statement. @throws NotFoundError API_KEY_NOT_FOUND. */
