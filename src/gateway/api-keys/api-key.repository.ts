@@ -5,7 +5,7 @@ import { checkId, checkIds, checkOptionalId, checkText } from '../../kit/input/i
 import { type DataEntityManager, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import { checkedColumns } from './api-key-input.ts';
+import { checkedColumns, newColumns } from './api-key-input.ts';
 import {
   type ApiKeyChange,
   type ApiKeyRecord,
@@ -41,7 +41,7 @@ export class ApiKeyRepository {
    *   GROUP_NOT_FOUND; InvalidInputError VALIDATION.
    */
   async create(apiKey: NewApiKey): Promise<ApiKeyRecord> {
-    const columns = checkedColumns({ ...apiKey, key: apiKey?.key ?? '', name: apiKey?.name ?? '' });
+    const columns = newColumns(apiKey);
     const user = checkId('userId', apiKey.userId);
     return unitOfWork(this.#em, async (em) => {
       // The group first, as everyone does who locks both: its deletion may write users.
