@@ -86,10 +86,10 @@ describe('a list filtered by attributes', () => {
     gateway.statements();
     await names([city, 'berlin'], [team, 'core']);
     const sent = gateway.statements();
-    expect(sent.filter((sql) => sql.includes('user_attribute_values'))).toHaveLength(2);
-    const [count = '', page = ''] = sent;
-    for (const sql of [count, page]) expect(sql.match(/exists \(/g)).toHaveLength(2);
-    expect(count + page).not.toMatch(/"id" in \(/);
+    const [page = '', ...others] = sent.filter((sql) => sql.includes('user_attribute_values'));
+    expect(others).toEqual([]);
+    expect(page.match(/exists \(/g)).toHaveLength(2);
+    expect(page).not.toMatch(/"id" in \(/);
   });
 
   it('does not ask values of a deleted definition', async () => {
@@ -202,11 +202,11 @@ describe('the statements of a page', () => {
   });
   afterAll(() => own.close());
 
-  it('are five, whether it has 1, 20 or 100 users', async () => {
+  it('are three, whether it has 1, 20 or 100 users', async () => {
     for (const pageSize of [1, 20, 100]) {
       own.statements();
       const { items } = await gatewayRepositories(own.em()).users.list({ pageSize });
-      expect(own.statements()).toHaveLength(5);
+      expect(own.statements()).toHaveLength(3);
       expect(items).toHaveLength(pageSize);
       for (const { allowedGroups, subscriptions } of items) {
         expect(allowedGroups).toHaveLength(1);
