@@ -40,6 +40,17 @@ export const USERS = {
     from users where ${FILTER} order by id desc limit 50 offset $3`,
 };
 export const USERS_TOTAL = { name: 'bench_users_total', text: `select count(*) from users where ${FILTER}` };
+/** Page and total together, so that the text is looked for once. */
+export const USERS_AND_TOTAL = {
+  name: 'bench_users_and_total',
+  text: `with matching as materialized (select id from users where ${FILTER})
+    select t.total, u.id, u.email, u.password_hash, u.role, u.balance, u.concurrency, u.status, u.username, u.notes,
+    u.created_at, u.updated_at
+    from (select count(*) as total from matching) t
+    left join (select id from matching order by id desc limit 50 offset $3) p on true
+    left join users u on u.id = p.id and u.deleted_at is null
+    order by p.id desc`,
+};
 export const SETS = {
   name: 'bench_sets',
   text: `select user_id, group_id from user_allowed_groups where user_id = any ($1::bigint[]) order by user_id, group_id`,

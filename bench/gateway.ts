@@ -2,7 +2,15 @@ import type { Pool } from 'pg';
 import { gatewayRepositories } from '../src/gateway/index.ts';
 import type { DataEntityManager } from '../src/index.ts';
 import { liveNumber, SIZE } from './data.ts';
-import { BY_KEY, KEYS_OF_GROUP, SETS, SUBSCRIPTIONS, USERS, USERS_TOTAL } from './gateway-statements.ts';
+import {
+  BY_KEY,
+  KEYS_OF_GROUP,
+  SETS,
+  SUBSCRIPTIONS,
+  USERS,
+  USERS_AND_TOTAL,
+  USERS_TOTAL,
+} from './gateway-statements.ts';
 import type { Workload } from './measure.ts';
 
 /** How many call at once in the workloads for several callers; each pool has a connection for every one of them. */
@@ -11,8 +19,8 @@ export const CALLERS = 32;
 const key = (index: number): string => `sk-bench-${liveNumber(index, SIZE.apiKeys)}`;
 const group = (index: number): string => String(liveNumber(index, SIZE.groups));
 const pageNumber = (index: number): number => 1 + (index % 4);
-// One of a hundred users.
-const search = (index: number): string => `user${String((index * 7) % 100).padStart(2, '0')}`;
+// About one of twenty users.
+const search = (index: number): string => `user${10 + ((index * 7) % 90)}`;
 
 type Row = Record<string, unknown>;
 
@@ -73,6 +81,7 @@ function users(pool: Pool, root: DataEntityManager): Workload {
     share: 0.5,
     variants: [
       { name: 'pg, named statements', run: (i) => usersByHand(pool, search(i)) },
+      { name: 'pg, page and total at once', run: (i) => usersAtOnce(pool, search(i)) },
       {
         name: 'tombstone repository',
         run: async (i) => {
@@ -93,6 +102,15 @@ async function usersByHand(pool: Pool, text: string): Promise<unknown> {
   const filter = ['active', `%${text}%`];
   const { rows } = await pool.query<Row>({ ...USERS, values: [...filter, 0] });
   const total = await pool.query<{ count: string }>({ ...USERS_TOTAL, values: filter });
+  return [await withChildren(pool, rows), Number(total.rows[0]?.count)];
+}
+
+async function usersAtOnce(pool: Pool, text: string): Promise<unknown> {
+  const { rows } = await pool.query<Row>({ ...USERS_AND_TOTAL, values: ['active', `%${text}%`, 0] });
+  return [await withChildren(pool, rows), Number(rows[0]?.['total'])];
+}
+
+async function withChildren(pool: Pool, rows: Row[]): Promise<Row[]> {
   const ids = rows.map((row) => row['id']);
   const sets = await pool.query<Row>({ ...SETS, values: [ids] });
   const subscriptions = await pool.query<Row>({ ...SUBSCRIPTIONS, values: [ids] });
@@ -100,5 +118,5 @@ async function usersByHand(pool: Pool, text: string): Promise<unknown> {
   const byId = new Map(rows.map((row) => [row['id'], row as { sets: unknown[]; subscriptions: unknown[] }]));
   for (const set of sets.rows) byId.get(set['user_id'])?.sets.push(set['group_id']);
   for (const row of subscriptions.rows) byId.get(row['user_id'])?.subscriptions.push(row);
-  return [rows, Number(total.rows[0]?.count)];
+  return rows;
 }
