@@ -64,6 +64,23 @@ describe('a prepared statement', () => {
     await own.close();
   });
 
+  it('goes on after a migration has changed the type of its column, and a transaction does so when it is repeated', async () => {
+    const text = 'select minutes from shape where minutes = $1';
+    await library.rows('create table shape as select 1::int as minutes');
+    const read = (em: DataEntityManager) => runPrepared(em, { name: 'kit_shape', text }, [1]);
+    expect(await read(library.em())).toEqual([{ minutes: 1 }]);
+    await library.rows('alter table shape alter column minutes type bigint');
+    // Without a new name it would fail for as long as the connection lives.
+    const stale = `execute kit_shape(1)`;
+    await expect(library.rows(stale)).rejects.toMatchObject({ sqlState: '0A000' });
+    expect(await read(library.em())).toEqual([{ minutes: '1' }]);
+    await library.rows('alter table shape alter column minutes type numeric');
+    const inside = () => library.em().transactional(read);
+    await expect(inside()).rejects.toMatchObject({ sqlState: '0A000' });
+    expect(await inside()).toEqual([{ minutes: '1' }]);
+    await library.rows('drop table shape');
+  });
+
   it('follows the scope where it is made to', async () => {
     const statement = scopedStatement(
       'kit_scoped',

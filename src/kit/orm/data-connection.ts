@@ -22,6 +22,8 @@ interface NamedQuery {
  */
 export class DataConnection extends PostgreSqlConnection {
   #pool: Pool | undefined;
+  /** How often a change of a table has made prepared statements useless; part of their names from then on. */
+  #shapes = 0;
 
   static {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
@@ -52,12 +54,24 @@ export class DataConnection extends PostgreSqlConnection {
    * Sends a statement under its name, by the pool or, where `ctx` is given, by the connection of that transaction. It tells the
    * log what `execute` tells it, and nothing is made for a log that is off: this is the way of the shortest statements.
    */
-  executeNamed<Row extends object>(query: NamedQuery, ctx?: object): Promise<Row[]> {
+  executeNamed<Row extends object>(given: NamedQuery, ctx?: object): Promise<Row[]> {
+    const shapes = this.#shapes;
+    const query = shapes === 0 ? given : { ...given, name: `${given.name}_${shapes}` };
     const send = ctx
       ? () => besideSavepoints(ctx, () => inTransaction<Row>(ctx, query))
       : () => this.#byPool<Row>(query);
     const isLogged = this.logger.isEnabled('query') || this.config.get('slowQueryThreshold') != null;
-    return this.translating(isLogged ? this.#logged(query, send) : send());
+    const sent = isLogged ? this.#logged(query, send) : send();
+    return this.translating(
+      sent.catch((error: unknown) => {
+        if (!isStale(error)) throw error;
+        // Of many that fail together, the first one makes the new name for all.
+        if (this.#shapes === shapes) this.#shapes += 1;
+        // The transaction has failed with it; its repetition finds the new name.
+        if (ctx) throw error;
+        return this.#byPool<Row>({ ...given, name: `${given.name}_${this.#shapes}` });
+      }),
+    );
   }
 
   override async *stream<T>(...args: Parameters<PostgreSqlConnection['stream']>): AsyncIterableIterator<T> {
@@ -113,6 +127,15 @@ export class DataConnection extends PostgreSqlConnection {
   protected translated(error: unknown): Error {
     return translateDriverError(error, domainErrorsOf(this.config));
   }
+}
+
+/**
+ * Whether a statement was prepared before a migration changed the type of a column that it gives: PostgreSQL refuses it on
+ * every connection that has it, for as long as these live. It has done nothing then.
+ */
+function isStale(error: unknown): boolean {
+  const { code, sqlState = code } = error as { code?: unknown; sqlState?: unknown };
+  return sqlState === '0A000';
 }
 
 /** Kysely hands `sql` and `parameters` on to `pg` as they are, which takes an object with a name for a text. */

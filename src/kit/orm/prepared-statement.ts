@@ -3,7 +3,7 @@ import type { DataConnection } from './data-connection.ts';
 
 /** One statement with a fixed text: PostgreSQL parses and plans it once per connection, under its name. */
 export interface PreparedStatement {
-  /** At most 63 bytes, unique in the service. */
+  /** Unique in the service, and at most 50 bytes: a scope, and a migration that changes its columns, add to it. */
   readonly name: string;
   /** SQL with `$1`, `$2` …; a soft-deletable table needs its own `deleted_at IS NULL` here. */
   readonly text: string;
