@@ -17,6 +17,7 @@ import {
   text,
   word,
 } from './sweep-arguments.ts';
+import { definitionsOf, proxiesOf, settingsOf, valuesOf } from './sweep-other-calls.ts';
 
 /** Rows that the valid calls name. */
 export interface SweepRows {
@@ -25,18 +26,23 @@ export interface SweepRows {
   readonly user: string;
   readonly group: string;
   readonly apiKey: string;
+  readonly proxy: string;
+  readonly definition: string;
 }
 
 let inserted = 0;
 
 /** Rows that hold {@link SECRET}, of a person of their own. */
 export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
-  const { users, groups, apiKeys } = gatewayRepositories(em());
+  const { users, groups, apiKeys, proxies, attributeDefinitions } = gatewayRepositories(em());
   const name = `sweep ${(inserted += 1)}`;
   const group = await groups.create({ name });
   const user = await users.create({ email: name, passwordHash: `${SECRET} of ${name}`, role: 'admin' });
   const key = await apiKeys.create({ userId: user.id, groupId: group.id, key: `${SECRET} of ${name}`, name });
-  return { name, user: user.id, group: group.id, apiKey: key.id };
+  const password = `${SECRET} of ${name}`;
+  const proxy = await proxies.create({ name, protocol: 'http', host: 'host', port: 80, password });
+  const definition = await attributeDefinitions.create({ key: name, name, type: 'text' });
+  return { proxy: proxy.id, definition: definition.id, name, user: user.id, group: group.id, apiKey: key.id };
 }
 
 /** The arguments of every method of every repository; a method without an entry does not compile. */
@@ -138,6 +144,9 @@ const groupsOf = (rows: SweepRows): SweepCalls['groups'] => ({
   listActive: [],
   listActiveByPlatform: [text('openai')],
   existsByName: [text(rows.name)],
+  getAccountCount: [id(rows.group)],
+  deleteAccountGroupsByGroupId: [id(rows.group)],
+  deleteCascade: [id(rows.group)],
   delete: [id(rows.group)],
 });
 
@@ -182,6 +191,10 @@ const apiKeysOf = (rows: SweepRows): SweepCalls['apiKeys'] => ({
 /** In each repository, what deletes comes last. */
 export const sweepCalls = (rows: SweepRows): SweepCalls => ({
   apiKeys: apiKeysOf(rows),
+  attributeValues: valuesOf(rows),
+  attributeDefinitions: definitionsOf(rows),
+  proxies: proxiesOf(rows),
+  settings: settingsOf(),
   users: usersOf(rows),
   groups: groupsOf(rows),
 });
