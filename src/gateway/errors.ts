@@ -12,6 +12,10 @@ const GROUP_NOT_FOUND = notFound('GROUP_NOT_FOUND', 'group');
 const ACCOUNT_NOT_FOUND = notFound('ACCOUNT_NOT_FOUND', 'account');
 const PROXY_NOT_FOUND = notFound('PROXY_NOT_FOUND', 'proxy');
 const ATTRIBUTE_DEFINITION_NOT_FOUND = notFound('ATTRIBUTE_DEFINITION_NOT_FOUND', 'attribute definition');
+const PROMO_CODE_EXISTS = exists(
+  'PROMO_CODE_EXISTS',
+  'A promo code with this text exists, perhaps with other capitals. Choose another one.',
+);
 const PROMO_CODE_NOT_FOUND = notFound('PROMO_CODE_NOT_FOUND', 'promo code');
 
 /** What each constraint and each missing row of the gateway means (specification 10.1). */
@@ -36,10 +40,8 @@ export const gatewayErrors: DomainErrors = {
       'ATTRIBUTE_KEY_EXISTS',
       'An attribute with this key exists. Choose another one.',
     ),
-    promo_codes_code_key: exists(
-      'PROMO_CODE_EXISTS',
-      'A promo code with this text exists. Choose another one.',
-    ),
+    promo_codes_code_key: PROMO_CODE_EXISTS,
+    promo_codes_code_unique_upper: PROMO_CODE_EXISTS,
     promo_code_usages_promo_code_id_user_id_key: exists(
       'PROMO_CODE_ALREADY_USED',
       'The user has had the bonus of this code. Each user has it once.',

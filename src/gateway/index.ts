@@ -30,6 +30,33 @@ export type { GroupChange, GroupFilters, GroupRecord, NewGroup } from './groups/
 export type { ModelRouting } from './groups/group.entity.ts';
 export { GroupRepository } from './groups/group.repository.ts';
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+export { type AppliedPromo, applyPromo } from './operations/apply-promo.ts';
+export {
+  type AssignedSubscription,
+  type Assignment,
+  assignOrExtendSubscription,
+} from './operations/assign-or-extend-subscription.ts';
+export { redeem, type Redemption } from './operations/redeem.ts';
+export type {
+  NewPromoCode,
+  NewPromoCodeUsage,
+  PromoCodeChange,
+  PromoCodeFilters,
+  PromoCodeRecord,
+  PromoCodeUsageRecord,
+  PromoCodeUsageWithUser,
+} from './promo-codes/promo-code-record.ts';
+export { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
+export { generateRedeemCode } from './redeem-codes/generate-redeem-code.ts';
+export type {
+  NewRedeemCode,
+  RedeemCodeChange,
+  RedeemCodeFilters,
+  RedeemCodeRecord,
+  RedeemCodeWithGroup,
+  RedeemCodeWithRelations,
+} from './redeem-codes/redeem-code-record.ts';
+export { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
 export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
