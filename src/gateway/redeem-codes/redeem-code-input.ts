@@ -56,7 +56,7 @@ export function checkedColumns(input: NewRedeemCode | RedeemCodeChange): Checked
 
 /** {@link checkedColumns} of a new row, whose code and value must be there. */
 export function checkedNew(input: NewRedeemCode): CheckedRedeemCode {
-  return checkedColumns(input && { ...input, code: input.code ?? '', value: input.value ?? ('' as never) });
+  return checkedColumns(input && { ...input, code: input.code ?? '', value: input.value ?? '' });
 }
 
 /** The text of a code as it may be stored or asked for. */
