@@ -90,7 +90,9 @@ describe('promo codes', () => {
     expect(await promos().getUsageByPromoCodeAndUser(made.id, user.id)).toEqual(used);
     expect(await codeOf(promos().createUsage(usage))).toBe('PROMO_CODE_ALREADY_USED');
     const unknown = '987654321';
-    expect(await codeOf(promos().createUsage({ ...usage, promoCodeId: unknown }))).toBe('PROMO_CODE_NOT_FOUND');
+    expect(await codeOf(promos().createUsage({ ...usage, promoCodeId: unknown }))).toBe(
+      'PROMO_CODE_NOT_FOUND',
+    );
     expect(await codeOf(promos().createUsage({ ...usage, userId: unknown }))).toBe('USER_NOT_FOUND');
     for (const attempt of [
       promos().getById(unknown),
@@ -153,7 +155,9 @@ describe('promo codes', () => {
     });
     expect(gateway.statements()).toHaveLength(2);
     const { items } = await promos().list();
-    expect(items.map(({ id }) => Number(id))).toEqual(items.map(({ id }) => Number(id)).toSorted((a, b) => b - a));
+    expect(items.map(({ id }) => Number(id))).toEqual(
+      items.map(({ id }) => Number(id)).toSorted((a, b) => b - a),
+    );
   });
 
   it('F34: are found by the index among 100,000, where the original read the whole table', async () => {
@@ -164,7 +168,9 @@ describe('promo codes', () => {
     expect(await planOf(`select * from promo_codes where code ilike 'code777'`)).toContain('Seq Scan');
     gateway.statements();
     await promos().getByCode('code777');
-    await gateway.em().transactional((tx) => gatewayRepositories(tx).promoCodes.getByCodeForUpdate('code778'));
+    await gateway
+      .em()
+      .transactional((tx) => gatewayRepositories(tx).promoCodes.getByCodeForUpdate('code778'));
     const [read, lock] = gateway.statements().map((sql) => sql.replace(/ \[took .*$/, ''));
     for (const sql of [read, lock])
       expect(await planOf(String(sql))).toContain('Index Scan using promo_codes_code_unique_upper');

@@ -149,9 +149,17 @@ describe('changing, using and deleting a code', () => {
 describe('lists of codes', () => {
   it('give user and group, null where they are deleted while the ids stay, in four statements', async () => {
     const [user, group] = [await mustCreateUser(gateway.em()), await mustCreateGroup(gateway.em())];
-    const live = await mustCreateRedeemCode(gateway.em(), { code: 'list%1', groupId: group.id, usedBy: user.id });
+    const live = await mustCreateRedeemCode(gateway.em(), {
+      code: 'list%1',
+      groupId: group.id,
+      usedBy: user.id,
+    });
     const [other, gone] = [await mustCreateUser(gateway.em()), await mustCreateGroup(gateway.em())];
-    const dead = await mustCreateRedeemCode(gateway.em(), { code: 'LIST%2', groupId: gone.id, usedBy: other.id });
+    const dead = await mustCreateRedeemCode(gateway.em(), {
+      code: 'LIST%2',
+      groupId: gone.id,
+      usedBy: other.id,
+    });
     await mustCreateRedeemCode(gateway.em(), { code: 'listX3' });
     await repositories().users.delete(other.id);
     await repositories().groups.delete(gone.id);

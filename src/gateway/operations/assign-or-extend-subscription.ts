@@ -46,6 +46,7 @@ const ASSIGN = `insert into user_subscriptions as s (user_id, group_id, starts_a
     status = 'active',
     notes = concat_ws(e'\\n', nullif(s.notes, ''), nullif(excluded.notes, '')),
     updated_at = now()
+    where s.deleted_at is null
   returning s.*, s.xmax = 0 as created`;
 
 /**
