@@ -40,9 +40,9 @@ describe('the migration that folds codes', () => {
       expect(rows).toHaveLength(3);
       const refusal = await migrator(url)
         .up()
-        .catch((error: unknown) => error as Error);
-      expect(String(refusal)).toMatch(/5 promo codes are 2 texts in different cases/);
-      expect(String(refusal)).not.toMatch(/spring|fall|solo/i);
+        .then(() => '', String);
+      expect(refusal).toMatch(/5 promo codes are 2 texts in different cases/);
+      expect(refusal).not.toMatch(/spring|fall|solo/i);
       expect((await client.query(`select 1 from promo_codes where code = 'solo'`)).rows).toHaveLength(1);
       await client.query(`delete from promo_codes where code in ('Spring', 'SPRING', 'Fall')`);
       await migrator(url).up();

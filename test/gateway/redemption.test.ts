@@ -114,6 +114,19 @@ describe('redeeming a code', () => {
     }
   });
 
+  it('would let several have it by reading first and writing then, as a control', async () => {
+    const code = await mustCreateRedeemCode(gateway.em());
+    const read = await each(async () => (await repositories().redeemCodes.getById(code.id)).status);
+    expect(outcomes(read)).toEqual(Array(CALLERS).fill('done'));
+    const write = `update redeem_codes set status = 'used' where id = ? returning id`;
+    const gave = await each(async (n) => {
+      const seen = read[n];
+      if (seen?.status === 'fulfilled' && seen.value === 'unused') return gateway.rows(write, [code.id]);
+      throw new Error('refused');
+    });
+    expect(gave.filter(({ status }) => status === 'fulfilled')).toHaveLength(CALLERS);
+  });
+
   it('F25: of 32 creations of one code lets one be', async () => {
     const results = await each(() => mustCreateRedeemCode(gateway.em(), { code: 'RACE' }));
     expect(outcomes(results)).toEqual([...Array(CALLERS - 1).fill('REDEEM_CODE_EXISTS'), 'done']);
@@ -247,6 +260,19 @@ describe('applying a promo code', () => {
     expect(await apply(promo.code)).toBe('USER_NOT_FOUND');
     expect(await balanceOf(user.id)).toBe('2.5000000000');
     expect((await repositories().promoCodes.getById(promo.id)).usedCount).toBe(1);
+  });
+
+  it('would go beyond its uses without the lock, as a control', async () => {
+    const people = await many(() => mustCreateUser(gateway.em()));
+    const scarce = await mustCreatePromoCode(gateway.em(), { maxUses: 5 });
+    const counts = await many(async () => (await repositories().promoCodes.getById(scarce.id)).usedCount);
+    await each(async (n) => {
+      if ((counts[n] ?? 5) >= 5) return;
+      const usage = { promoCodeId: scarce.id, userId: people[n]?.id ?? '', bonusAmount: '1' };
+      await repositories().promoCodes.createUsage(usage);
+      await repositories().promoCodes.incrementUsedCount(scarce.id);
+    });
+    expect((await repositories().promoCodes.getById(scarce.id)).usedCount).toBe(CALLERS);
   });
 
   it(`never goes beyond its uses, and gives a user one, with ${CALLERS} callers`, async () => {
