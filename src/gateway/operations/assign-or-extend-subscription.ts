@@ -37,7 +37,7 @@ export interface AssignedSubscription {
 
 const CAP = `timestamptz '2099-12-31 23:59:59+00'`;
 const DAYS = 'make_interval(days => ?)';
-// A row that was there carries the lock of the conflict in its xmax, a new one has none.
+// The type is read from a group that is locked by then. A row that was there carries the lock of the conflict in its xmax, a new one has none.
 const ASSIGN = `insert into user_subscriptions as s (user_id, group_id, starts_at, expires_at, assigned_by, notes)
   select ?, id, now(), least(now() + ${DAYS}, ${CAP}), ?, ?
   from groups where id = ? and deleted_at is null and subscription_type = 'subscription'
@@ -65,9 +65,9 @@ export async function assignOrExtendSubscription(
   const by = checkOptionalId('assignedBy', assignment.assignedBy) ?? null;
   const notes = checkText('notes', assignment.notes ?? '');
   return retryTransaction(em, async (tx) => {
-    await lockLiveUser(tx, user);
-    // The type is read by the next statement, from the row that cannot change any more.
+    // The group first: whoever waits for its deletion must not hold a user that the deletion may write.
     await lockLiveGroup(tx, group);
+    await lockLiveUser(tx, user);
     const values = [user, days, by, notes, group, days];
     const [row] = await tx.execute<({ created: boolean } & object)[]>(ASSIGN, values);
     if (!row) throw new RuleError(gatewayRules.GROUP_NOT_SUBSCRIPTION_TYPE);
