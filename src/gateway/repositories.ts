@@ -7,6 +7,8 @@ import { SettingRepository } from './settings/setting.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import type { AllowedGroupsOptions } from './users/dual-write.ts';
+import { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
+import { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -18,6 +20,8 @@ export interface GatewayRepositories {
   readonly settings: SettingRepository;
   readonly attributeDefinitions: UserAttributeDefinitionRepository;
   readonly attributeValues: UserAttributeValueRepository;
+  readonly redeemCodes: RedeemCodeRepository;
+  readonly promoCodes: PromoCodeRepository;
 }
 
 /** Makes the repositories; cheap enough to call per request. */
@@ -33,5 +37,7 @@ export function gatewayRepositories(
     settings: new SettingRepository(em),
     attributeDefinitions: new UserAttributeDefinitionRepository(em),
     attributeValues: new UserAttributeValueRepository(em),
+    redeemCodes: new RedeemCodeRepository(em),
+    promoCodes: new PromoCodeRepository(em),
   };
 }
