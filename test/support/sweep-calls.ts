@@ -17,6 +17,7 @@ import {
   text,
   word,
 } from './sweep-arguments.ts';
+import { promoCodesOf, redeemCodesOf } from './sweep-code-calls.ts';
 import { definitionsOf, proxiesOf, settingsOf, valuesOf } from './sweep-other-calls.ts';
 
 /** Rows that the valid calls name. */
@@ -28,13 +29,18 @@ export interface SweepRows {
   readonly apiKey: string;
   readonly proxy: string;
   readonly definition: string;
+  readonly redeemCode: string;
+  readonly redeemText: string;
+  readonly promoCode: string;
+  readonly promoText: string;
 }
 
 let inserted = 0;
 
 /** Rows that hold {@link SECRET}, of a person of their own. */
 export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
-  const { users, groups, apiKeys, proxies, attributeDefinitions } = gatewayRepositories(em());
+  const { users, groups, apiKeys, proxies, attributeDefinitions, redeemCodes, promoCodes } =
+    gatewayRepositories(em());
   const name = `sweep ${(inserted += 1)}`;
   const group = await groups.create({ name });
   const user = await users.create({ email: name, passwordHash: `${SECRET} of ${name}`, role: 'admin' });
@@ -42,7 +48,22 @@ export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
   const password = `${SECRET} of ${name}`;
   const proxy = await proxies.create({ name, protocol: 'http', host: 'host', port: 80, password });
   const definition = await attributeDefinitions.create({ key: name, name, type: 'text' });
-  return { proxy: proxy.id, definition: definition.id, name, user: user.id, group: group.id, apiKey: key.id };
+  const redeemText = `${SECRET} ${inserted}`;
+  const promoText = `PROMO ${inserted}`;
+  const redeemCode = await redeemCodes.create({ code: redeemText, value: '1' });
+  const promoCode = await promoCodes.create({ code: promoText });
+  return {
+    name,
+    redeemText,
+    promoText,
+    user: user.id,
+    group: group.id,
+    apiKey: key.id,
+    proxy: proxy.id,
+    definition: definition.id,
+    redeemCode: redeemCode.id,
+    promoCode: promoCode.id,
+  };
 }
 
 /** The arguments of every method of every repository; a method without an entry does not compile. */
@@ -57,6 +78,12 @@ export const REVEALING: Readonly<Record<string, string>> = {
   'apiKeys.listKeysByUserId': 'the values are what a cache is to drop',
   'apiKeys.listKeysByGroupId': 'the values are what a cache is to drop',
 };
+
+/** Methods that lock for the rest of a transaction, and so want one. */
+export const IN_TRANSACTION: ReadonlySet<string> = new Set([
+  'promoCodes.getByCodeForUpdate',
+  'promoCodes.findByCodeForUpdate',
+]);
 
 const page = clamped({ page: 1, pageSize: 50 });
 const status = text('active', { max: 20, filled: true });
@@ -193,7 +220,9 @@ export const sweepCalls = (rows: SweepRows): SweepCalls => ({
   apiKeys: apiKeysOf(rows),
   attributeValues: valuesOf(rows),
   attributeDefinitions: definitionsOf(rows),
+  promoCodes: promoCodesOf(rows),
   proxies: proxiesOf(rows),
+  redeemCodes: redeemCodesOf(rows),
   settings: settingsOf(),
   users: usersOf(rows),
   groups: groupsOf(rows),
