@@ -4,16 +4,20 @@ import { type Fault, faultsOn } from './faults.ts';
 import { writeFiles } from './files.ts';
 import { FULL_DISKS, fullDiskUnderDatabase, fullDiskUnderLog, type OwnFault } from './full-disk.ts';
 import { Random } from './random.ts';
+import { recordUsageTrials } from './record-usage/main.ts';
 import { type CrashServer, startCrashServer } from './server.ts';
 import { Sums } from './sums.ts';
 import { type Ground, trial, type TrialResult, undisturbed } from './trial.ts';
 
-const USAGE = `Usage: npm run crash -- migrations [--trials N] [--seed N] [--json]
+const USAGE = `Usage: npm run crash -- migrations|record-usage [--trials N] [--seed N] [--json]
 
-Applies twelve migration files in a process of its own and interrupts it at a random point: SIGKILL, the server's session
+migrations: applies twelve migration files in a process of its own and interrupts it at a random point: SIGKILL, the server's session
 ended, the socket cut, the server crashed, or stopped and started, the disk full. Then it applies them again and compares the
 database with one that nothing interrupted. Exit code 1 when a trial did not complete, or left anything different.
 Full disks need the right to mount a file system; where that is missing, a line says that they were skipped.
+
+record-usage: kills a program that records usage, or ends its sessions, at a random point; records the same requests again;
+and compares what was charged with the ledger. Exit code 1 when they differ, or a request was charged twice or never.
 
   --trials  how many; 50 when left out
   --seed    repeats the choices of an earlier run
@@ -52,7 +56,13 @@ function tell(index: number, name: string, result: TrialResult | undefined): voi
   process.stderr.write(`trial ${index + 1} (${name}): ${why}\n`);
 }
 
-function readArguments(): { trials: number; seed: number; json: boolean; help: boolean } {
+function readArguments(): {
+  what: string;
+  trials: number;
+  seed: number;
+  json: boolean;
+  help: boolean;
+} {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -64,9 +74,11 @@ function readArguments(): { trials: number; seed: number; json: boolean; help: b
   });
   const [trials, seed] = [Number(values.trials), Number(values.seed)];
   const isRight =
-    positionals.join() === 'migrations' && [trials, seed].every(Number.isSafeInteger) && trials > 0;
+    ['migrations', 'record-usage'].includes(positionals.join()) &&
+    [trials, seed].every(Number.isSafeInteger) &&
+    trials > 0;
   if (!isRight && !values.help) throw new Error(USAGE);
-  return { ...values, trials, seed };
+  return { ...values, trials, seed, what: positionals.join() };
 }
 
 /** The ways that need a mount; where that is not allowed they are named, loudly. */
@@ -82,8 +94,13 @@ async function mountFaults(server: CrashServer): Promise<{ own: OwnFault[]; skip
 }
 
 async function main(): Promise<void> {
-  const { trials, seed, json, help } = readArguments();
-  if (help) return void process.stdout.write(USAGE);
+  const { what, help, ...options } = readArguments();
+  if (help) process.stdout.write(USAGE);
+  else await (what === 'record-usage' ? recordUsageTrials(options) : migrationTrials(options));
+}
+
+async function migrationTrials(options: { trials: number; seed: number; json: boolean }): Promise<void> {
+  const { trials, seed, json } = options;
   // A server of its own always: some of the faults stop it.
   const server = await startCrashServer();
   const module = writeFiles();
