@@ -1,4 +1,5 @@
 export { type AmountRule, checkAmount } from './amount.ts';
 export { checkId, checkIds, checkOptionalId } from './id.ts';
 export { checkInteger } from './integer.ts';
+export { checkJsonObject } from './json.ts';
 export { checkText, type TextRule } from './text.ts';
