@@ -33,6 +33,13 @@ export type { GroupChange, GroupRecord, GroupWithAccountCount, NewGroup } from '
 export type { ModelRouting } from './groups/group.entity.ts';
 export { type GroupCascade, GroupRepository } from './groups/group.repository.ts';
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+export type { SchedulerEventType } from './outbox/enqueue-event.ts';
+export {
+  OUTBOX_START,
+  type OutboxPosition,
+  type SchedulerEventRecord,
+} from './outbox/scheduler-event-record.ts';
+export { SchedulerOutboxRepository } from './outbox/scheduler-outbox.repository.ts';
 export type {
   NewProxy,
   ProxyAccountSummary,
@@ -108,6 +115,6 @@ export const gateway = defineModule({
     UsageLog,
     BillingUsageEntry,
   ],
-  unmappedTables: ['orphan_allowed_groups_audit'],
+  unmappedTables: ['orphan_allowed_groups_audit', 'scheduler_outbox_watermarks'],
   errors: gatewayErrors,
 });

@@ -2,6 +2,7 @@ import type { DataEntityManager } from '../kit/orm/index.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+import { SchedulerOutboxRepository } from './outbox/scheduler-outbox.repository.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
@@ -14,6 +15,7 @@ export interface GatewayRepositories {
   readonly groups: GroupRepository;
   readonly apiKeys: ApiKeyRepository;
   readonly proxies: ProxyRepository;
+  readonly schedulerOutbox: SchedulerOutboxRepository;
   readonly settings: SettingRepository;
   readonly attributeDefinitions: UserAttributeDefinitionRepository;
   readonly attributeValues: UserAttributeValueRepository;
@@ -26,6 +28,7 @@ export function gatewayRepositories(em: DataEntityManager): GatewayRepositories 
     groups: new GroupRepository(em, deleteGroupCascade),
     apiKeys: new ApiKeyRepository(em),
     proxies: new ProxyRepository(em),
+    schedulerOutbox: new SchedulerOutboxRepository(em),
     settings: new SettingRepository(em),
     attributeDefinitions: new UserAttributeDefinitionRepository(em),
     attributeValues: new UserAttributeValueRepository(em),
