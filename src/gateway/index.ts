@@ -20,6 +20,19 @@ import { UserAllowedGroup } from './users/user-allowed-group.entity.ts';
 import { User } from './users/user.entity.ts';
 
 export type {
+  AccountBinding,
+  AccountChange,
+  AccountFilters,
+  AccountRecord,
+  BulkAccountChange,
+  JsonChange,
+  NewAccount,
+} from './accounts/account-record.ts';
+export type { AccountColumns } from './accounts/account-columns.ts';
+export { AccountRepository } from './accounts/account.repository.ts';
+export type { AntigravityScope, ExtraOptions } from './accounts/extra-changes.ts';
+export type { SchedulableAccount } from './accounts/schedulable-accounts.ts';
+export type {
   ApiKeyChange,
   ApiKeyRecord,
   ApiKeyWithRelations,

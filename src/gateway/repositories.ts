@@ -1,4 +1,5 @@
 import type { DataEntityManager } from '../kit/orm/index.ts';
+import { AccountRepository } from './accounts/account.repository.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
@@ -14,6 +15,7 @@ export interface GatewayRepositories {
   readonly users: UserRepository;
   readonly groups: GroupRepository;
   readonly apiKeys: ApiKeyRepository;
+  readonly accounts: AccountRepository;
   readonly proxies: ProxyRepository;
   readonly schedulerOutbox: SchedulerOutboxRepository;
   readonly settings: SettingRepository;
@@ -27,6 +29,7 @@ export function gatewayRepositories(em: DataEntityManager): GatewayRepositories 
     users: new UserRepository(em),
     groups: new GroupRepository(em, deleteGroupCascade),
     apiKeys: new ApiKeyRepository(em),
+    accounts: new AccountRepository(em),
     proxies: new ProxyRepository(em),
     schedulerOutbox: new SchedulerOutboxRepository(em),
     settings: new SettingRepository(em),

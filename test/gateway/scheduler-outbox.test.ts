@@ -43,7 +43,13 @@ describe('events', () => {
         groupId: null,
         payload: { group_ids: ['1', 2] },
       },
-      { eventType: 'full_rebuild', accountId: null, groupId: null, payload: null },
+      {
+        eventType: 'full_rebuild',
+        accountId: null,
+        groupId: null,
+        payload: null,
+        createdAt: expect.any(Date),
+      },
     ]);
   });
 

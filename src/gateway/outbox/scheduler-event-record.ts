@@ -32,7 +32,7 @@ export interface SchedulerEventRow {
   readonly account_id: Id | null;
   readonly group_id: Id | null;
   readonly payload: Readonly<Record<string, unknown>> | null;
-  readonly created_at: Date;
+  readonly created_at: string;
   readonly txid: string;
 }
 
@@ -43,7 +43,7 @@ export function schedulerEventRecord(row: SchedulerEventRow): SchedulerEventReco
     accountId: row.account_id,
     groupId: row.group_id,
     payload: row.payload,
-    createdAt: row.created_at,
+    createdAt: new Date(row.created_at),
     position: { txid: row.txid, id: row.id },
   };
 }
