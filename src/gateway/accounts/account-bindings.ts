@@ -54,13 +54,13 @@ export async function replaceBindings(
 ): Promise<void> {
   const account = checkId('accountId', accountId);
   const ordered = checkIds('groupIds', groupIds);
-  const wanted = [...new Set(groupIds.map((id) => id))].filter((id) => ordered.includes(id));
+  const wanted = [...new Set(groupIds)].filter((id) => ordered.includes(id));
   await withAccount(em, account, async (tx) => {
     for (const group of ordered) await lockLiveGroup(tx, group);
     const removed = await tx.execute<{ group_id: Id }[]>(REMOVE_ALL, [account]);
     if (wanted.length > 0) await tx.execute(BIND, [account, `{${wanted.join(',')}}`], 'run');
     const touched = checkIds('groupIds', [...removed.map((row) => row.group_id), ...wanted]);
-    await bindingsChanged(tx, account, touched);
+    if (touched.length > 0) await bindingsChanged(tx, account, touched);
   });
 }
 
