@@ -5,6 +5,7 @@ import { gateway } from '../src/gateway/index.ts';
 import { defineDataConfig } from '../src/index.ts';
 import { Migrator } from '../src/kit/migrations/index.ts';
 import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
+import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
@@ -45,7 +46,11 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
   const stock = await stockOrm(url);
   try {
-    return await measureAll([...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)], options);
+    const selection = await accountSelectionWorkloads(pool, orm.em.fork());
+    return await measureAll(
+      [...workloads(pool, orm.em.fork()), ...selection, ...overheadWorkloads(stock, orm)],
+      options,
+    );
   } finally {
     await orm.close();
     await stock.close();
