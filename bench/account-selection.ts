@@ -23,28 +23,35 @@ const FILL = [
   'analyze groups, proxies, accounts, account_groups',
 ] as const;
 
-const columns = 'a.*';
 const chosen = `a.deleted_at is null and a.status = 'active' and a.schedulable
   and (a.temp_unschedulable_until is null or a.temp_unschedulable_until <= now())
   and (a.overload_until is null or a.overload_until <= now())
   and (a.rate_limit_reset_at is null or a.rate_limit_reset_at <= now())
   and (a.expires_at is null or a.expires_at > now() or not a.auto_pause_on_expired)
   and (a.proxy_id is null or exists (select from proxies p where p.id = a.proxy_id and p.deleted_at is null))`;
-const groupIds = `array(select b.group_id::text from account_groups b
-  join groups g on g.id = b.group_id and g.deleted_at is null
-  where b.account_id = a.id order by b.priority, b.group_id) as group_ids`;
+const withGroups = (accounts: string, order: string): string => `with chosen as materialized (${accounts}),
+  bindings as materialized (
+    select b.account_id, b.group_id, b.priority from chosen c
+    cross join lateral (select * from account_groups where account_id = c.id offset 0) b
+  ), bound as (
+    select b.account_id, array_agg(b.group_id::text order by b.priority, b.group_id) as group_ids
+    from bindings b join groups g on g.id = b.group_id and g.deleted_at is null
+    group by b.account_id
+  ) select c.*, bound.group_ids from chosen c left join bound on bound.account_id = c.id order by ${order}`;
 
 const OF_GROUP = {
   name: 'bench_selection_group',
-  text: `select ${columns}, ${groupIds} from account_groups own
-    join groups og on og.id = own.group_id and og.deleted_at is null
-    join accounts a on a.id = own.account_id
-    where own.group_id = $1 and ${chosen} order by own.priority, a.priority, a.id`,
+  text: withGroups(
+    `select own.priority as binding_priority, a.* from account_groups own
+     join groups og on og.id = own.group_id and og.deleted_at is null
+     join accounts a on a.id = own.account_id
+     where own.group_id = $1 and ${chosen}`,
+    'c.binding_priority, c.priority, c.id',
+  ),
 };
 const OF_PLATFORM = {
   name: 'bench_selection_platform',
-  text: `select ${columns}, ${groupIds} from accounts a
-    where a.platform = $1 and ${chosen} order by a.priority, a.id`,
+  text: withGroups(`select a.* from accounts a where a.platform = $1 and ${chosen}`, 'c.priority, c.id'),
 };
 
 /** Choosing accounts for a request: of a group some twenty, of a platform some 330. Fills the database first. */

@@ -32,12 +32,15 @@ type Accounts = GatewayRepositories['accounts'];
 /** How many rows there are, and the plan of the one statement. Inside a transaction its text is in the log, with values. */
 async function planOf(
   work: (accounts: Accounts) => Promise<unknown[]>,
+  explain = 'explain',
 ): Promise<{ rows: number; plan: string }> {
   gateway.statements();
   const found = await gateway.em().transactional((tx) => work(gatewayRepositories(tx).accounts));
   const [sql, ...others] = gateway.statements();
   expect(others).toEqual([]);
-  const lines = await gateway.rows<{ 'QUERY PLAN': string }>(`explain ${sql?.replace(/ \[took .*$/s, '')}`);
+  const lines = await gateway.rows<{ 'QUERY PLAN': string }>(
+    `${explain} ${sql?.replace(/ \[took .*$/s, '')}`,
+  );
   return { rows: found.length, plan: lines.map((line) => line['QUERY PLAN']).join('\n') };
 }
 
@@ -48,6 +51,19 @@ it('of a platform the partial index gives the accounts', async () => {
   expect(rows).toBeGreaterThan(50);
   expect(plan).toContain(INDEX);
   expect(plan).not.toMatch(/Seq Scan on (accounts|account_groups)/);
+});
+
+it('no table is scanned once for each account', async () => {
+  for (const work of [
+    (accounts: Accounts) => accounts.listSchedulableByPlatform('platform 3'),
+    (accounts: Accounts) => accounts.listSchedulableByGroupId(group),
+  ]) {
+    const { plan } = await planOf(work, 'explain (analyze, costs off, timing off, summary off)');
+    expect(plan).toMatch(/Scan on .*loops=1\)/);
+    expect(
+      plan.split('\n').filter((line) => /Seq Scan/.test(line) && !/loops=1\)|never executed/.test(line)),
+    ).toEqual([]);
+  }
 });
 
 it('of several platforms too', async () => {
