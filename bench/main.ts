@@ -5,6 +5,7 @@ import { gateway } from '../src/gateway/index.ts';
 import { defineDataConfig } from '../src/index.ts';
 import { Migrator } from '../src/kit/migrations/index.ts';
 import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
+import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
@@ -48,7 +49,12 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
   const stock = await stockOrm(url);
   try {
     const em = orm.em.fork();
-    const all = [...gatewayWorkloads(pool, em), ...workloads(pool, em), ...overheadWorkloads(stock, orm)];
+    const all = [
+      ...gatewayWorkloads(pool, em),
+      ...(await accountSelectionWorkloads(pool, em)),
+      ...workloads(pool, em),
+      ...overheadWorkloads(stock, orm),
+    ];
     return await measureAll(all, options);
   } finally {
     await orm.close();

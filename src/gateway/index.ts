@@ -20,6 +20,19 @@ import { UserAllowedGroup } from './users/user-allowed-group.entity.ts';
 import { User } from './users/user.entity.ts';
 
 export type {
+  AccountBinding,
+  AccountChange,
+  AccountFilters,
+  AccountRecord,
+  BulkAccountChange,
+  JsonChange,
+  NewAccount,
+} from './accounts/account-record.ts';
+export type { AccountColumns } from './accounts/account-columns.ts';
+export { AccountRepository } from './accounts/account.repository.ts';
+export type { AntigravityScope, ExtraOptions } from './accounts/extra-changes.ts';
+export type { SchedulableAccount } from './accounts/schedulable-accounts.ts';
+export type {
   ApiKeyChange,
   ApiKeyRecord,
   ApiKeyWithRelations,
@@ -33,6 +46,13 @@ export type { GroupChange, GroupRecord, GroupWithAccountCount, NewGroup } from '
 export type { ModelRouting } from './groups/group.entity.ts';
 export { type GroupCascade, GroupRepository } from './groups/group.repository.ts';
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+export type { SchedulerEventType } from './outbox/enqueue-event.ts';
+export {
+  OUTBOX_START,
+  type OutboxPosition,
+  type SchedulerEventRecord,
+} from './outbox/scheduler-event-record.ts';
+export { SchedulerOutboxRepository } from './outbox/scheduler-outbox.repository.ts';
 export type {
   NewProxy,
   ProxyAccountSummary,
@@ -148,6 +168,6 @@ export const gateway = defineModule({
     UsageLog,
     BillingUsageEntry,
   ],
-  unmappedTables: ['orphan_allowed_groups_audit'],
+  unmappedTables: ['orphan_allowed_groups_audit', 'scheduler_outbox_watermarks'],
   errors: gatewayErrors,
 });

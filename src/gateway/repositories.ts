@@ -1,7 +1,9 @@
 import type { DataEntityManager } from '../kit/orm/index.ts';
+import { AccountRepository } from './accounts/account.repository.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
+import { SchedulerOutboxRepository } from './outbox/scheduler-outbox.repository.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
@@ -16,7 +18,9 @@ export interface GatewayRepositories {
   readonly users: UserRepository;
   readonly groups: GroupRepository;
   readonly apiKeys: ApiKeyRepository;
+  readonly accounts: AccountRepository;
   readonly proxies: ProxyRepository;
+  readonly schedulerOutbox: SchedulerOutboxRepository;
   readonly settings: SettingRepository;
   readonly attributeDefinitions: UserAttributeDefinitionRepository;
   readonly attributeValues: UserAttributeValueRepository;
@@ -33,7 +37,9 @@ export function gatewayRepositories(
     users: new UserRepository(em, options),
     groups: new GroupRepository(em, (tx, id) => deleteGroupCascade(tx, id, options)),
     apiKeys: new ApiKeyRepository(em),
+    accounts: new AccountRepository(em),
     proxies: new ProxyRepository(em),
+    schedulerOutbox: new SchedulerOutboxRepository(em),
     settings: new SettingRepository(em),
     attributeDefinitions: new UserAttributeDefinitionRepository(em),
     attributeValues: new UserAttributeValueRepository(em),

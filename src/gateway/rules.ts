@@ -4,6 +4,7 @@ const rule = (status: number, message: string): Omit<DomainError, 'code'> => ({ 
 
 const RULES = {
   REDEEM_CODE_USED: rule(409, 'The redeem code is used, or there is none. Ask for another code.'),
+  ACCOUNT_NIL_INPUT: rule(400, 'There is no account in the call. Pass one.'),
   PROXY_IN_USE: rule(409, 'Live accounts use the proxy. Give them another one first.'),
   PROMO_CODE_INVALID: rule(400, 'There is no such promo code. Check its text.'),
   PROMO_CODE_DISABLED: rule(400, 'The promo code is disabled. Use another one.'),

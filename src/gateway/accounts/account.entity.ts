@@ -58,6 +58,14 @@ const AccountSchema = defineEntity({
       properties: ['tempUnschedulableUntil'],
       where: { deletedAt: null },
     },
+    {
+      name: 'idx_accounts_schedulable_platform_priority',
+      expression: `create index idx_accounts_schedulable_platform_priority on accounts (platform, priority) where deleted_at is null and status = 'active' and schedulable`,
+    },
+    {
+      name: 'idx_accounts_crs_account_id',
+      expression: `create index idx_accounts_crs_account_id on accounts ((extra ->> 'crs_account_id'), id) where deleted_at is null`,
+    },
   ],
 });
 

@@ -11,8 +11,13 @@ const SchedulerEventSchema = defineEntity({
     groupId: p.bigint('string').nullable(),
     payload: p.json<Record<string, unknown>>().nullable(),
     createdAt: p.datetime().columnType('timestamptz').defaultRaw('now()'),
+    /** The transaction that wrote the event; 0 for one that is older than the column. */
+    txid: p.string().columnType('xid8').defaultRaw('pg_current_xact_id()'),
   },
-  indexes: [{ name: 'idx_scheduler_outbox_created_at', properties: ['createdAt'] }],
+  indexes: [
+    { name: 'idx_scheduler_outbox_created_at', properties: ['createdAt'] },
+    { name: 'idx_scheduler_outbox_txid_id', properties: ['txid', 'id'] },
+  ],
 });
 
 /** A change that the scheduler must hear of. Its ids are no references: an event outlives the row that it names. */
