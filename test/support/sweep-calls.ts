@@ -17,6 +17,7 @@ import {
   text,
   word,
 } from './sweep-arguments.ts';
+import { accountsOf, outboxOf } from './sweep-account-calls.ts';
 import { promoCodesOf, redeemCodesOf } from './sweep-code-calls.ts';
 import { definitionsOf, proxiesOf, settingsOf, valuesOf } from './sweep-other-calls.ts';
 
@@ -29,6 +30,7 @@ export interface SweepRows {
   readonly apiKey: string;
   readonly proxy: string;
   readonly definition: string;
+  readonly account: string;
   readonly redeemCode: string;
   readonly redeemText: string;
   readonly promoCode: string;
@@ -39,7 +41,7 @@ let inserted = 0;
 
 /** Rows that hold {@link SECRET}, of a person of their own. */
 export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
-  const { users, groups, apiKeys, proxies, attributeDefinitions, redeemCodes, promoCodes } =
+  const { users, groups, apiKeys, proxies, attributeDefinitions, accounts, redeemCodes, promoCodes } =
     gatewayRepositories(em());
   const name = `sweep ${(inserted += 1)}`;
   const group = await groups.create({ name });
@@ -50,6 +52,8 @@ export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
   const definition = await attributeDefinitions.create({ key: name, name, type: 'text' });
   const redeemText = `${SECRET} ${inserted}`;
   const promoText = `PROMO ${inserted}`;
+  const credentials = { token: `${SECRET} of ${name}` };
+  const account = await accounts.create({ name, platform: 'openai', type: 'oauth', credentials });
   const redeemCode = await redeemCodes.create({ code: redeemText, value: '1' });
   const promoCode = await promoCodes.create({ code: promoText });
   return {
@@ -63,6 +67,7 @@ export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
     definition: definition.id,
     redeemCode: redeemCode.id,
     promoCode: promoCode.id,
+    account: account.id,
   };
 }
 
@@ -217,6 +222,8 @@ const apiKeysOf = (rows: SweepRows): SweepCalls['apiKeys'] => ({
 
 /** In each repository, what deletes comes last. */
 export const sweepCalls = (rows: SweepRows): SweepCalls => ({
+  accounts: accountsOf(rows),
+  schedulerOutbox: outboxOf(),
   apiKeys: apiKeysOf(rows),
   attributeValues: valuesOf(rows),
   attributeDefinitions: definitionsOf(rows),

@@ -1,6 +1,6 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkAmount, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
-import { checkInstant } from './check-instant.ts';
+import { instantText } from './instant-text.ts';
 
 type Check = (field: string, value: unknown) => unknown;
 
@@ -18,7 +18,7 @@ const flag: Check = (field, value) => {
   if (typeof value === 'boolean') return value;
   throw new InvalidInputError(field, 'be true or false');
 };
-const instant = orNull((field, value) => checkInstant(field, value));
+const instant = orNull((field, value) => instantText(field, value));
 
 /** Each writable column: its name in the table, its type there, and what may be stored in it. */
 export const WRITABLE: Readonly<Record<string, { column: string; type: string; check: Check }>> = {

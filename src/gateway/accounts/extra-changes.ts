@@ -3,8 +3,8 @@ import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { changeOrFail } from './account-writes.ts';
-import { checkInstant } from './check-instant.ts';
 import { jsonAssignments, scopeLimit } from './json-changes.ts';
+import { instantText } from './instant-text.ts';
 
 /** How a patch of `extra` is meant. */
 export interface ExtraOptions {
@@ -71,6 +71,6 @@ async function setLimit(
   resetAt: Date,
 ): Promise<boolean> {
   const id = checkId('id', accountId);
-  const reset = checkInstant('resetAt', resetAt);
+  const reset = instantText('resetAt', resetAt);
   return scope !== '' && changeOrFail(em, id, [], [scopeLimit(parent, scope, reset)]);
 }

@@ -2,7 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkId } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
-import { checkInstant } from './check-instant.ts';
+import { instantText } from './instant-text.ts';
 
 const SECONDS = 'floor(extract(epoch from last_used_at))::bigint';
 
@@ -41,7 +41,7 @@ export async function touchLastUsed(em: DataEntityManager, accountId: Id): Promi
 /** The same of several accounts, each with its instant; answers how many moved. @throws InvalidInputError VALIDATION. */
 export async function touchLastUsedOf(em: DataEntityManager, times: ReadonlyMap<Id, Date>): Promise<number> {
   if (!(times instanceof Map)) throw new InvalidInputError('times', 'be a Map from ids to Dates');
-  const given = [...times].map(([id, at]) => [checkId('times', id), checkInstant('times', at)] as const);
+  const given = [...times].map(([id, at]) => [checkId('times', id), instantText('times', at)] as const);
   if (given.length === 0) return 0;
   const ids = `{${given.map(([id]) => id).join(',')}}`;
   const instants = `{${given.map(([, at]) => at).join(',')}}`;

@@ -3,7 +3,7 @@ import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { changeAccount } from './change-account.ts';
-import { checkInstant } from './check-instant.ts';
+import { instantText } from './instant-text.ts';
 
 /** The account's platform has refused it for good. */
 export async function setError(em: DataEntityManager, id: Id, message: string): Promise<boolean> {
@@ -26,11 +26,11 @@ export async function setSchedulable(em: DataEntityManager, id: Id, schedulable:
 
 export async function setRateLimited(em: DataEntityManager, id: Id, resetAt: Date): Promise<boolean> {
   const set = 'rate_limited_at = now(), rate_limit_reset_at = ?::timestamptz';
-  return changeAccount(em, checkId('id', id), { set, values: [checkInstant('resetAt', resetAt)] });
+  return changeAccount(em, checkId('id', id), { set, values: [instantText('resetAt', resetAt)] });
 }
 
 export async function setOverloaded(em: DataEntityManager, id: Id, until: Date): Promise<boolean> {
-  const instant = checkInstant('until', until);
+  const instant = instantText('until', until);
   return changeAccount(em, checkId('id', id), {
     set: 'overload_until = ?::timestamptz',
     values: [instant],
@@ -45,7 +45,7 @@ export async function setTempUnschedulable(
   until: Date,
   reason: string,
 ): Promise<boolean> {
-  const instant = checkInstant('until', until);
+  const instant = instantText('until', until);
   return changeAccount(em, checkId('id', id), {
     set: 'temp_unschedulable_until = ?::timestamptz, temp_unschedulable_reason = ?::text',
     values: [instant, checkText('reason', reason)],
@@ -81,8 +81,8 @@ export async function updateSessionWindow(
   status: string,
 ): Promise<boolean> {
   const given = [
-    ['session_window_start', 'timestamptz', start && checkInstant('start', start)],
-    ['session_window_end', 'timestamptz', end && checkInstant('end', end)],
+    ['session_window_start', 'timestamptz', start && instantText('start', start)],
+    ['session_window_end', 'timestamptz', end && instantText('end', end)],
     ['session_window_status', 'text', checkText('status', status, { max: 20 })],
   ].filter(([, , value]) => value !== undefined && value !== null);
   const values = given.map(([, , value]) => value);
@@ -110,6 +110,6 @@ const PAUSE = `with locked as (
 
 /** Pauses the accounts whose time is over; answers how many. */
 export async function autoPauseExpiredAccounts(em: DataEntityManager, now: Date): Promise<number> {
-  const [row] = await em.execute<{ count: number }[]>(PAUSE, [checkInstant('now', now)]);
+  const [row] = await em.execute<{ count: number }[]>(PAUSE, [instantText('now', now)]);
   return row?.count ?? 0;
 }

@@ -1,0 +1,123 @@
+import {
+  amount,
+  type Argument,
+  clamped,
+  filter,
+  filters,
+  flag,
+  id,
+  ids,
+  integer,
+  list,
+  object,
+  optionalId,
+  SECRET,
+  text,
+} from './sweep-arguments.ts';
+import type { SweepCalls, SweepRows } from './sweep-calls.ts';
+
+const page = clamped({ page: 1, pageSize: 50 });
+const NO_INSTANTS = [new Date(Number.NaN), '2026-01-01', 5, {}, new Date(8.64e15)];
+const instant = list(new Date('2030-01-01'), NO_INSTANTS);
+const json = (valid: unknown): Argument => list(valid, [5, 'a', [], [1], { a: 'b\0' }, new Map()]);
+
+const STATE = {
+  expiresAt: instant,
+  rateLimitedAt: instant,
+  tempUnschedulableReason: text('why', { nullable: true }),
+  sessionWindowStatus: text('open', { max: 20, nullable: true }),
+  schedulable: flag(true),
+};
+const accountOf = (rows: SweepRows) => ({
+  ...STATE,
+  name: text('account', { max: 100, filled: true }),
+  platform: text('openai', { max: 50, filled: true }),
+  type: text('oauth', { max: 20, filled: true }),
+  notes: text('notes', { nullable: true }),
+  credentials: json({ token: SECRET }),
+  extra: json({ a: 1 }),
+  // None: the proxy is deleted later on.
+  proxyId: optionalId('0'),
+  concurrency: integer(3),
+  priority: integer(3),
+  rateMultiplier: amount('1.5', { decimals: 4 }),
+  status: text('active', { max: 20, filled: true }),
+});
+
+const readsOf = (rows: SweepRows) => ({
+  getById: [id(rows.account)],
+  findById: [id(rows.account)],
+  getByIds: [ids([rows.account])],
+  existsById: [id(rows.account)],
+  getByCrsAccountId: [text('none')],
+  list: [page],
+  listWithFilters: [
+    page,
+    filters({ platform: filter('openai'), status: filter('active'), search: filter('a') }),
+  ],
+  listByGroup: [id(rows.group)],
+  listActive: [],
+  listByPlatform: [text('openai')],
+  listSchedulable: [],
+  listSchedulableByGroupId: [id(rows.group)],
+  listSchedulableByPlatform: [text('openai')],
+  listSchedulableByGroupIdAndPlatform: [id(rows.group), text('openai')],
+  listSchedulableByPlatforms: [list(['openai'], [null, 5, [5], ['a\0']])],
+  listSchedulableByGroupIdAndPlatforms: [id(rows.group), list(['openai'], [null, 5, [5], ['a\0']])],
+  getGroups: [id(rows.account)],
+});
+
+export const accountsOf = (rows: SweepRows): SweepCalls['accounts'] => ({
+  create: [object(accountOf(rows))],
+  ...readsOf(rows),
+  update: [object({ id: id(rows.account), ...accountOf(rows) })],
+  bulkUpdate: [
+    ids([rows.account]),
+    object({
+      name: text('account', { max: 100, filled: true }),
+      priority: integer(4),
+      credentials: json({ token: SECRET }),
+    }),
+  ],
+  updateLastUsed: [id(rows.account)],
+  batchUpdateLastUsed: [
+    list(new Map([[rows.account, new Date()]]), [
+      null,
+      {},
+      new Map([['0', new Date()]]),
+      new Map([[rows.account, new Date(Number.NaN)]]),
+    ]),
+  ],
+  setError: [id(rows.account), text('why')],
+  setSchedulable: [id(rows.account), flag(true)],
+  setRateLimited: [id(rows.account), instant],
+  setOverloaded: [id(rows.account), instant],
+  setTempUnschedulable: [id(rows.account), instant, text('why')],
+  clearTempUnschedulable: [id(rows.account)],
+  clearRateLimit: [id(rows.account)],
+  updateSessionWindow: [id(rows.account), instant, instant, text('open', { max: 20 })],
+  setModelRateLimit: [id(rows.account), text('model'), instant],
+  setAntigravityQuotaScopeLimit: [id(rows.account), list('claude', ['other', 5, null, 'a\0']), instant],
+  clearModelRateLimits: [id(rows.account)],
+  clearAntigravityQuotaScopes: [id(rows.account)],
+  updateExtra: [id(rows.account), json({ a: 2 })],
+  autoPauseExpiredAccounts: [instant],
+  addToGroup: [id(rows.account), id(rows.group), integer(1)],
+  removeFromGroup: [id(rows.account), id(rows.group)],
+  bindGroups: [id(rows.account), ids([rows.group])],
+  delete: [id(rows.account)],
+});
+
+const position = list({ txid: '0', id: '0' }, [null, 5, {}, { txid: 'a', id: '1' }, { txid: '1', id: '-1' }]);
+const consumer = text('consumer', { max: 100, filled: true });
+
+export const outboxOf = (): SweepCalls['schedulerOutbox'] => ({
+  enqueue: [text('full_rebuild', { filled: true }), optionalId('1'), optionalId('1'), json({ a: 1 })],
+  listAfter: [position, integer(10)],
+  horizon: [],
+  maxId: [],
+  advanceWatermark: [consumer, position],
+  watermark: [consumer],
+  deleteConsumedUpTo: [position, integer(10)],
+  forgetConsumer: [consumer],
+});
