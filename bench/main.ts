@@ -13,6 +13,7 @@ import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
+import { subscriptionWorkloads } from './subscriptions.ts';
 import { workloads } from './workloads.ts';
 
 /** Those that were asked for, each after its variants were seen to do the same. */
@@ -48,7 +49,12 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
   const stock = await stockOrm(url);
   try {
     const em = orm.em.fork();
-    const all = [...gatewayWorkloads(pool, em), ...workloads(pool, em), ...overheadWorkloads(stock, orm)];
+    const all = [
+      ...gatewayWorkloads(pool, em),
+      ...subscriptionWorkloads(pool, em),
+      ...workloads(pool, em),
+      ...overheadWorkloads(stock, orm),
+    ];
     return await measureAll(all, options);
   } finally {
     await orm.close();
