@@ -64,7 +64,7 @@ describe(`on ${ROWS} subscriptions, 30 % of them deleted`, () => {
       '6.3: the active one of a pair',
       () => subscriptions().getActiveByUserIdAndGroupId(found.user_id, found.group_id),
       'gateway_active_subscription',
-      () => `${found.user_id}, ${found.group_id}, 'UTC'`,
+      () => `${found.user_id}, ${found.group_id}`,
       ['user_subscriptions_user_group_unique_active'],
     ],
     [
@@ -133,7 +133,7 @@ describe(`on ${ROWS} subscriptions, 30 % of them deleted`, () => {
 
   it('6.3 reads a handful of pages, and not the deleted ones of the pair', async () => {
     await subscriptions().getActiveByUserIdAndGroupId(found.user_id, found.group_id);
-    const sql = `explain (analyze, buffers, format json) execute gateway_active_subscription(${found.user_id}, ${found.group_id}, 'UTC')`;
+    const sql = `explain (analyze, buffers, format json) execute gateway_active_subscription(${found.user_id}, ${found.group_id})`;
     const [row] = await gateway.rows<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(sql);
     const { Plan: plan } = row?.['QUERY PLAN'][0] ?? { Plan: {} };
     expect(plan['Actual Rows']).toBe(1);

@@ -97,6 +97,24 @@ describe('resetExpiredWindows', () => {
   });
 });
 
+describe('windowsDue of the active subscription', () => {
+  it.each<[string, (Date | null)[], boolean]>([
+    ['was never used', [null, null, null], true],
+    ['a day old', [before(new Date(), 24), new Date(), new Date()], true],
+    ['less than a day old', [before(new Date(), 23), new Date(), new Date()], false],
+    ['a week old', [new Date(), before(new Date(), 24 * 7), new Date()], true],
+    ['less than a week old', [new Date(), before(new Date(), 24 * 7 - 1), new Date()], false],
+    ['30 days old', [new Date(), new Date(), before(new Date(), 24 * 30)], true],
+    ['29 days old', [new Date(), new Date(), before(new Date(), 24 * 29)], false],
+  ])('where one is %s', async (_name, [daily = null, weekly = null, monthly = null], due) => {
+    const id = await withWindows(daily, weekly, monthly);
+    const { userId, groupId } = await subscriptions().getById(id);
+    const active = await subscriptions().getActiveByUserIdAndGroupId(userId, groupId);
+    expect(active.windowsDue).toBe(due);
+    expect((await subscriptions().checkWindows(id)) !== null).toBe(due);
+  });
+});
+
 describe('activateWindows and checkWindows', () => {
   const START = new Date('2026-05-20T00:00:00Z');
 

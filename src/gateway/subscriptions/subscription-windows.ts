@@ -14,6 +14,7 @@ const PERIODS = ['daily', 'weekly', 'monthly'] as const;
 export type Period = (typeof PERIODS)[number];
 
 // Hours, because PostgreSQL adds days by the calendar of the session's time zone.
+const HOUR = 60 * 60 * 1000;
 const HOURS: Readonly<Record<Period, number>> = { daily: 24, weekly: 7 * 24, monthly: 30 * 24 };
 
 /** Midnight in the zone; the named instant falls on its day. */
@@ -30,10 +31,16 @@ const isAnyOver = (now: string, start: string): string =>
 
 const IS_UNUSED = 's.daily_window_start is null';
 
-/** Whether `checkWindows` has something to do for the subscription `s`, in SQL. */
-export function windowsDueSql(zone: string): string {
-  return `(${IS_UNUSED} or coalesce(${isAnyOver('now()', midnight('now()', zone))}, false))`;
+/** Whether a window was never used or has its age; cheap enough for every request, and `checkWindows` is what decides. */
+export function areWindowsDue(windows: Starts, now: Date): boolean {
+  if (!windows.dailyWindowStart) return true;
+  return PERIODS.some((period) => {
+    const start = windows[`${period}WindowStart`];
+    return start !== null && start !== undefined && now.getTime() - start.getTime() >= HOURS[period] * HOUR;
+  });
 }
+
+type Starts = { readonly [P in Period as `${P}WindowStart`]?: Date | null | undefined };
 
 const reader = () =>
   rowReader(UserSubscription, 's', [

@@ -87,8 +87,7 @@ export class UserSubscriptionRepository {
 
   /** As {@link getActiveByUserIdAndGroupId}, with null when there is none, or it is suspended or over. */
   async findActiveByUserIdAndGroupId(userId: Id, groupId: Id): Promise<ActiveSubscription | null> {
-    const pair = { groupId: checkId('groupId', groupId), timeZone: this.#timeZone };
-    return readActiveSubscription(this.#em, checkId('userId', userId), pair);
+    return readActiveSubscription(this.#em, checkId('userId', userId), checkId('groupId', groupId));
   }
 
   /**
