@@ -44,6 +44,34 @@ export type {
 } from './proxies/proxy-record.ts';
 export { ProxyRepository } from './proxies/proxy.repository.ts';
 export { recordUsage } from './operations/record-usage.ts';
+export { recordUsages } from './operations/record-usages.ts';
+export { type AppliedPromo, applyPromo } from './operations/apply-promo.ts';
+export {
+  type AssignedSubscription,
+  type Assignment,
+  assignOrExtendSubscription,
+} from './operations/assign-or-extend-subscription.ts';
+export { redeem, type Redemption } from './operations/redeem.ts';
+export type {
+  NewPromoCode,
+  NewPromoCodeUsage,
+  PromoCodeChange,
+  PromoCodeFilters,
+  PromoCodeRecord,
+  PromoCodeUsageRecord,
+  PromoCodeUsageWithUser,
+} from './promo-codes/promo-code-record.ts';
+export { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
+export { generateRedeemCode } from './redeem-codes/generate-redeem-code.ts';
+export type {
+  NewRedeemCode,
+  RedeemCodeChange,
+  RedeemCodeFilters,
+  RedeemCodeRecord,
+  RedeemCodeWithGroup,
+  RedeemCodeWithRelations,
+} from './redeem-codes/redeem-code-record.ts';
+export { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
@@ -83,6 +111,7 @@ export type {
   BillingType,
   Charge,
   NewUsage,
+  RecordedInBatch,
   RecordedUsage,
   SubscriptionUsage,
 } from './usage/usage-record.ts';

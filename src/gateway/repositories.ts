@@ -9,6 +9,8 @@ import type { TimeZoneOptions } from './time-zone.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import type { AllowedGroupsOptions } from './users/dual-write.ts';
+import { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
+import { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** What an installation decides once for all of its repositories. */
@@ -24,6 +26,8 @@ export interface GatewayRepositories {
   readonly attributeDefinitions: UserAttributeDefinitionRepository;
   readonly attributeValues: UserAttributeValueRepository;
   readonly subscriptions: UserSubscriptionRepository;
+  readonly redeemCodes: RedeemCodeRepository;
+  readonly promoCodes: PromoCodeRepository;
 }
 
 /** Makes the repositories; cheap enough to call per request. */
@@ -40,5 +44,7 @@ export function gatewayRepositories(
     attributeDefinitions: new UserAttributeDefinitionRepository(em),
     attributeValues: new UserAttributeValueRepository(em),
     subscriptions: new UserSubscriptionRepository(em, options),
+    redeemCodes: new RedeemCodeRepository(em),
+    promoCodes: new PromoCodeRepository(em),
   };
 }

@@ -7,7 +7,20 @@ import { type Argument, SECRET } from '../support/sweep-arguments.ts';
 import { sweepCalls } from '../support/sweep-calls.ts';
 import { methodsOf } from '../support/sweep-methods.ts';
 
-const ROWS = { name: 'nobody', user: '1', group: '1', apiKey: '1' };
+const ROWS = {
+  name: 'nobody',
+  user: '1',
+  other: '1',
+  subscription: '1',
+  group: '1',
+  apiKey: '1',
+  proxy: '1',
+  definition: '1',
+  redeemCode: '1',
+  redeemText: 'none',
+  promoCode: '1',
+  promoText: 'NONE',
+};
 const CALLS = sweepCalls(ROWS) as unknown as Record<string, Record<string, readonly Argument[]>>;
 
 let gateway: Gateway;

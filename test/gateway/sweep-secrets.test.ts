@@ -1,9 +1,16 @@
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataEntityManager } from 'tombstone';
 import { gatewayRepositories } from 'tombstone/gateway';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type Argument, SECRET } from '../support/sweep-arguments.ts';
-import { insertSweepRows, REVEALING, sweepCalls, type SweepRows } from '../support/sweep-calls.ts';
+import {
+  IN_TRANSACTION,
+  insertSweepRows,
+  REVEALING,
+  sweepCalls,
+  type SweepRows,
+} from '../support/sweep-calls.ts';
 
 /** Tables with a column that is a secret. */
 const SECRET_TABLES = ['users', 'api_keys', 'proxies', 'accounts'];
@@ -26,11 +33,14 @@ async function outcomes(rows: SweepRows): Promise<Outcome[]> {
   for (const [repository, calls] of Object.entries(sweepCalls(rows))) {
     for (const [method, args] of Object.entries(calls as Record<string, readonly Argument[]>)) {
       const name = `${repository}.${method}`;
-      const own = gatewayRepositories(gateway.em())[repository as 'users'] as unknown as Record<
-        string,
-        (...all: unknown[]) => Promise<unknown>
-      >;
-      const call = Promise.resolve(own[method]?.(...args.map(({ valid }) => valid)));
+      const run = async (em: DataEntityManager): Promise<unknown> => {
+        const own = gatewayRepositories(em)[repository as 'users'] as unknown as Record<
+          string,
+          (...all: unknown[]) => Promise<unknown>
+        >;
+        return own[method]?.(...args.map(({ valid }) => valid));
+      };
+      const call = IN_TRANSACTION.has(name) ? gateway.em().transactional(run) : run(gateway.em());
       found.push(
         await call.then(
           (answer) => ({ name, answer }),

@@ -86,7 +86,7 @@ export const flag = (valid: boolean): Argument => ({ valid, malformed: ['true', 
 /** One of a few words. */
 export const word = (valid: string): Argument => ({
   valid,
-  malformed: ['', 'other', 5, null],
+  malformed: ['', 'other', 'toString', '__proto__', 5, null],
 });
 
 export const list = (valid: unknown, malformed: readonly unknown[]): Argument => ({ valid, malformed });

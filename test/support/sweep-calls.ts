@@ -17,26 +17,62 @@ import {
   text,
   word,
 } from './sweep-arguments.ts';
+import { promoCodesOf, redeemCodesOf } from './sweep-code-calls.ts';
+import { subscriptionsOf } from './sweep-subscription-calls.ts';
+import { definitionsOf, proxiesOf, settingsOf, valuesOf } from './sweep-other-calls.ts';
 
 /** Rows that the valid calls name. */
 export interface SweepRows {
   /** The e-mail of the user, the name of the group, and the end of the secrets. */
   readonly name: string;
   readonly user: string;
+  /** A user without anything. */
+  readonly other: string;
+  readonly subscription: string;
   readonly group: string;
   readonly apiKey: string;
+  readonly proxy: string;
+  readonly definition: string;
+  readonly redeemCode: string;
+  readonly redeemText: string;
+  readonly promoCode: string;
+  readonly promoText: string;
 }
 
 let inserted = 0;
 
 /** Rows that hold {@link SECRET}, of a person of their own. */
 export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
-  const { users, groups, apiKeys } = gatewayRepositories(em());
+  const { users, groups, apiKeys, proxies, attributeDefinitions, redeemCodes, promoCodes, subscriptions } =
+    gatewayRepositories(em());
   const name = `sweep ${(inserted += 1)}`;
   const group = await groups.create({ name });
   const user = await users.create({ email: name, passwordHash: `${SECRET} of ${name}`, role: 'admin' });
+  const other = await users.create({ email: `other ${name}`, passwordHash: `${SECRET} of ${name}` });
+  const expiresAt = new Date(Date.now() + 24 * 60 * 60 * 1000);
+  const subscription = await subscriptions.create({ userId: user.id, groupId: group.id, expiresAt });
   const key = await apiKeys.create({ userId: user.id, groupId: group.id, key: `${SECRET} of ${name}`, name });
-  return { name, user: user.id, group: group.id, apiKey: key.id };
+  const password = `${SECRET} of ${name}`;
+  const proxy = await proxies.create({ name, protocol: 'http', host: 'host', port: 80, password });
+  const definition = await attributeDefinitions.create({ key: name, name, type: 'text' });
+  const redeemText = `${SECRET} ${inserted}`;
+  const promoText = `PROMO ${inserted}`;
+  const redeemCode = await redeemCodes.create({ code: redeemText, value: '1' });
+  const promoCode = await promoCodes.create({ code: promoText });
+  return {
+    name,
+    redeemText,
+    promoText,
+    user: user.id,
+    other: other.id,
+    subscription: subscription.id,
+    group: group.id,
+    apiKey: key.id,
+    proxy: proxy.id,
+    definition: definition.id,
+    redeemCode: redeemCode.id,
+    promoCode: promoCode.id,
+  };
 }
 
 /** The arguments of every method of every repository; a method without an entry does not compile. */
@@ -51,6 +87,12 @@ export const REVEALING: Readonly<Record<string, string>> = {
   'apiKeys.listKeysByUserId': 'the values are what a cache is to drop',
   'apiKeys.listKeysByGroupId': 'the values are what a cache is to drop',
 };
+
+/** Methods that lock for the rest of a transaction, and so want one. */
+export const IN_TRANSACTION: ReadonlySet<string> = new Set([
+  'promoCodes.getByCodeForUpdate',
+  'promoCodes.findByCodeForUpdate',
+]);
 
 const page = clamped({ page: 1, pageSize: 50 });
 const status = text('active', { max: 20, filled: true });
@@ -138,6 +180,9 @@ const groupsOf = (rows: SweepRows): SweepCalls['groups'] => ({
   listActive: [],
   listActiveByPlatform: [text('openai')],
   existsByName: [text(rows.name)],
+  getAccountCount: [id(rows.group)],
+  deleteAccountGroupsByGroupId: [id(rows.group)],
+  deleteCascade: [id(rows.group)],
   delete: [id(rows.group)],
 });
 
@@ -182,6 +227,13 @@ const apiKeysOf = (rows: SweepRows): SweepCalls['apiKeys'] => ({
 /** In each repository, what deletes comes last. */
 export const sweepCalls = (rows: SweepRows): SweepCalls => ({
   apiKeys: apiKeysOf(rows),
+  attributeValues: valuesOf(rows),
+  attributeDefinitions: definitionsOf(rows),
+  promoCodes: promoCodesOf(rows),
+  proxies: proxiesOf(rows),
+  redeemCodes: redeemCodesOf(rows),
+  settings: settingsOf(),
+  subscriptions: subscriptionsOf(rows),
   users: usersOf(rows),
   groups: groupsOf(rows),
 });

@@ -1,19 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import type { Id } from '../../kit/columns/index.ts';
 import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
-import { NotFoundError } from '../../kit/errors/index.ts';
 import { retryLostRace } from '../../kit/transactions/index.ts';
-import { gatewayErrors } from '../errors.ts';
 import { RECORD_USAGE, STORED_USAGE } from '../usage/record-usage-statement.ts';
+import { type StoredUsage, storedUsage } from '../usage/stored-usage.ts';
 import { USAGE_COLUMNS } from '../usage/usage-columns.ts';
 import { checkedUsage } from '../usage/usage-input.ts';
 import type { NewUsage, RecordedUsage } from '../usage/usage-record.ts';
 
-interface Row {
-  readonly id: Id;
-  readonly created_at: Date | string;
-  readonly applied: boolean | null;
-  readonly amount: string | null;
+interface Row extends StoredUsage {
   readonly balance?: string | null;
   readonly daily_usage_usd?: string | null;
   readonly weekly_usage_usd?: string | null;
@@ -35,24 +29,21 @@ export async function recordUsage(em: DataEntityManager, usage: NewUsage): Promi
   const values = checkedUsage(usage);
   const requestId = (values[REQUEST_ID] ??= randomUUID()) as string;
   // A cascade that deletes the group holds it and waits for the subscription; this holds the subscription and waits for it.
-  const insert = async (): Promise<Row[]> => runPrepared<Row>(em, RECORD_USAGE, values);
+  const insert = async (): Promise<Row[]> => runPrepared<Row>(em, RECORD_USAGE, values, 'write');
   const [row] = await (em.isInTransaction() ? insert() : retryLostRace(insert));
   if (row) return recorded(row, requestId, true);
   // Committed before our insert gave way to it, and so visible to this statement.
-  const [stored] = await runPrepared<Row>(em, STORED_USAGE, [requestId, usage.apiKeyId]);
-  if (!stored) throw new NotFoundError('UsageLog', gatewayErrors);
+  const [stored] = await runPrepared<Row>(em, STORED_USAGE, [requestId, usage.apiKeyId], 'write');
   return recorded(stored, requestId, false);
 }
 
-function recorded(row: Row, requestId: string, inserted: boolean): RecordedUsage {
-  const { daily_usage_usd: daily, weekly_usage_usd: weekly, monthly_usage_usd: monthly } = row;
+function recorded(row: Row | undefined, requestId: string, inserted: boolean): RecordedUsage {
+  const { daily_usage_usd: daily, weekly_usage_usd: weekly, monthly_usage_usd: monthly } = row ?? {};
   return {
-    id: row.id,
+    ...storedUsage(row),
     requestId,
-    createdAt: new Date(row.created_at),
     inserted,
-    charge: row.amount === null ? null : { amount: row.amount, applied: row.applied === true },
-    balance: row.balance ?? null,
+    balance: row?.balance ?? null,
     usage:
       daily && weekly && monthly
         ? { dailyUsageUsd: daily, weeklyUsageUsd: weekly, monthlyUsageUsd: monthly }

@@ -51,8 +51,8 @@ export interface Charge {
   readonly applied: boolean;
 }
 
-/** What a call of `recordUsage` left in the database. */
-export interface RecordedUsage {
+/** What a request of a batch left in the database; balances and counters are not told. */
+export interface RecordedInBatch {
   readonly id: Id;
   /** The caller's, its hash, or the one that was made: a repeated call gives it. */
   readonly requestId: string;
@@ -60,6 +60,10 @@ export interface RecordedUsage {
   /** False: an earlier call had stored the request, and this one changed nothing. */
   readonly inserted: boolean;
   readonly charge: Charge | null;
+}
+
+/** What a call of `recordUsage` left in the database. */
+export interface RecordedUsage extends RecordedInBatch {
   /** The user's balance after this charge; null where it was not charged. */
   readonly balance: Amount | null;
   /** The counters of the subscription after this charge; null where it was not charged. */

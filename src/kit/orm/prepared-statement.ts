@@ -11,14 +11,16 @@ export interface PreparedStatement {
 
 /**
  * Runs a prepared statement and gives its rows as the driver parses them: on the connection of the transaction that is open
- * here, or else on one of the pool.
+ * here, or else on one of the pool. Where there are replicas, `on` says which pool; what writes, and what decides a charge, is
+ * for `write`.
  */
 export async function runPrepared<Row extends object>(
   em: SqlEntityManager,
   { name, text }: PreparedStatement,
   values: readonly unknown[],
+  on: 'read' | 'write' = 'read',
 ): Promise<Row[]> {
   const transaction = em.getTransactionContext();
-  const connection = em.getConnection(transaction ? 'write' : 'read') as unknown as DataConnection;
+  const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
   return connection.executeNamed<Row>({ name, text, values: [...values] }, transaction);
 }
