@@ -14,6 +14,7 @@ import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
+import { subscriptionWorkloads } from './subscriptions.ts';
 import { workloads } from './workloads.ts';
 
 /** Those that were asked for, each after its variants were seen to do the same. */
@@ -52,6 +53,7 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
     const all = [
       ...gatewayWorkloads(pool, em),
       ...(await accountSelectionWorkloads(pool, em)),
+      ...subscriptionWorkloads(pool, em),
       ...workloads(pool, em),
       ...overheadWorkloads(stock, orm),
     ];

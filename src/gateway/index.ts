@@ -92,10 +92,25 @@ export type {
   RedeemCodeWithRelations,
 } from './redeem-codes/redeem-code-record.ts';
 export { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
-export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
+export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
-export type { SubscriptionRecord, SubscriptionWithGroup } from './subscriptions/subscription-record.ts';
+export type { SubscriptionFilters } from './subscriptions/subscription-filters.ts';
+export type {
+  ActiveSubscription,
+  NewSubscription,
+  SubscriptionChange,
+  SubscriptionRecord,
+  SubscriptionStatus,
+  SubscriptionTotals,
+  SubscriptionUser,
+  SubscriptionWindows,
+  SubscriptionWithGroup,
+  SubscriptionWithRelations,
+  SubscriptionWithUserAndGroup,
+} from './subscriptions/subscription-record.ts';
+export { UserSubscriptionRepository } from './subscriptions/user-subscription.repository.ts';
+export type { TimeZoneOptions } from './time-zone.ts';
 export type {
   AttributeType,
   NewUserAttributeDefinition,

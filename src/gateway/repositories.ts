@@ -6,12 +6,17 @@ import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 import { SchedulerOutboxRepository } from './outbox/scheduler-outbox.repository.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
+import { UserSubscriptionRepository } from './subscriptions/user-subscription.repository.ts';
+import type { TimeZoneOptions } from './time-zone.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import type { AllowedGroupsOptions } from './users/dual-write.ts';
 import { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
 import { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
+
+/** What an installation decides once for all of its repositories. */
+export interface GatewayOptions extends AllowedGroupsOptions, TimeZoneOptions {}
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
 export interface GatewayRepositories {
@@ -24,6 +29,7 @@ export interface GatewayRepositories {
   readonly settings: SettingRepository;
   readonly attributeDefinitions: UserAttributeDefinitionRepository;
   readonly attributeValues: UserAttributeValueRepository;
+  readonly subscriptions: UserSubscriptionRepository;
   readonly redeemCodes: RedeemCodeRepository;
   readonly promoCodes: PromoCodeRepository;
 }
@@ -31,7 +37,7 @@ export interface GatewayRepositories {
 /** Makes the repositories; cheap enough to call per request. */
 export function gatewayRepositories(
   em: DataEntityManager,
-  options: AllowedGroupsOptions = {},
+  options: GatewayOptions = {},
 ): GatewayRepositories {
   return {
     users: new UserRepository(em, options),
@@ -43,6 +49,7 @@ export function gatewayRepositories(
     settings: new SettingRepository(em),
     attributeDefinitions: new UserAttributeDefinitionRepository(em),
     attributeValues: new UserAttributeValueRepository(em),
+    subscriptions: new UserSubscriptionRepository(em, options),
     redeemCodes: new RedeemCodeRepository(em),
     promoCodes: new PromoCodeRepository(em),
   };

@@ -11,6 +11,7 @@ const RULES = {
   PROMO_CODE_EXPIRED: rule(400, 'The promo code has expired. Use another one.'),
   PROMO_CODE_MAX_USED: rule(400, 'The promo code has been used as often as it may be. Use another one.'),
   LIST_TOO_LONG: rule(400, 'There are more than 10,000 rows. Read them page by page, or ask for fewer.'),
+  SUBSCRIPTION_NIL_INPUT: rule(400, 'There is no subscription to store. Pass one.'),
   GROUP_NOT_SUBSCRIPTION_TYPE: rule(400, 'The group is not sold by subscription. Choose a group that is.'),
   ALLOWED_GROUPS_DROPPED: rule(
     500,

@@ -10,6 +10,8 @@ import { methodsOf } from '../support/sweep-methods.ts';
 const ROWS = {
   name: 'nobody',
   user: '1',
+  other: '1',
+  subscription: '1',
   group: '1',
   apiKey: '1',
   proxy: '1',

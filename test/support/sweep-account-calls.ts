@@ -28,7 +28,7 @@ const STATE = {
   sessionWindowStatus: text('open', { max: 20, nullable: true }),
   schedulable: flag(true),
 };
-const accountOf = (rows: SweepRows) => ({
+const ACCOUNT = {
   ...STATE,
   name: text('account', { max: 100, filled: true }),
   platform: text('openai', { max: 50, filled: true }),
@@ -42,7 +42,7 @@ const accountOf = (rows: SweepRows) => ({
   priority: integer(3),
   rateMultiplier: amount('1.5', { decimals: 4 }),
   status: text('active', { max: 20, filled: true }),
-});
+};
 
 const readsOf = (rows: SweepRows) => ({
   getById: [id(rows.account)],
@@ -68,9 +68,9 @@ const readsOf = (rows: SweepRows) => ({
 });
 
 export const accountsOf = (rows: SweepRows): SweepCalls['accounts'] => ({
-  create: [object(accountOf(rows))],
+  create: [object(ACCOUNT)],
   ...readsOf(rows),
-  update: [object({ id: id(rows.account), ...accountOf(rows) })],
+  update: [object({ id: id(rows.account), ...ACCOUNT })],
   bulkUpdate: [
     ids([rows.account]),
     object({

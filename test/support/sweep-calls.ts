@@ -19,6 +19,7 @@ import {
 } from './sweep-arguments.ts';
 import { accountsOf, outboxOf } from './sweep-account-calls.ts';
 import { promoCodesOf, redeemCodesOf } from './sweep-code-calls.ts';
+import { subscriptionsOf } from './sweep-subscription-calls.ts';
 import { definitionsOf, proxiesOf, settingsOf, valuesOf } from './sweep-other-calls.ts';
 
 /** Rows that the valid calls name. */
@@ -26,6 +27,9 @@ export interface SweepRows {
   /** The e-mail of the user, the name of the group, and the end of the secrets. */
   readonly name: string;
   readonly user: string;
+  /** A user without anything. */
+  readonly other: string;
+  readonly subscription: string;
   readonly group: string;
   readonly apiKey: string;
   readonly proxy: string;
@@ -41,11 +45,23 @@ let inserted = 0;
 
 /** Rows that hold {@link SECRET}, of a person of their own. */
 export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
-  const { users, groups, apiKeys, proxies, attributeDefinitions, accounts, redeemCodes, promoCodes } =
-    gatewayRepositories(em());
+  const {
+    users,
+    groups,
+    apiKeys,
+    proxies,
+    attributeDefinitions,
+    accounts,
+    redeemCodes,
+    promoCodes,
+    subscriptions,
+  } = gatewayRepositories(em());
   const name = `sweep ${(inserted += 1)}`;
   const group = await groups.create({ name });
   const user = await users.create({ email: name, passwordHash: `${SECRET} of ${name}`, role: 'admin' });
+  const other = await users.create({ email: `other ${name}`, passwordHash: `${SECRET} of ${name}` });
+  const expiresAt = new Date(Date.now() + 24 * 60 * 60 * 1000);
+  const subscription = await subscriptions.create({ userId: user.id, groupId: group.id, expiresAt });
   const key = await apiKeys.create({ userId: user.id, groupId: group.id, key: `${SECRET} of ${name}`, name });
   const password = `${SECRET} of ${name}`;
   const proxy = await proxies.create({ name, protocol: 'http', host: 'host', port: 80, password });
@@ -61,6 +77,8 @@ export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
     redeemText,
     promoText,
     user: user.id,
+    other: other.id,
+    subscription: subscription.id,
     group: group.id,
     apiKey: key.id,
     proxy: proxy.id,
@@ -231,6 +249,7 @@ export const sweepCalls = (rows: SweepRows): SweepCalls => ({
   proxies: proxiesOf(rows),
   redeemCodes: redeemCodesOf(rows),
   settings: settingsOf(),
+  subscriptions: subscriptionsOf(rows),
   users: usersOf(rows),
   groups: groupsOf(rows),
 });
