@@ -43,9 +43,26 @@ export type {
   ProxyWithAccountCount,
 } from './proxies/proxy-record.ts';
 export { ProxyRepository } from './proxies/proxy.repository.ts';
-export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
+export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
+export type { AccountDay, AccountSummary, AccountUsageStats } from './usage/reports/account-usage.ts';
+export type { AccountWindowStats } from './usage/reports/account-window.ts';
+export type { BatchTotals } from './usage/reports/batch-totals.ts';
+export type { DashboardStats } from './usage/reports/dashboard-stats.ts';
+export type { ModelStats } from './usage/reports/model-stats.ts';
+export type { ApiKeyTrendPoint, UserTrendPoint } from './usage/reports/top-trends.ts';
+export type { TrendPoint } from './usage/reports/trend.ts';
+export type { DailyUsageStats, UsageStats, UserStats } from './usage/reports/usage-stats.ts';
+export type { UsageRate, UsageTotals } from './usage/reports/usage-totals.ts';
+export type { UserDashboardStats } from './usage/reports/user-dashboard.ts';
+export type { Granularity } from './usage/reports/zone-sql.ts';
+export type { ClosedUsageFilters, UsageFilters } from './usage/usage-filters.ts';
+export type { UsageLogRecord } from './usage/usage-log-record.ts';
+export type { UsageLogRelations, UsageLogWithRelations } from './usage/usage-log-relations.ts';
+export { type UsageLogCursor, UsageLogRepository, type UsageLogSlice } from './usage/usage-log.repository.ts';
+export type { ClosedRange, HalfOpenRange } from './usage/usage-range.ts';
+export { UsageReportRepository } from './usage/usage-report.repository.ts';
 export type {
   AttributeType,
   NewUserAttributeDefinition,
@@ -108,6 +125,13 @@ export const gateway = defineModule({
     UsageLog,
     BillingUsageEntry,
   ],
-  unmappedTables: ['orphan_allowed_groups_audit'],
+  unmappedTables: [
+    'orphan_allowed_groups_audit',
+    'usage_dashboard_hourly',
+    'usage_dashboard_daily',
+    'usage_dashboard_hourly_users',
+    'usage_dashboard_daily_users',
+    'usage_dashboard_aggregation_watermark',
+  ],
   errors: gatewayErrors,
 });

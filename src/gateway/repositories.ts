@@ -4,6 +4,9 @@ import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
+import { checkTimeZone, DEFAULT_TIME_ZONE } from './time-zone.ts';
+import { UsageLogRepository } from './usage/usage-log.repository.ts';
+import { UsageReportRepository } from './usage/usage-report.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
@@ -17,10 +20,22 @@ export interface GatewayRepositories {
   readonly settings: SettingRepository;
   readonly attributeDefinitions: UserAttributeDefinitionRepository;
   readonly attributeValues: UserAttributeValueRepository;
+  readonly usageLogs: UsageLogRepository;
+  readonly usageReports: UsageReportRepository;
 }
 
-/** Makes the repositories; cheap enough to call per request. */
-export function gatewayRepositories(em: DataEntityManager): GatewayRepositories {
+/** What an installation decides. */
+export interface GatewayOptions {
+  /** The zone whose midnight begins a day. Default `Asia/Shanghai`. */
+  readonly timeZone?: string;
+}
+
+/** Makes the repositories; cheap enough to call per request. @throws InvalidInputError VALIDATION for an unknown zone. */
+export function gatewayRepositories(
+  em: DataEntityManager,
+  { timeZone = DEFAULT_TIME_ZONE }: GatewayOptions = {},
+): GatewayRepositories {
+  const zone = checkTimeZone(timeZone);
   return {
     users: new UserRepository(em),
     groups: new GroupRepository(em, deleteGroupCascade),
@@ -29,5 +44,7 @@ export function gatewayRepositories(em: DataEntityManager): GatewayRepositories 
     settings: new SettingRepository(em),
     attributeDefinitions: new UserAttributeDefinitionRepository(em),
     attributeValues: new UserAttributeValueRepository(em),
+    usageLogs: new UsageLogRepository(em),
+    usageReports: new UsageReportRepository(em, zone),
   };
 }
