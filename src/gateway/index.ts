@@ -27,6 +27,11 @@ export type {
 } from './api-keys/api-key-record.ts';
 export { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 export type { AuthGroup, AuthSnapshot, AuthUser } from './api-keys/auth-snapshot.ts';
+export {
+  DashboardAggregationRepository,
+  type RemovedLogs,
+} from './dashboard/dashboard-aggregation.repository.ts';
+export type { RemovedAggregates } from './dashboard/remove-aggregates.ts';
 export { gatewayErrors } from './errors.ts';
 export type { GroupFilters } from './groups/group-filters.ts';
 export type { GroupChange, GroupRecord, GroupWithAccountCount, NewGroup } from './groups/group-record.ts';

@@ -1,5 +1,6 @@
 import type { DataEntityManager } from '../kit/orm/index.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
+import { DashboardAggregationRepository } from './dashboard/dashboard-aggregation.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
@@ -22,6 +23,7 @@ export interface GatewayRepositories {
   readonly attributeValues: UserAttributeValueRepository;
   readonly usageLogs: UsageLogRepository;
   readonly usageReports: UsageReportRepository;
+  readonly dashboardAggregation: DashboardAggregationRepository;
 }
 
 /** What an installation decides. */
@@ -46,5 +48,6 @@ export function gatewayRepositories(
     attributeValues: new UserAttributeValueRepository(em),
     usageLogs: new UsageLogRepository(em),
     usageReports: new UsageReportRepository(em, zone),
+    dashboardAggregation: new DashboardAggregationRepository(em, zone),
   };
 }
