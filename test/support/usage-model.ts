@@ -56,7 +56,10 @@ export function labelOf(micros: bigint, zone: string, granularity: string): stri
   const parts = new Intl.DateTimeFormat('en-CA', {
     timeZone: zone,
     hourCycle: 'h23',
-    ...{ year: 'numeric', month: '2-digit', day: '2-digit', hour: '2-digit' },
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
   }).formatToParts(Number(micros / 1000n));
   const part = (type: string): string => parts.find((found) => found.type === type)?.value ?? '';
   const day = `${part('year')}-${part('month')}-${part('day')}`;
