@@ -237,6 +237,33 @@ describe('reports', () => {
     expect(gateway.statements()).toEqual([]);
   });
 
+  it('F30: put equal ones in one order: users by id descending, models by name, the earliest day first', async () => {
+    await gateway.rows('truncate usage_logs, billing_usage_entries');
+    const equal = { input_tokens: 5, total_cost: '1' };
+    const on = (day: number, model: string) => ({ ...equal, model, created_at: `2026-05-0${day}T10:00:00Z` });
+    await insertLogs(gateway.em(), ada, [on(2, 'b'), on(1, 'a')]);
+    await insertLogs(gateway.em(), bob, [on(1, 'B'), on(2, 'c')]);
+    const original = `select model from usage_logs group by model order by sum(input_tokens) desc`;
+    const theirs = await gateway.rows<{ model: string }>(original);
+    const range = { start: new Date('2026-05-01T00:00:00Z'), end: new Date('2026-05-03T00:00:00Z') };
+    const models = (await reports().getModelStatsWithFilters(range, {})).map(({ model }) => model);
+    expect(models).toEqual(['B', 'a', 'b', 'c']);
+    // Whatever the plan gives: the order of a hash table.
+    expect(theirs.map(({ model }) => model)).not.toEqual(models);
+    const trend = await reports().getUserUsageTrend(range, 'day', 5);
+    expect(trend.map(({ date, userId }) => [date.slice(8), userId])).toEqual([
+      ['01', bob.user_id],
+      ['01', ada.user_id],
+      ['02', bob.user_id],
+      ['02', ada.user_id],
+    ]);
+    const top = await reports().getUserUsageTrend(range, 'day', 1);
+    expect(new Set(top.map(({ userId }) => userId))).toEqual(new Set([bob.user_id]));
+    const { summary } = await reports().getAccountUsageStats(ada.account_id, range);
+    expect(summary.highestCostDay?.label).toBe('05/01');
+    expect(summary.highestRequestDay?.label).toBe('05/01');
+  });
+
   it('run in the transaction of the caller, on a pool of one connection', async () => {
     const own = await openGateway({ pool: { min: 1, max: 1 } });
     await own.em().transactional(async (em) => {
