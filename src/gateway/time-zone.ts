@@ -12,9 +12,15 @@ export function checkTimeZone(value: unknown): string {
   throw new InvalidInputError('timeZone', 'be UTC or a name such as Asia/Shanghai');
 }
 
+// Asking takes longer than making all repositories of a request.
+const known = new Set<string>();
+
 function isKnown(name: string): boolean {
+  if (known.has(name)) return true;
   try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).format(0) !== '';
+    new Intl.DateTimeFormat('en', { timeZone: name }).format(0);
+    known.add(name);
+    return true;
   } catch {
     return false;
   }

@@ -89,7 +89,7 @@ export class UsageLogRepository {
    * meanwhile shifts nothing.
    */
   async listSlice({ before, limit }: UsageLogCursor, filters: ClosedUsageFilters): Promise<UsageLogSlice> {
-    const size = clampPage({ pageSize: limit ?? Number.NaN }).limit;
+    const size = clampPage(limit === undefined ? {} : { pageSize: limit }).limit;
     const id = checkOptionalId('before', before);
     const older = id ? [sql`id < ${id}::bigint`] : [];
     const where = allOf([...closedConditionsOf(filters), ...older]);
