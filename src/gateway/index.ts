@@ -48,9 +48,10 @@ export type {
   ProxyWithAccountCount,
 } from './proxies/proxy-record.ts';
 export { ProxyRepository } from './proxies/proxy.repository.ts';
-export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } from './repositories.ts';
+export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
+export type { TimeZoneOptions } from './time-zone.ts';
 export type { AccountDay, AccountSummary, AccountUsageStats } from './usage/reports/account-usage.ts';
 export type { AccountWindowStats } from './usage/reports/account-window.ts';
 export type { BatchTotals } from './usage/reports/batch-totals.ts';

@@ -5,7 +5,7 @@ import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
-import { checkTimeZone, DEFAULT_TIME_ZONE } from './time-zone.ts';
+import { type TimeZoneOptions, timeZoneOf } from './time-zone.ts';
 import { UsageLogRepository } from './usage/usage-log.repository.ts';
 import { UsageReportRepository } from './usage/usage-report.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
@@ -26,18 +26,12 @@ export interface GatewayRepositories {
   readonly dashboardAggregation: DashboardAggregationRepository;
 }
 
-/** What an installation decides. */
-export interface GatewayOptions {
-  /** The zone whose midnight begins a day. Default `Asia/Shanghai`. */
-  readonly timeZone?: string;
-}
-
 /** Makes the repositories; cheap enough to call per request. @throws InvalidInputError VALIDATION for an unknown zone. */
 export function gatewayRepositories(
   em: DataEntityManager,
-  { timeZone = DEFAULT_TIME_ZONE }: GatewayOptions = {},
+  options: TimeZoneOptions = {},
 ): GatewayRepositories {
-  const zone = checkTimeZone(timeZone);
+  const zone = timeZoneOf(options);
   return {
     users: new UserRepository(em),
     groups: new GroupRepository(em, deleteGroupCascade),

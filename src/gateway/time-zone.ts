@@ -1,26 +1,32 @@
 import { InvalidInputError } from '../kit/errors/index.ts';
 
-/** The zone whose midnight begins a day, unless the composition names another one. */
-export const DEFAULT_TIME_ZONE = 'Asia/Shanghai';
-
-// PostgreSQL reads "+08:00" with the opposite sign, and "CET" as an offset that knows no summer.
-const NAME = /^(UTC|[A-Z][A-Za-z_]*(\/[A-Za-z0-9_+-]+)+)$/;
-
-/** @throws InvalidInputError for anything else than `UTC` and the zones that JavaScript and PostgreSQL understand alike. */
-export function checkTimeZone(value: unknown): string {
-  if (typeof value === 'string' && NAME.test(value) && isKnown(value)) return value;
-  throw new InvalidInputError('timeZone', 'be UTC or a name such as Asia/Shanghai');
+/** Whose midnight begins a day. */
+export interface TimeZoneOptions {
+  /** A name of the IANA database, such as `Europe/Paris`. Default `Asia/Shanghai`. */
+  readonly timeZone?: string;
 }
 
-// Asking takes longer than making all repositories of a request.
-const known = new Set<string>();
+const DEFAULT = 'Asia/Shanghai';
+// Left out on purpose: PostgreSQL reads "+08:00" as eight hours west of Greenwich, and "CET" as an offset without a summer.
+const NAME = /^(UTC|[A-Za-z_]+(\/[A-Za-z0-9_+-]+)+)$/;
+const known = new Set<string>([DEFAULT]);
 
-function isKnown(name: string): boolean {
-  if (known.has(name)) return true;
+/**
+ * The time zone that the options ask for.
+ *
+ * @throws InvalidInputError for what is no name of a zone: an unknown one would fail in the middle of a request.
+ */
+export function timeZoneOf({ timeZone = DEFAULT }: TimeZoneOptions): string {
+  if (known.has(timeZone)) return timeZone;
+  if (typeof timeZone !== 'string' || !NAME.test(timeZone) || !isZone(timeZone))
+    throw new InvalidInputError('timeZone', 'be the name of a time zone, such as "Europe/Paris"');
+  known.add(timeZone);
+  return timeZone;
+}
+
+function isZone(name: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name }).format(0);
-    known.add(name);
-    return true;
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: name }));
   } catch {
     return false;
   }

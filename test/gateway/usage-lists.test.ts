@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GatewayRepositories, gatewayRepositories, type UsageLogRecord } from 'tombstone/gateway';
-import { insertLogs, mustCreateUsageWorld, type UsageWorld } from '../support/gateway-usage.ts';
+import { insertLogs, mustCreateUsageWorld, type UsageWorld } from '../support/gateway-usage-logs.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const DAY = '2026-03-0';

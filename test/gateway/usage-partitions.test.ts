@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GatewayRepositories, gatewayRepositories } from 'tombstone/gateway';
-import { insertLogs, mustCreateUsageWorld } from '../support/gateway-usage.ts';
+import { insertLogs, mustCreateUsageWorld } from '../support/gateway-usage-logs.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const NOW = new Date('2026-01-31T23:30:00Z');

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type GatewayRepositories, gatewayRepositories } from 'tombstone/gateway';
 import { startOfDaySql } from '../../src/gateway/usage/reports/zone-sql.ts';
 import { insertAccount } from '../support/gateway-rows.ts';
-import { insertLogs, mustCreateUsageWorld, type UsageWorld } from '../support/gateway-usage.ts';
+import { insertLogs, mustCreateUsageWorld, type UsageWorld } from '../support/gateway-usage-logs.ts';
 import { type Gateway, mustCreateApiKey, mustCreateUser, openGateway } from '../support/gateway.ts';
 
 const ZONE = 'Asia/Kolkata';

@@ -24,7 +24,7 @@ export class DashboardAggregationRepository {
   readonly #em: DataEntityManager;
   readonly #zone: string;
 
-  /** @param timeZone as `checkTimeZone` answers it. Another one than before asks for aggregating everything again. */
+  /** @param timeZone as `timeZoneOf` answers it. Another one than before asks for aggregating everything again. */
   constructor(em: DataEntityManager, timeZone: string) {
     this.#em = em;
     this.#zone = timeZone;

@@ -45,7 +45,7 @@ export class UsageReportRepository {
   readonly #em: DataEntityManager;
   readonly #zone: string;
 
-  /** @param timeZone as `checkTimeZone` answers it. */
+  /** @param timeZone as `timeZoneOf` answers it. */
   constructor(em: DataEntityManager, timeZone: string) {
     this.#em = em;
     this.#zone = timeZone;
