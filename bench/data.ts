@@ -13,8 +13,13 @@ const STATEMENTS = [
    select 'user' || n || '@example.com', 'not a real hash', 'user ' || n, n % 100, ${DEAD}
    from generate_series(1, ${SIZE.users}) n`,
   `insert into api_keys (user_id, key, name, group_id, deleted_at)
-   select 1 + n % ${SIZE.users}, 'sk-bench-' || n, 'key ' || n, 1 + n % ${SIZE.groups}, ${DEAD}
+   select 1 + n % ${SIZE.users}, 'sk-bench-' || n, 'key ' || n, 1 + (n / 7) % ${SIZE.groups}, ${DEAD}
    from generate_series(1, ${SIZE.apiKeys}) n`,
+  `insert into user_allowed_groups (user_id, group_id)
+   select u, 1 + (u * 7 + n * 31) % ${SIZE.groups} from generate_series(1, ${SIZE.users}) u, generate_series(1, 2) n`,
+  `insert into user_subscriptions (user_id, group_id, starts_at, expires_at, deleted_at)
+   select 1 + n % ${SIZE.users}, 1 + (n * 13) % ${SIZE.groups}, now(), now() + interval '30 days', ${DEAD}
+   from generate_series(1, ${2 * SIZE.users}) n on conflict do nothing`,
   'analyze',
 ] as const;
 

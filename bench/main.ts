@@ -7,6 +7,7 @@ import { Migrator } from '../src/kit/migrations/index.ts';
 import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
+import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
 import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
@@ -41,11 +42,14 @@ async function runMigrations(url: string, options: BenchArguments): Promise<Meas
 async function runWorkloads(url: string, options: BenchArguments): Promise<Measured[]> {
   await new Migrator({ connection: url, modules: [gateway] }).up();
   await fill(url);
-  const pool = new Pool({ connectionString: url });
-  const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway] }));
+  const size = { min: 0, max: CALLERS };
+  const pool = new Pool({ connectionString: url, ...size });
+  const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [gateway], pool: size }));
   const stock = await stockOrm(url);
   try {
-    return await measureAll([...workloads(pool, orm.em.fork()), ...overheadWorkloads(stock, orm)], options);
+    const em = orm.em.fork();
+    const all = [...gatewayWorkloads(pool, em), ...workloads(pool, em), ...overheadWorkloads(stock, orm)];
+    return await measureAll(all, options);
   } finally {
     await orm.close();
     await stock.close();

@@ -14,6 +14,8 @@ export interface Workload {
   readonly variants: readonly [Variant, ...Variant[]];
   /** Calls of each round relative to the usual number, for work that takes long. Default 1. */
   readonly share?: number;
+  /** Callers at the same time, each of which starts its next call when the one before has ended. Default 1. */
+  readonly callers?: number;
 }
 
 export interface Measured {
@@ -34,10 +36,11 @@ export interface Rounds {
   readonly callsPerRound: number;
 }
 
-/** What one variant took in one round, per call, in microseconds. */
+/** What one variant took in one round, in microseconds: each call, and all of them together per call. */
 interface Turn {
   readonly wall: number[];
-  cpu: number;
+  readonly throughout: number;
+  readonly cpu: number;
 }
 
 /**
@@ -45,12 +48,15 @@ interface Turn {
  * of them alike, and compares within each round. The first round warms up and is not counted.
  */
 export async function measure(workload: Workload, { rounds, callsPerRound }: Rounds): Promise<Measured[]> {
-  const perRound = Math.max(2, Math.round(callsPerRound * (workload.share ?? 1)));
+  const callers = workload.callers ?? 1;
+  const perRound = callers * Math.max(2, Math.round(callsPerRound * (workload.share ?? 1)));
+  const costOf = (turn: Turn | undefined): number =>
+    callers > 1 ? (turn?.throughout ?? Number.NaN) : percentile(turn?.wall ?? [], 0.5);
   const turns = new Map<Variant, Turn[]>(workload.variants.map((variant) => [variant, []]));
   for (let round = 0; round <= rounds; round += 1) {
     const order = round % 2 === 0 ? workload.variants : workload.variants.toReversed();
     for (const variant of order) {
-      const turn = await takeTurn(variant, round * perRound, perRound);
+      const turn = await takeTurn(variant, round * perRound, perRound, callers);
       if (round > 0) turns.get(variant)?.push(turn);
     }
   }
@@ -62,25 +68,34 @@ export async function measure(workload: Workload, { rounds, callsPerRound }: Rou
       variant: variant.name,
       median: percentile(wall, 0.5),
       p99: percentile(wall, 0.99),
-      ratio: medianOf(
-        own.map((turn, n) => percentile(floor[n]?.wall ?? [], 0.5) / percentile(turn.wall, 0.5)),
-      ),
+      ratio: medianOf(own.map((turn, n) => costOf(floor[n]) / costOf(turn))),
       cpuRatio: medianOf(own.map((turn, n) => (floor[n]?.cpu ?? Number.NaN) / turn.cpu)),
       calls: wall.length,
     };
   });
 }
 
-async function takeTurn(variant: Variant, first: number, calls: number): Promise<Turn> {
-  const turn: Turn = { wall: [], cpu: 0 };
-  for (let index = first; index < first + calls; index += 1) {
-    const prepared = await variant.prepare?.(index);
-    const cpu = process.cpuUsage();
-    const start = performance.now();
-    await variant.run(index, prepared);
-    turn.wall.push((performance.now() - start) * 1000);
-    const { user, system } = process.cpuUsage(cpu);
-    turn.cpu += (user + system) / calls;
-  }
-  return turn;
+async function takeTurn(variant: Variant, first: number, calls: number, callers: number): Promise<Turn> {
+  const wall: number[] = [];
+  let cpu = 0;
+  let next = first;
+  const caller = async (): Promise<void> => {
+    while (next < first + calls) {
+      const index = (next += 1) - 1;
+      const prepared = await variant.prepare?.(index);
+      const before = process.cpuUsage();
+      const start = performance.now();
+      await variant.run(index, prepared);
+      wall.push((performance.now() - start) * 1000);
+      const { user, system } = process.cpuUsage(before);
+      // Among several callers, one call's time is also that of the others.
+      if (callers === 1) cpu += (user + system) / calls;
+    }
+  };
+  const before = process.cpuUsage();
+  const start = performance.now();
+  await Promise.all(Array.from({ length: callers }, caller));
+  const throughout = ((performance.now() - start) * 1000) / calls;
+  const { user, system } = process.cpuUsage(before);
+  return { wall, throughout, cpu: callers === 1 ? cpu : (user + system) / calls };
 }

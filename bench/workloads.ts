@@ -1,22 +1,10 @@
 import { QueryOrder } from '@mikro-orm/core';
 import type { Pool } from 'pg';
 import type { DataEntityManager } from '../src/index.ts';
-import { ApiKey, gatewayRepositories, User } from '../src/gateway/index.ts';
+import { ApiKey, User } from '../src/gateway/index.ts';
 import { liveNumber, SIZE } from './data.ts';
 import type { Workload } from './measure.ts';
 
-const BY_KEY = {
-  name: 'bench_auth',
-  text: `select k.id, k.user_id, k.group_id, k.status, k.ip_whitelist, k.ip_blacklist,
-    u.id as u_id, u.status as u_status, u.role, u.balance, u.concurrency,
-    g.id as g_id, g.name, g.platform, g.status as g_status, g.subscription_type, g.rate_multiplier,
-    g.daily_limit_usd, g.weekly_limit_usd, g.monthly_limit_usd, g.image_price_1k, g.image_price_2k, g.image_price_4k,
-    g.claude_code_only, g.fallback_group_id, g.model_routing_enabled, g.model_routing
-    from api_keys k
-    left join users u on u.id = k.user_id and u.deleted_at is null
-    left join groups g on g.id = k.group_id and g.deleted_at is null
-    where k.key = $1 and k.deleted_at is null`,
-};
 const BY_ID = { name: 'bench_user', text: 'select * from users where id = $1 and deleted_at is null' };
 const PAGE = {
   name: 'bench_page',
@@ -28,26 +16,12 @@ const PAGE = {
 };
 const TOTAL = { name: 'bench_total', text: 'select count(*) from api_keys where deleted_at is null' };
 
-const key = (index: number): string => `sk-bench-${liveNumber(index, SIZE.apiKeys)}`;
 const userId = (index: number): string => String(liveNumber(index, SIZE.users));
 const offset = (index: number): number => (index % 20) * 50;
 
 /** The workloads; each variant returns the same rows, which `verify.ts` checks before anything is timed. */
 export function workloads(pool: Pool, root: DataEntityManager): Workload[] {
   return [
-    {
-      name: 'api-key-lookup',
-      variants: [
-        {
-          name: 'pg, named statement',
-          run: async (i) => (await pool.query({ ...BY_KEY, values: [key(i)] })).rows[0],
-        },
-        {
-          name: 'tombstone repository',
-          run: (i) => gatewayRepositories(root).apiKeys.getByKeyForAuth(key(i)),
-        },
-      ],
-    },
     {
       name: 'find-by-id',
       variants: [

@@ -19,6 +19,8 @@ export function lineAbout(event: MigrationEvent): string | undefined {
       return `${event.name}: dropped ${event.index === null ? 'an invalid index' : `the invalid index ${event.index}`} that a failed build had left; building it again`;
     case 'waiting-for-replica':
       return `${event.name}: waiting for the standby ${event.application || 'without a name'}, ${(event.lagMs / 1000).toFixed(1)} s behind, ${event.maxLagMs / 1000} s allowed`;
+    case 'partition-index':
+      return `${event.name}: built the index of ${event.partition ?? 'a partition'}, ${event.built} of ${event.of}`;
     case 'backfill':
       return describeBackfill(event);
     case 'statement-progress':

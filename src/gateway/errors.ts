@@ -15,6 +15,10 @@ const ATTRIBUTE_DEFINITION_NOT_FOUND = notFound('ATTRIBUTE_DEFINITION_NOT_FOUND'
 const API_KEY_NOT_FOUND = notFound('API_KEY_NOT_FOUND', 'API key');
 const SUBSCRIPTION_NOT_FOUND = notFound('SUBSCRIPTION_NOT_FOUND', 'subscription');
 const USAGE_LOG_NOT_FOUND = notFound('USAGE_LOG_NOT_FOUND', 'usage log');
+const PROMO_CODE_EXISTS = exists(
+  'PROMO_CODE_EXISTS',
+  'A promo code with this text exists, perhaps with other capitals. Choose another one.',
+);
 const PROMO_CODE_NOT_FOUND = notFound('PROMO_CODE_NOT_FOUND', 'promo code');
 
 /** What each constraint and each missing row of the gateway means (specification 10.1). */
@@ -39,10 +43,8 @@ export const gatewayErrors: DomainErrors = {
       'ATTRIBUTE_KEY_EXISTS',
       'An attribute with this key exists. Choose another one.',
     ),
-    promo_codes_code_key: exists(
-      'PROMO_CODE_EXISTS',
-      'A promo code with this text exists. Choose another one.',
-    ),
+    promo_codes_code_key: PROMO_CODE_EXISTS,
+    promo_codes_code_unique_upper: PROMO_CODE_EXISTS,
     promo_code_usages_promo_code_id_user_id_key: exists(
       'PROMO_CODE_ALREADY_USED',
       'The user has had the bonus of this code. Each user has it once.',

@@ -48,9 +48,39 @@ export type {
   ProxyWithAccountCount,
 } from './proxies/proxy-record.ts';
 export { ProxyRepository } from './proxies/proxy.repository.ts';
+export { recordUsage } from './operations/record-usage.ts';
+export { recordUsages } from './operations/record-usages.ts';
+export { type AppliedPromo, applyPromo } from './operations/apply-promo.ts';
+export {
+  type AssignedSubscription,
+  type Assignment,
+  assignOrExtendSubscription,
+} from './operations/assign-or-extend-subscription.ts';
+export { redeem, type Redemption } from './operations/redeem.ts';
+export type {
+  NewPromoCode,
+  NewPromoCodeUsage,
+  PromoCodeChange,
+  PromoCodeFilters,
+  PromoCodeRecord,
+  PromoCodeUsageRecord,
+  PromoCodeUsageWithUser,
+} from './promo-codes/promo-code-record.ts';
+export { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
+export { generateRedeemCode } from './redeem-codes/generate-redeem-code.ts';
+export type {
+  NewRedeemCode,
+  RedeemCodeChange,
+  RedeemCodeFilters,
+  RedeemCodeRecord,
+  RedeemCodeWithGroup,
+  RedeemCodeWithRelations,
+} from './redeem-codes/redeem-code-record.ts';
+export { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 export { type GatewayRepositories, gatewayRepositories } from './repositories.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
+export type { SubscriptionRecord, SubscriptionWithGroup } from './subscriptions/subscription-record.ts';
 export type { TimeZoneOptions } from './time-zone.ts';
 export type { AccountDay, AccountSummary, AccountUsageStats } from './usage/reports/account-usage.ts';
 export type { AccountWindowStats } from './usage/reports/account-window.ts';
@@ -85,9 +115,19 @@ export {
   type UserAttributeValueRecord,
   UserAttributeValueRepository,
 } from './user-attributes/user-attribute-value.repository.ts';
+export type {
+  BillingType,
+  Charge,
+  NewUsage,
+  RecordedInBatch,
+  RecordedUsage,
+  SubscriptionUsage,
+} from './usage/usage-record.ts';
 export { type AllowedGroupsProof, verifyAllowedGroups } from './users/allowed-groups-verification.ts';
-export type { NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
-export { type BalanceOperation, UserRepository } from './users/user.repository.ts';
+export type { BalanceChange, BalanceOperation } from './users/balance.ts';
+export type { AllowedGroupsOptions } from './users/dual-write.ts';
+export type { ListedUser, NewUser, UserChange, UserFilters, UserRecord } from './users/user-record.ts';
+export { UserRepository } from './users/user.repository.ts';
 export {
   Account,
   AccountGroup,

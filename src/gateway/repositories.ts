@@ -10,6 +10,9 @@ import { UsageLogRepository } from './usage/usage-log.repository.ts';
 import { UsageReportRepository } from './usage/usage-report.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
+import type { AllowedGroupsOptions } from './users/dual-write.ts';
+import { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
+import { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
@@ -21,6 +24,8 @@ export interface GatewayRepositories {
   readonly settings: SettingRepository;
   readonly attributeDefinitions: UserAttributeDefinitionRepository;
   readonly attributeValues: UserAttributeValueRepository;
+  readonly redeemCodes: RedeemCodeRepository;
+  readonly promoCodes: PromoCodeRepository;
   readonly usageLogs: UsageLogRepository;
   readonly usageReports: UsageReportRepository;
   readonly dashboardAggregation: DashboardAggregationRepository;
@@ -29,17 +34,19 @@ export interface GatewayRepositories {
 /** Makes the repositories; cheap enough to call per request. @throws InvalidInputError VALIDATION for an unknown zone. */
 export function gatewayRepositories(
   em: DataEntityManager,
-  options: TimeZoneOptions = {},
+  options: AllowedGroupsOptions & TimeZoneOptions = {},
 ): GatewayRepositories {
   const zone = timeZoneOf(options);
   return {
-    users: new UserRepository(em),
-    groups: new GroupRepository(em, deleteGroupCascade),
+    users: new UserRepository(em, options),
+    groups: new GroupRepository(em, (tx, id) => deleteGroupCascade(tx, id, options)),
     apiKeys: new ApiKeyRepository(em),
     proxies: new ProxyRepository(em),
     settings: new SettingRepository(em),
     attributeDefinitions: new UserAttributeDefinitionRepository(em),
     attributeValues: new UserAttributeValueRepository(em),
+    redeemCodes: new RedeemCodeRepository(em),
+    promoCodes: new PromoCodeRepository(em),
     usageLogs: new UsageLogRepository(em),
     usageReports: new UsageReportRepository(em, zone),
     dashboardAggregation: new DashboardAggregationRepository(em, zone),

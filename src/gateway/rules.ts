@@ -13,6 +13,10 @@ const RULES = {
   INVALID_TIME_RANGE: rule(400, 'The range ends before it starts. Give a later end.'),
   SUM_TOO_LARGE: rule(400, 'A number is above 2^53 and would lose digits. Ask for a shorter range.'),
   GROUP_NOT_SUBSCRIPTION_TYPE: rule(400, 'The group is not sold by subscription. Choose a group that is.'),
+  ALLOWED_GROUPS_DROPPED: rule(
+    500,
+    'users.allowed_groups does not exist any more, so it cannot be written. Set allowedGroups to "join-table", its default.',
+  ),
 } as const;
 
 /** What the gateway refuses because of what is stored (specification 10.1), by code. */

@@ -198,6 +198,22 @@ describe('lint', () => {
     expect(await query(`select from pg_tables where schemaname = 'public'`)).toEqual([]);
   });
 
+  it('asks the database when it is told to', async () => {
+    const { folder, tombstone, query } = await project();
+    await query('create table parts (id int) partition by range (id)');
+    folder.write(
+      '003_index.sql',
+      '-- +goose NO TRANSACTION\n-- +goose Up\ncreate index concurrently i on parts (id);\n',
+    );
+    expect((await tombstone('migrate', 'lint', '3')).code).toBe(0);
+    const asked = await tombstone('migrate', 'lint', '3', '--database');
+    expect(asked.code).toBe(3);
+    expect(asked.out).toContain('shop/003_index.sql:3: error L109 parts');
+    const bin = join(ROOT, 'bin/tombstone.js');
+    const nowhere = await run([bin, 'migrate', 'lint', '--database'], {}, folder.root);
+    expect([nowhere.code, nowhere.err]).toEqual([2, expect.stringContaining('DATABASE_URL is not set')]);
+  });
+
   it('and verify end with 0 on our own files', async () => {
     const { url } = await cloneTestDatabase();
     for (const command of ['lint', 'verify']) {

@@ -95,6 +95,49 @@ describe(`${CALLERS} callers at once`, () => {
     expect([...seen].filter((set) => !sets.some((whole) => whole.join() === set))).toEqual([]);
   });
 
+  it('replace one set while groups of it are deleted, and a reader sees a whole set or one less what was deleted', async () => {
+    const groups: string[] = [];
+    while (groups.length < 8) groups.push((await mustCreateGroup(gateway.em())).id);
+    const sets = [groups.slice(0, 4), groups.slice(4)];
+    const [first = [], second = []] = sets;
+    const doomed = [first[0] ?? '', second[3] ?? ''];
+    const whole = new Set(sets.flatMap((set) => [set, set.filter((id) => !doomed.includes(id))]).map(String));
+    const user = await mustCreateUser(gateway.em(), { allowedGroups: first });
+    const seen = new Set<string>();
+    const read = async (): Promise<void> => {
+      for (let n = 0; n < 5; n += 1)
+        seen.add(String((await repositories().users.getById(user.id)).allowedGroups));
+    };
+    // Inside a transaction of the caller nothing is done again, so that a deadlock would be seen.
+    const results = await each(async (caller): Promise<unknown> => {
+      if (caller % 3 === 0) return read();
+      return gateway.em().transactional(async (tx): Promise<unknown> => {
+        if (caller === 16 || caller === 17) return deleteGroupCascade(tx, doomed[caller - 16] ?? '');
+        const allowedGroups = sets[caller % 2] ?? [];
+        return gatewayRepositories(tx).users.update({ id: user.id, allowedGroups });
+      });
+    });
+    expect(codes(results).filter((code) => code !== 'done' && code !== 'GROUP_NOT_FOUND')).toEqual([]);
+    expect([...seen].filter((set) => !whole.has(set))).toEqual([]);
+    const left = (await repositories().users.getById(user.id)).allowedGroups;
+    expect(doomed.filter((id) => left.includes(id))).toEqual([]);
+  });
+
+  it('create users with a group that is being deleted: all of a user or nothing', async () => {
+    const [kept, doomed] = [await mustCreateGroup(gateway.em()), await mustCreateGroup(gateway.em())];
+    const email = (caller: number) => `whole${caller}@example.com`;
+    const results = await each(async (caller): Promise<unknown> => {
+      if (caller === 16) return deleteGroupCascade(gateway.em(), doomed.id);
+      return mustCreateUser(gateway.em(), { email: email(caller), allowedGroups: [kept.id, doomed.id] });
+    });
+    for (const [caller, code] of codes(results).entries()) {
+      if (caller === 16) continue;
+      const user = await repositories().users.findByEmail(email(caller));
+      if (code === 'done') expect(user?.allowedGroups).toEqual([kept.id]);
+      else expect({ code, user }).toEqual({ code: 'GROUP_NOT_FOUND', user: null });
+    }
+  });
+
   it('leave no live key in a group that is deleted with what hangs on it', async () => {
     for (let round = 0; round < 3; round += 1) {
       const [group, user] = [await mustCreateGroup(gateway.em()), await mustCreateUser(gateway.em())];

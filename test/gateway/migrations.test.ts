@@ -278,7 +278,7 @@ describe('allowed groups, from the array to the table', () => {
 
   it('fills the array from the table when the drop is reverted', async () => {
     const url = await phaseZero();
-    await migrator(url).up({ to: '009_drop_users_allowed_groups' });
+    await migrator(url).up({ to: '025_drop_users_allowed_groups' });
     await migrator(url).down();
     expect(await arraysOf(url)).toEqual({
       1: '{11,12}',
@@ -311,7 +311,7 @@ describe('allowed groups, from the array to the table', () => {
 
   it('brings no pair back that is removed while the drop is reverted', async () => {
     const url = await phaseZero();
-    await migrator(url).up({ to: '009_drop_users_allowed_groups' });
+    await migrator(url).up({ to: '025_drop_users_allowed_groups' });
     await during(url, ['delete from user_allowed_groups where user_id = 1 and group_id = 11'], () =>
       migrator(url).down(),
     );
@@ -320,7 +320,7 @@ describe('allowed groups, from the array to the table', () => {
 
   it('writes a pair back that comes while the table is reverted, or its drop', async () => {
     const pair = 'insert into user_allowed_groups (user_id, group_id) values (6, 12)';
-    for (const from of ['007_add_user_allowed_groups', '009_drop_users_allowed_groups']) {
+    for (const from of ['007_add_user_allowed_groups', '025_drop_users_allowed_groups']) {
       const url = await phaseZero();
       await migrator(url).up({ to: from });
       await during(url, [pair], () => migrator(url).down());

@@ -40,7 +40,9 @@ describe('the check of Downs', () => {
     expect(reports.flatMap(({ file, expected }) => expected.map((what) => `${file} ${what}`))).toEqual([
       'gateway/007_add_user_allowed_groups.sql users.allowed_groups',
       'gateway/007_add_user_allowed_groups.sql users.updated_at',
-      'gateway/009_drop_users_allowed_groups.sql users.allowed_groups',
+      'gateway/018_fold_promo_codes.sql promo_codes.code',
+      'gateway/018_fold_promo_codes.sql promo_codes.updated_at',
+      'gateway/025_drop_users_allowed_groups.sql users.allowed_groups',
     ]);
     // The one Down that refuses to round money away.
     expect(reports.flatMap(({ notes }) => notes)).toEqual([

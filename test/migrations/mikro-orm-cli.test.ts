@@ -37,7 +37,7 @@ describe('mikro-orm migration:*, on the files and the configuration of this repo
     expect(up.out).toContain('Successfully migrated up to the latest version');
     expect(await pending()).toContain('No pending migrations');
     expect((await mikroOrm('migration:list')).out).toMatch(
-      /gateway\/009_drop_users_allowed_groups\.sql .* \d{4}-/,
+      /gateway\/025_drop_users_allowed_groups\.sql .* \d{4}-/,
     );
   });
 
@@ -53,7 +53,7 @@ describe('mikro-orm migration:*, on the files and the configuration of this repo
 
   it('reverts the last file, and all of them', async () => {
     expect((await mikroOrm('migration:down')).code).toBe(0);
-    expect(await pending()).toContain('gateway/009_drop_users_allowed_groups.sql');
+    expect(await pending()).toContain('gateway/025_drop_users_allowed_groups.sql');
     expect((await mikroOrm('migration:down', '--to', '0')).code).toBe(0);
     // Only what the engine keeps for itself is left, and of a back-fill that was reverted not even its counters.
     expect(await query(TABLES)).toEqual([
@@ -67,7 +67,7 @@ describe('mikro-orm migration:*, on the files and the configuration of this repo
   });
 
   it('takes a file out of the ledger, and records one without running it', async () => {
-    const name = 'gateway/009_drop_users_allowed_groups.sql';
+    const name = 'gateway/025_drop_users_allowed_groups.sql';
     expect((await mikroOrm('migration:unlog', '--name', name)).code).toBe(0);
     expect(await pending()).toContain(name);
     expect((await mikroOrm('migration:log', '--name', name)).code).toBe(0);

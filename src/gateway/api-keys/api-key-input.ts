@@ -29,6 +29,12 @@ export function checkedColumns(input: Partial<NewApiKey> | ApiKeyChange): Record
   return columns;
 }
 
+/** The columns of a key that is to be inserted, which needs a value and a name. @throws InvalidInputError. */
+export function newColumns(input: NewApiKey): Record<string, unknown> {
+  const needed = { key: input?.key ?? null, name: input?.name ?? null };
+  return checkedColumns(input && { ...input, ...needed });
+}
+
 function checkedAddresses(field: string, addresses: readonly string[] | null): readonly string[] | null {
   if (addresses === null) return null;
   if (!Array.isArray(addresses)) throw new InvalidInputError(field, 'be a list');

@@ -1,8 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { type GroupRecord, groupRecord } from '../groups/group-record.ts';
-import type { Group } from '../groups/group.entity.ts';
-import { type UserRecord, userRecord } from '../users/user-record.ts';
-import type { User } from '../users/user.entity.ts';
+import type { GroupRecord } from '../groups/group-record.ts';
+import type { UserRecord } from '../users/user-record.ts';
 import type { ApiKey } from './api-key.entity.ts';
 
 /** A key as the repository answers. `key` itself is not enumerable: it is in no log and no JSON of the record. */
@@ -20,10 +18,24 @@ export interface ApiKeyRecord {
   readonly updatedAt: Date;
 }
 
+/** The owner of a key: what a user record has, without the hash of the password and without what is loaded beside the row. */
+export type KeyOwner = Pick<
+  UserRecord,
+  | 'id'
+  | 'email'
+  | 'username'
+  | 'notes'
+  | 'role'
+  | 'balance'
+  | 'concurrency'
+  | 'status'
+  | 'createdAt'
+  | 'updatedAt'
+>;
+
 /** A key with its owner and its group, each null when it is deleted (or, for the group, not there). */
 export interface ApiKeyWithRelations extends ApiKeyRecord {
-  /** Without the set of allowed groups. */
-  readonly user: Omit<UserRecord, 'allowedGroups'> | null;
+  readonly user: KeyOwner | null;
   readonly group: GroupRecord | null;
 }
 
@@ -53,16 +65,10 @@ export function apiKeyRecord(apiKey: ApiKey): ApiKeyRecord {
     ipWhitelist: apiKey.ipWhitelist ?? null,
     ipBlacklist: apiKey.ipBlacklist ?? null,
   };
-  return Object.defineProperty(record, 'key', { value: apiKey.key }) as ApiKeyRecord;
+  return withKey(record, apiKey.key);
 }
 
-/** The record with owner and group, as they were found among the live rows. */
-export function withRelations(
-  record: ApiKeyRecord,
-  user: User | undefined,
-  group: Group | undefined,
-): ApiKeyWithRelations {
-  const owner = user ? userRecord(user, []) : null;
-  const relations = { user: owner, group: group ? groupRecord(group) : null };
-  return Object.assign(record, relations);
+/** Gives an object the value of a key as a property that no JSON, no log and no copy shows. */
+export function withKey<T extends object>(record: T, key: string): T & { readonly key: string } {
+  return Object.defineProperty(record, 'key', { value: key }) as T & { readonly key: string };
 }

@@ -1,24 +1,23 @@
 import { raw } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
-import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
+import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkIds, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import { Group } from '../groups/group.entity.ts';
-import { lockLiveGroup } from '../groups/lock-group.ts';
-import { User } from '../users/user.entity.ts';
-import { checkedColumns } from './api-key-input.ts';
+import { checkedColumns, newColumns } from './api-key-input.ts';
 import {
   type ApiKeyChange,
   type ApiKeyRecord,
   apiKeyRecord,
   type ApiKeyWithRelations,
   type NewApiKey,
-  withRelations,
+  withKey,
 } from './api-key-record.ts';
 import { ApiKey } from './api-key.entity.ts';
 import { type AuthRow, authSnapshot, type AuthSnapshot, BY_KEY_FOR_AUTH } from './auth-snapshot.ts';
+import { keepsGroup, lockGroup } from './key-group.ts';
+import { readKey, readKeys } from './keys-with-relations.ts';
 
 // FOR SHARE makes a soft delete of the owner wait; FOR KEY SHARE would let it pass, as it changes no key.
 const LOCK_OWNER = 'select id from users where id = ? and deleted_at is null for share';
@@ -42,12 +41,13 @@ export class ApiKeyRepository {
    *   GROUP_NOT_FOUND; InvalidInputError VALIDATION.
    */
   async create(apiKey: NewApiKey): Promise<ApiKeyRecord> {
-    const columns = checkedColumns({ ...apiKey, key: apiKey?.key ?? '', name: apiKey?.name ?? '' });
+    const columns = newColumns(apiKey);
     const user = checkId('userId', apiKey.userId);
     return unitOfWork(this.#em, async (em) => {
+      // The group first, as everyone does who locks both: its deletion may write users.
+      await lockGroup(em, columns['group']);
       const owner = await em.execute<unknown[]>(LOCK_OWNER, [user]);
       if (owner.length === 0) throw new NotFoundError('User', gatewayErrors);
-      await lockGroup(em, columns['group']);
       const created = em.create(ApiKey, { ...columns, user } as never);
       await em.flush();
       return apiKeyRecord(created);
@@ -56,33 +56,39 @@ export class ApiKeyRepository {
 
   /** With owner and group. @throws NotFoundError API_KEY_NOT_FOUND. */
   async getById(id: Id): Promise<ApiKeyWithRelations> {
-    return this.#getOne({ id: checkId('id', id) });
+    return orFail(await this.findById(id));
+  }
+
+  /** Null when there is no live key with this id. */
+  async findById(id: Id): Promise<ApiKeyWithRelations | null> {
+    return readKey(this.#em, 'id', checkId('id', id));
   }
 
   /** With owner and group. @throws NotFoundError API_KEY_NOT_FOUND. */
   async getByKey(key: string): Promise<ApiKeyWithRelations> {
-    return this.#getOne({ key: checkText('key', key) });
+    return orFail(await this.findByKey(key));
   }
 
   /** Null when there is no live key with this value. */
-  async findByKey(key: string): Promise<ApiKeyRecord | null> {
-    const apiKey = await this.#reader().findOne(ApiKey, { key: checkText('key', key) });
-    return apiKey ? apiKeyRecord(apiKey) : null;
+  async findByKey(key: string): Promise<ApiKeyWithRelations | null> {
+    return readKey(this.#em, 'key', checkText('key', key));
   }
 
-  /** Two columns and no more. @throws NotFoundError API_KEY_NOT_FOUND. */
+  /** Two columns and no more; `key` is not enumerable. @throws NotFoundError API_KEY_NOT_FOUND. */
   async getKeyAndOwnerId(id: Id): Promise<{ key: string; userId: Id }> {
+    return orFail(await this.findKeyAndOwnerId(id));
+  }
+
+  /** As {@link getKeyAndOwnerId}, with null for an unknown or deleted key. */
+  async findKeyAndOwnerId(id: Id): Promise<{ key: string; userId: Id } | null> {
     const options = { fields: ['key', 'user'] as const };
     const found = await this.#reader().findOne(ApiKey, checkId('id', id), options);
-    if (!found) throw notFound();
-    return { key: found.key, userId: found.user.id };
+    return found && withKey({ userId: found.user.id }, found.key);
   }
 
   /** The hot path: one prepared statement. @throws NotFoundError API_KEY_NOT_FOUND. */
   async getByKeyForAuth(key: string): Promise<AuthSnapshot> {
-    const snapshot = await this.findByKeyForAuth(key);
-    if (snapshot) return snapshot;
-    throw notFound();
+    return orFail(await this.findByKeyForAuth(key));
   }
 
   /** As {@link getByKeyForAuth}, with null for an unknown or deleted key. */
@@ -101,7 +107,7 @@ export class ApiKeyRepository {
     const id = checkId('id', change.id);
     return unitOfWork(this.#em, async (em) => {
       const { group: _same, ...others } = columns;
-      const written = (await stays(em, id, columns['group'])) ? others : columns;
+      const written = (await keepsGroup(em, id, columns['group'])) ? others : columns;
       const updated = em.createQueryBuilder(ApiKey).update({ ...written, updatedAt: raw('now()') });
       const { row } = await updated
         .where({ id })
@@ -122,12 +128,12 @@ export class ApiKeyRepository {
 
   /** Keys of a user, newest first, each with its group. */
   async listByUserId(userId: Id, page: PageRequest = {}): Promise<Page<ApiKeyWithRelations>> {
-    return this.#page({ user: checkId('userId', userId) }, page);
+    return this.#page('userId', userId, page);
   }
 
   /** Keys of a group, newest first, each with its owner. */
   async listByGroupId(groupId: Id, page: PageRequest = {}): Promise<Page<ApiKeyWithRelations>> {
-    return this.#page({ group: checkId('groupId', groupId) }, page);
+    return this.#page('groupId', groupId, page);
   }
 
   /** Keys whose name holds the keyword, newest first, of one user or of all; the limit is kept between 1 and 100. */
@@ -197,41 +203,10 @@ export class ApiKeyRepository {
     return found.map((apiKey) => apiKey.key);
   }
 
-  async #getOne(where: object): Promise<ApiKeyWithRelations> {
-    const apiKey = await this.#reader().findOne(ApiKey, where);
-    if (!apiKey) throw notFound();
-    const [found] = await this.#withRelations([apiKey]);
-    return found ?? Promise.reject(notFound());
-  }
-
-  async #page(where: object, request: PageRequest): Promise<Page<ApiKeyWithRelations>> {
-    const { limit, offset, page } = clampPage(request);
-    const options = { orderBy: { id: 'desc' }, limit, offset } as const;
-    const [found, total] = await this.#reader().findAndCount(ApiKey, where, options);
-    return pageOf(await this.#withRelations(found), total, { page, limit });
-  }
-
-  /** Owners and groups in one statement each. Populating them would hide the id of a deleted one, which must stay visible. */
-  async #withRelations(apiKeys: readonly ApiKey[]): Promise<ApiKeyWithRelations[]> {
-    const records = apiKeys.map(apiKeyRecord);
-    const users = await this.#byId(
-      User,
-      records.map((record) => record.userId),
-    );
-    const groups = await this.#byId(
-      Group,
-      records.flatMap((record) => record.groupId ?? []),
-    );
-    return records.map((record) =>
-      withRelations(record, users.get(record.userId), groups.get(record.groupId ?? '')),
-    );
-  }
-
-  async #byId<T extends User | Group>(entity: new () => T, ids: readonly Id[]): Promise<Map<Id, T>> {
-    const distinct = [...new Set(ids)];
-    if (distinct.length === 0) return new Map();
-    const found = await this.#reader().find(entity, { id: { $in: distinct } });
-    return new Map(found.map((row) => [row.id, row as T]));
+  async #page(by: 'userId' | 'groupId', id: Id, request: PageRequest): Promise<Page<ApiKeyWithRelations>> {
+    const { page, ...range } = clampPage(request);
+    const [items, total] = await readKeys(this.#em, by, checkId(by, id), range);
+    return pageOf(items, total, { page, limit: range.limit });
   }
 
   /** Holds nothing that was loaded before, so a raw write is never answered with an old value. */
@@ -240,24 +215,9 @@ export class ApiKeyRepository {
   }
 }
 
-async function lockGroup(em: DataEntityManager, id: unknown): Promise<void> {
-  if (typeof id === 'string') await lockLiveGroup(em, id);
-}
-
-/**
- * Locks the group that a key shall get. A deleted one is refused, unless the key has it already: then it stays, and is not
- * written, because it may be cleared in between.
- */
-async function stays(em: DataEntityManager, id: Id, group: unknown): Promise<boolean> {
-  try {
-    await lockGroup(em, group);
-    return false;
-  } catch (error) {
-    const known =
-      isDataError(error, 'GROUP_NOT_FOUND') && (await em.count(ApiKey, { id, group: group as Id }));
-    if (!known) throw error;
-    return true;
-  }
+function orFail<T>(found: T | null): T {
+  if (found) return found;
+  throw notFound();
 }
 
 function notFound(): NotFoundError {

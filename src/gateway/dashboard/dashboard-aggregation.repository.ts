@@ -3,7 +3,7 @@ import { RuleError } from '../../kit/errors/index.ts';
 import { checkInteger } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { gatewayRules } from '../rules.ts';
-import { checkInstant, type HalfOpenRange } from '../usage/usage-range.ts';
+import { checkInstant, checkRange, type HalfOpenRange } from '../usage/usage-range.ts';
 import { aggregateDays } from './aggregate-days.ts';
 import { aggregateHours } from './aggregate-hours.ts';
 import { dropPartitions, isPartitioned, makePartitions } from './log-partitions.ts';
@@ -36,8 +36,8 @@ export class DashboardAggregationRepository {
    *
    * @throws RuleError INVALID_TIME_RANGE when `end` is not after `start`; InvalidInputError VALIDATION.
    */
-  async aggregateRange({ start, end }: HalfOpenRange): Promise<void> {
-    const range = { start: checkInstant('start', start), end: checkInstant('end', end) };
+  async aggregateRange(range: HalfOpenRange): Promise<void> {
+    checkRange(range);
     if (range.end <= range.start) throw new RuleError(gatewayRules.INVALID_TIME_RANGE);
     await unitOfWork(this.#em, async (em) => {
       await lockWatermark(em);

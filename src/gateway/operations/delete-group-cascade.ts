@@ -7,6 +7,7 @@ import { Group } from '../groups/group.entity.ts';
 import { lockLiveGroupWithDependents } from '../groups/lock-group.ts';
 import { enqueueEvent } from '../outbox/enqueue-event.ts';
 import { removeGroupFromSets } from '../users/allowed-groups.ts';
+import { type AllowedGroupsOptions, isDualWrite } from '../users/dual-write.ts';
 
 const SUBSCRIPTION = 'subscription';
 
@@ -29,13 +30,18 @@ const CLEAR_FALLBACKS =
  * @returns ids, ascending, of the users whose subscriptions ended: their cached rights must be dropped.
  * @throws NotFoundError GROUP_NOT_FOUND for a group that is missing or deleted already.
  */
-export async function deleteGroupCascade(em: DataEntityManager, groupId: Id): Promise<Id[]> {
+export async function deleteGroupCascade(
+  em: DataEntityManager,
+  groupId: Id,
+  options: AllowedGroupsOptions = {},
+): Promise<Id[]> {
   const id = checkId('id', groupId);
+  isDualWrite(options);
   return retryTransaction(em, async (tx) => {
     const { subscriptionType } = await lockLiveGroupWithDependents(tx, id);
     const users = subscriptionType === SUBSCRIPTION ? await deleteSubscriptions(tx, id) : [];
     await tx.execute(CLEAR_KEYS, [id], 'run');
-    await removeGroupFromSets(tx, id);
+    await removeGroupFromSets(tx, id, options);
     await removeBindings(tx, id);
     await tx.execute(CLEAR_FALLBACKS, [id], 'run');
     await tx.getRepository(Group).softDelete(id);

@@ -15,7 +15,13 @@ const PromoCodeSchema = defineEntity({
     notes: p.text().nullable(),
     ...timestamps(),
   },
-  uniques: [{ name: 'promo_codes_code_key', properties: ['code'] }],
+  uniques: [
+    { name: 'promo_codes_code_key', properties: ['code'] },
+    {
+      name: 'promo_codes_code_unique_upper',
+      expression: 'create unique index promo_codes_code_unique_upper on promo_codes (upper(code))',
+    },
+  ],
   indexes: [
     { name: 'idx_promo_codes_status', properties: ['status'] },
     { name: 'idx_promo_codes_expires_at', properties: ['expiresAt'] },

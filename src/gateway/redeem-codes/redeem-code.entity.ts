@@ -2,13 +2,14 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { bigintId, money } from '../../kit/columns/index.ts';
 import { Group } from '../groups/group.entity.ts';
 import { User } from '../users/user.entity.ts';
+import { REDEEM_CODE_LENGTH } from './generate-redeem-code.ts';
 
 const RedeemCodeSchema = defineEntity({
   name: 'RedeemCode',
   tableName: 'redeem_codes',
   properties: {
     id: bigintId(),
-    code: p.string().length(32),
+    code: p.string().length(REDEEM_CODE_LENGTH),
     type: p.string().length(20).default('balance'),
     value: money(20, 8),
     status: p.string().length(20).default('unused'),

@@ -18,10 +18,14 @@ export interface ClosedRange {
 
 /** The condition on `created_at`. @throws InvalidInputError VALIDATION. */
 export function within(range: HalfOpenRange): RawQueryFragment {
-  if (range === null || range === undefined) throw new InvalidInputError('range', 'be given');
-  const start = checkInstant('start', range.start);
-  const end = checkInstant('end', range.end);
+  const { start, end } = checkRange(range);
   return sql`created_at >= ${start}::timestamptz and created_at < ${end}::timestamptz`;
+}
+
+/** The range, when both of its ends are valid. @throws InvalidInputError VALIDATION. */
+export function checkRange(range: HalfOpenRange): HalfOpenRange {
+  if (range === null || range === undefined) throw new InvalidInputError('range', 'be given');
+  return { start: checkInstant('start', range.start), end: checkInstant('end', range.end) };
 }
 
 /** The conditions on `created_at` of the ends that are given. @throws InvalidInputError VALIDATION. */

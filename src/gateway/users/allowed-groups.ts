@@ -2,6 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
+import { type AllowedGroupsOptions, isDualWrite, removeFromArrays, writeArray } from './dual-write.ts';
 
 const READ = `select user_id, group_id from user_allowed_groups where user_id = any (?::bigint[]) order by user_id, group_id`;
 
@@ -11,10 +12,10 @@ const LOCK_USER = 'select id from users where id = ? and deleted_at is null for 
 const REMOVE_OTHERS = 'delete from user_allowed_groups where user_id = ? and group_id <> all (?::bigint[])';
 
 // FOR SHARE, because a soft delete is an update of a column that is no key, which FOR KEY SHARE would let pass.
-const ADD_LIVE = `with live as (
-    select id from groups where id = any (?::bigint[]) and deleted_at is null order by id for share
-  )
-  insert into user_allowed_groups (user_id, group_id) select ?, id from live on conflict do nothing`;
+const LOCK_LIVE =
+  'select id from groups where id = any (?::bigint[]) and deleted_at is null order by id for share';
+
+const ADD = `insert into user_allowed_groups (user_id, group_id) select ?, unnest(?::bigint[]) on conflict do nothing`;
 
 const COUNT =
   'select count(*)::int as count from user_allowed_groups where user_id = ? and group_id = any (?::bigint[])';
@@ -38,32 +39,62 @@ export async function readAllowedGroups(
 }
 
 /**
+ * Keeps those of the groups live that are, until the transaction ends, and answers their ids.
+ *
+ * Groups come before users in every transaction that locks both: the deletion of a group has it locked when it writes the
+ * sets, and the arrays, of its users.
+ */
+export async function lockLiveGroups(em: DataEntityManager, ids: readonly Id[]): Promise<readonly Id[]> {
+  if (ids.length === 0) return ids;
+  return (await em.execute<{ id: Id }[]>(LOCK_LIVE, [arrayOf(ids)])).map(({ id }) => id);
+}
+
+/**
  * Makes the set exactly these groups, whose ids have been checked. A deleted group may stay in a set that has it, and
- * cannot enter one.
+ * cannot enter one. `live` are those that {@link lockLiveGroups} has answered.
  *
  * Call it inside a transaction.
  *
- * @throws NotFoundError GROUP_NOT_FOUND for an id without a live group, USER_NOT_FOUND for a user that is not live.
+ * @throws NotFoundError GROUP_NOT_FOUND for an id without a live group, USER_NOT_FOUND for a user that is not live;
+ *   RuleError ALLOWED_GROUPS_DROPPED.
  */
 export async function replaceAllowedGroups(
   em: DataEntityManager,
   userId: Id,
-  ids: readonly Id[],
+  { ids, live }: { ids: readonly Id[]; live: readonly Id[] },
+  options: AllowedGroupsOptions,
 ): Promise<readonly Id[]> {
   const locked = await em.execute<unknown[]>(LOCK_USER, [userId]);
   if (locked.length === 0) throw new NotFoundError('User', gatewayErrors);
   await em.execute(REMOVE_OTHERS, [userId, arrayOf(ids)], 'run');
-  if (ids.length === 0) return ids;
-  await em.execute(ADD_LIVE, [arrayOf(ids), userId], 'run');
-  const [found] = await em.execute<{ count: number }[]>(COUNT, [userId, arrayOf(ids)]);
-  if (found?.count !== ids.length) throw new NotFoundError('Group', gatewayErrors);
+  if (live.length > 0) await em.execute(ADD, [userId, arrayOf(live)], 'run');
+  if (live.length < ids.length) await refuseUnknown(em, userId, ids);
+  if (isDualWrite(options)) await writeArray(em, userId);
   return ids;
 }
 
-/** Takes a group out of every set; answers how many sets had it. */
-export async function removeGroupFromSets(em: DataEntityManager, groupId: Id): Promise<number> {
+/**
+ * Takes a group out of every set; answers how many had it: of the table and the arrays, the larger number.
+ *
+ * Call it inside a transaction.
+ *
+ * @throws RuleError ALLOWED_GROUPS_DROPPED.
+ */
+export async function removeGroupFromSets(
+  em: DataEntityManager,
+  groupId: Id,
+  options: AllowedGroupsOptions,
+): Promise<number> {
+  // Arrays first: whoever replaces a set locks the user before its pairs.
+  const arrays = isDualWrite(options) ? await removeFromArrays(em, groupId) : 0;
   const { affectedRows } = await em.execute<{ affectedRows: number }>(REMOVE_GROUP, [groupId], 'run');
-  return affectedRows;
+  return Math.max(arrays, affectedRows);
+}
+
+/** What is not live must have been in the set before. */
+async function refuseUnknown(em: DataEntityManager, userId: Id, ids: readonly Id[]): Promise<void> {
+  const [found] = await em.execute<{ count: number }[]>(COUNT, [userId, arrayOf(ids)]);
+  if (found?.count !== ids.length) throw new NotFoundError('Group', gatewayErrors);
 }
 
 /** Checked ids as the text of a PostgreSQL array: one parameter, whatever their number. */

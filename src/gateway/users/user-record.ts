@@ -1,4 +1,5 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
+import type { SubscriptionWithGroup } from '../subscriptions/subscription-record.ts';
 import type { User } from './user.entity.ts';
 
 /** A user as the repository answers. `passwordHash` is there to be compared and nothing else: it is not enumerable. */
@@ -16,6 +17,12 @@ export interface UserRecord {
   readonly allowedGroups: readonly Id[];
   readonly createdAt: Date;
   readonly updatedAt: Date;
+}
+
+/** A user of a list. */
+export interface ListedUser extends UserRecord {
+  /** By id; those with status 'active', whether expired or not. */
+  readonly subscriptions: readonly SubscriptionWithGroup[];
 }
 
 /** What a new user needs; the rest has the defaults of the columns. */
@@ -41,6 +48,8 @@ export interface UserFilters {
   readonly role?: string;
   /** Part of the e-mail or of the user name, in any case. */
   readonly search?: string;
+  /** By the id of an attribute's definition: part of the user's value, in any case. All must match; '' is no condition. */
+  readonly attributes?: ReadonlyMap<Id, string>;
 }
 
 export function userRecord(user: User, allowedGroups: readonly Id[]): UserRecord {

@@ -1,14 +1,23 @@
 import { raw } from '@mikro-orm/core';
 import type { Amount, Id } from '../../kit/columns/index.ts';
-import { InvalidInputError, isDataError, NotFoundError } from '../../kit/errors/index.ts';
+import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
-import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import type { Page, PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import { readAllowedGroups, removeGroupFromSets, replaceAllowedGroups } from './allowed-groups.ts';
+import {
+  lockLiveGroups,
+  readAllowedGroups,
+  removeGroupFromSets,
+  replaceAllowedGroups,
+} from './allowed-groups.ts';
+import { type BalanceChange, type BalanceOperation, changeBalance } from './balance.ts';
+import { type AllowedGroupsOptions, isDualWrite } from './dual-write.ts';
+import { listUsers } from './list-users.ts';
 import { BALANCE, checkedColumns, refuseNull } from './user-input.ts';
 import {
+  type ListedUser,
   type NewUser,
   type UserChange,
   type UserFilters,
@@ -17,21 +26,16 @@ import {
 } from './user-record.ts';
 import { User } from './user.entity.ts';
 
-/** How `setBalance` uses its amount. */
-export type BalanceOperation = 'set' | 'add' | 'subtract';
-
-const NEW_BALANCE: Readonly<Record<BalanceOperation, string>> = {
-  set: '?::numeric',
-  add: 'balance + ?::numeric',
-  subtract: 'balance - ?::numeric',
-};
-
 /** Users and the groups that they may use. Every method joins the transaction of the entity manager that it was given. */
 export class UserRepository {
   readonly #em: DataEntityManager;
+  readonly #options: AllowedGroupsOptions;
 
-  constructor(em: DataEntityManager) {
+  /** @throws InvalidInputError VALIDATION for an unknown `allowedGroups`. */
+  constructor(em: DataEntityManager, options: AllowedGroupsOptions = {}) {
+    isDualWrite(options);
     this.#em = em;
+    this.#options = options;
   }
 
   /**
@@ -46,11 +50,12 @@ export class UserRepository {
       email: user.email ?? '',
       passwordHash: user.passwordHash ?? '',
     });
-    const allowedGroups = checkIds('allowedGroups', user.allowedGroups ?? []);
+    const ids = checkIds('allowedGroups', user.allowedGroups ?? []);
     return this.#write(async (em) => {
+      const live = await lockLiveGroups(em, ids);
       const created = em.create(User, columns as never);
       await em.flush();
-      const groups = await replaceAllowedGroups(em, created.id, allowedGroups);
+      const groups = await replaceAllowedGroups(em, created.id, { ids, live }, this.#options);
       // An amount is stored with all decimals of its column, which only the database adds.
       await em.refresh(created);
       return userRecord(created, groups);
@@ -91,14 +96,16 @@ export class UserRepository {
     refuseNull(change);
     const id = checkId('id', change.id);
     const columns = checkedColumns({ ...change, balance: undefined });
-    const allowedGroups = change.allowedGroups && checkIds('allowedGroups', change.allowedGroups);
+    const ids = change.allowedGroups && checkIds('allowedGroups', change.allowedGroups);
     return this.#write(async (em) => {
+      const live = await lockLiveGroups(em, ids ?? []);
       const user = await em.findOneOrFail(User, id);
       em.assign(user, columns as never);
       await em.flush().catch(asNotFound);
-      const groups = allowedGroups
-        ? await replaceAllowedGroups(em, id, allowedGroups)
-        : ((await readAllowedGroups(em, [id])).get(id) ?? []);
+      if (!ids) return userRecord(user, (await readAllowedGroups(em, [id])).get(id) ?? []);
+      const groups = await replaceAllowedGroups(em, id, { ids, live }, this.#options);
+      // The array is a column of the row, and what writes it sets `updated_at`.
+      if (isDualWrite(this.#options)) await em.refresh(user);
       return userRecord(user, groups);
     });
   }
@@ -112,26 +119,13 @@ export class UserRepository {
   }
 
   /** Newest first. */
-  async list(page: PageRequest = {}): Promise<Page<UserRecord>> {
+  async list(page: PageRequest = {}): Promise<Page<ListedUser>> {
     return this.listWithFilters(page, {});
   }
 
-  /** Newest first; three statements whatever the size of the page. */
-  async listWithFilters(page: PageRequest, filters: UserFilters): Promise<Page<UserRecord>> {
-    const { limit, offset, page: number } = clampPage(page);
-    const [users, total] = await this.#em
-      .fork({ keepTransactionContext: true })
-      .findAndCount(User, whereOf(filters), {
-        orderBy: { id: 'desc' },
-        limit,
-        offset,
-      });
-    const sets = await readAllowedGroups(
-      this.#em,
-      users.map((user) => user.id),
-    );
-    const items = users.map((user) => userRecord(user, sets.get(user.id) ?? []));
-    return pageOf(items, total, { page: number, limit });
+  /** Newest first; at most five statements whatever the size of the page. @throws InvalidInputError VALIDATION. */
+  async listWithFilters(page: PageRequest, filters: UserFilters): Promise<Page<ListedUser>> {
+    return listUsers(this.#em, page, filters);
   }
 
   /** Adds to the balance in one statement; a negative delta may take it below zero. @throws NotFoundError USER_NOT_FOUND. */
@@ -151,31 +145,8 @@ export class UserRepository {
    *
    * @throws InvalidInputError VALIDATION when the result would be negative; NotFoundError USER_NOT_FOUND.
    */
-  async setBalance(
-    id: Id,
-    operation: BalanceOperation,
-    amount: Amount,
-  ): Promise<{ before: Amount; after: Amount }> {
-    const key = checkId('id', id);
-    const value = checkAmount('amount', amount, { ...BALANCE, notNegative: true });
-    const expression = NEW_BALANCE[operation];
-    if (!expression) throw new InvalidInputError('operation', 'be "set", "add" or "subtract"');
-    const sql = `with target as (
-        select id, balance as before, (${expression})::numeric(22,10) as after
-        from users where id = ? and deleted_at is null for no key update
-      ), changed as (
-        update users u set balance = t.after, updated_at = now() from target t
-        where u.id = t.id and u.deleted_at is null and t.after >= 0
-        returning u.id
-      )
-      select before, after, exists (select from changed) as changed from target`;
-    const [row] = await this.#em.execute<{ before: Amount; after: Amount; changed: boolean }[]>(sql, [
-      value,
-      key,
-    ]);
-    if (!row) throw new NotFoundError('User', gatewayErrors);
-    if (!row.changed) throw new InvalidInputError('amount', 'leave a balance that is not negative');
-    return { before: row.before, after: row.after };
+  async setBalance(id: Id, operation: BalanceOperation, amount: Amount): Promise<BalanceChange> {
+    return changeBalance(this.#em, id, operation, amount);
   }
 
   /** Adds to the number of parallel requests. @throws NotFoundError USER_NOT_FOUND. */
@@ -188,9 +159,10 @@ export class UserRepository {
     return (await this.#em.count(User, { email: checkText('email', email) })) > 0;
   }
 
-  /** Takes a group out of all sets; answers how many had it. */
+  /** Takes a group out of all sets, those of deleted users too; answers how many had it. */
   async removeGroupFromAllowedGroups(groupId: Id): Promise<number> {
-    return removeGroupFromSets(this.#em, checkId('groupId', groupId));
+    const id = checkId('groupId', groupId);
+    return retryTransaction(this.#em, (tx) => removeGroupFromSets(tx, id, this.#options));
   }
 
   async #findOne(where: object): Promise<UserRecord | null> {
@@ -210,15 +182,6 @@ export class UserRepository {
     const changed = await this.#em.nativeUpdate(User, { id: checkId('id', id) }, changes);
     if (changed === 0) throw new NotFoundError('User', gatewayErrors);
   }
-}
-
-function whereOf({ status, role, search }: UserFilters): object {
-  const pattern = search ? containsPattern(checkText('search', search)) : undefined;
-  return {
-    ...(status && { status: checkText('status', status) }),
-    ...(role && { role: checkText('role', role) }),
-    ...(pattern && { $or: [{ email: { $ilike: pattern } }, { username: { $ilike: pattern } }] }),
-  };
 }
 
 function orFail(user: UserRecord | null): UserRecord {

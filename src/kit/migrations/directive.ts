@@ -11,6 +11,7 @@ export const DIRECTIVES = [
   'backfill',
   'verify',
   'phase',
+  'partitioned-index',
 ] as const;
 
 /** A line comment `-- +tombstone WORD ...`: our own directives have this one form. */
@@ -32,7 +33,7 @@ export function syntaxError(
   return new MigrationSyntaxError(file, line, column, problem);
 }
 
-const DIRECTIVE = /^--\s*\+tombstone(?:\s+(\w+)(.*))?$/is;
+const DIRECTIVE = /^--\s*\+tombstone(?:\s+([\w-]+)(.*))?$/is;
 
 /**
  * The directives of a text: line comments, never text inside a literal.

@@ -123,7 +123,7 @@ export interface StatementCount {
 
 /** A statement failed. What the failing file had done is rolled back, unless it is a NO TRANSACTION file. */
 export class MigrationFailedError extends MigrationError {
-  override readonly name = 'MigrationFailedError';
+  override readonly name: string = 'MigrationFailedError';
   readonly sqlState: string | undefined;
   readonly line: number;
   /** Files that this run had applied or reverted before, and that stay so. */

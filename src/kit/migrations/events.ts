@@ -31,6 +31,16 @@ export type ExecutionEvent =
       /** Null when its name holds a value of the environment, which is shown to nobody. */
       readonly index: string | null;
     }
+  | {
+      /** The index of one partition was built, for a statement below the directive `partitioned-index`. */
+      readonly type: 'partition-index';
+      readonly name: string;
+      /** With its schema; null when its name holds a value of the environment. */
+      readonly partition: string | null;
+      /** Partitions whose index is there. */
+      readonly built: number;
+      readonly of: number;
+    }
   | BackfillEvent
   | ReplicaEvent;
 

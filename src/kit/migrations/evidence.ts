@@ -1,4 +1,5 @@
 import { dropRemains, exists, indexOnTable, invalidIndexesOf, reindexRemains } from './index-remains.ts';
+import { rootIndex } from './partitions/tree.ts';
 import type { Session } from './session.ts';
 import type { StatementKind } from './statement-kind.ts';
 
@@ -10,7 +11,8 @@ export async function judge(session: Session, kind: StatementKind): Promise<Judg
   switch (kind.kind) {
     case 'create-index': {
       if (kind.name === undefined) return 'unknown';
-      const index = await indexOnTable(session, kind.name, kind.table);
+      // An index over partitions counts too: it is valid when all its parts are.
+      const index = await rootIndex(session, kind.name, kind.table);
       return index?.isValid ? 'done' : 'again';
     }
     case 'drop-index':

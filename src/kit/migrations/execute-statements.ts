@@ -65,4 +65,4 @@ async function conclude(file: MigrationFile, execution: Execution): Promise<void
 }
 
 const hasBackfills = ({ up, down = [] }: MigrationFile): boolean =>
-  [...up, ...down].some(({ directive }) => directive !== undefined);
+  [...up, ...down].some(({ directive }) => directive?.kind === 'backfill');

@@ -37,7 +37,7 @@ export {
 } from './errors.ts';
 export type { MigrationOrder } from './file-name.ts';
 export { loadMigrations, type MigrationFile, type MigrationNote, type MigrationSource } from './files.ts';
-export { lintMigrations } from './lint/lint.ts';
+export { lintMigrations, type LintOptions } from './lint/lint.ts';
 export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
 export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
 export { LINT_RULES } from './lint/rules/index.ts';
@@ -50,6 +50,7 @@ export { Migrator } from './migrator.ts';
 export type { MigrationResult, MigrationStep, MigratorOptions } from './options.ts';
 export { parseMigration } from './parse.ts';
 export type { ParsedMigration, ParseNote, ParseOptions, Statement } from './parsed-migration.ts';
+export { type Lack, PartitionedIndexError } from './partitions/errors.ts';
 export type { DownOptions, UpOptions } from './plan.ts';
 export type { RunningCode } from './phases/code-versions.ts';
 export type { Phase } from './phases/directive.ts';

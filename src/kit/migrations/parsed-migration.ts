@@ -1,4 +1,5 @@
 import type { BackfillDirective, VerifyDirective } from './backfill/directive.ts';
+import type { PartitionedIndexDirective } from './partitions/directive.ts';
 import type { Phase } from './phases/directive.ts';
 import type { Substitution } from './references.ts';
 
@@ -12,7 +13,7 @@ export interface Statement {
   /** They have come in, and the text must not be shown to anybody: this is what the file says instead. */
   readonly written?: string;
   /** What a comment above it asks of this engine. */
-  readonly directive?: BackfillDirective | VerifyDirective;
+  readonly directive?: BackfillDirective | VerifyDirective | PartitionedIndexDirective;
 }
 
 /** Something in a file that is allowed and probably not meant. */

@@ -7,6 +7,7 @@ import { MigrationError } from './errors.ts';
 import { isWithoutTransaction, numberOf } from './file-name.ts';
 import type { MigrationFile, MigrationSource } from './files.ts';
 import { parseMigration } from './parse.ts';
+import { withPartitionedIndexes } from './partitions/directive.ts';
 import { withPhase } from './phases/directive.ts';
 import { fileTimeouts } from './timeouts.ts';
 
@@ -29,7 +30,7 @@ export async function readMigration(source: MigrationSource, fileName: string): 
   const read = (): Parsed => {
     const plain = parseMigration(name, text, { requireAnnotations, withoutTransaction });
     const parts = { ...plain, timeouts: fileTimeouts(name, text) };
-    return withPhase(name, text, withBackfills(name, text, parts));
+    return withPhase(name, text, withPartitionedIndexes(name, text, withBackfills(name, text, parts)));
   };
   return {
     name,

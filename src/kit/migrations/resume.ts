@@ -35,7 +35,7 @@ export function progressOf(
   const open = rows.find((row) => row.finishedAt === null && row.statement > done);
   const step = open && steps[open.statement - 1];
   // A back-fill that was changed begins again; its statement does no harm when it is repeated.
-  if (open && !step?.statement.directive && step?.entry.checksum !== open.checksum) {
+  if (open && step?.statement.directive?.kind !== 'backfill' && step?.entry.checksum !== open.checksum) {
     throw unfinished(
       file,
       `statement ${open.statement} was begun, and its text was changed since. Bring the text back that was run, so that it can be judged whether it was done.`,

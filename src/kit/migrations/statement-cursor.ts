@@ -50,6 +50,12 @@ export class StatementCursor {
     return this.#slice(this.#at - 1, this.#at);
   }
 
+  /** What has not been read yet, as it is written. */
+  rest(): string {
+    const next = this.#tokens[this.#at];
+    return next ? this.#text.slice(next.start) : '';
+  }
+
   /** Whether the word stands anywhere in the statement, outside of literals. */
   has(word: string): boolean {
     return this.#tokens.some((_, index) => this.#word(index) === word);

@@ -8,6 +8,10 @@ import { failure, notUsable } from './failure.ts';
 import type { MigrationFile } from './files.ts';
 import type { Journal } from './journal.ts';
 import { hasValues } from './parsed-migration.ts';
+import { PartitionedIndex, type Sender } from './partitions/build.ts';
+import { PartitionedIndexError } from './partitions/errors.ts';
+import { indexTextOf } from './partitions/index-text.ts';
+import { isPartitioned, rootIndex } from './partitions/tree.ts';
 import type { StatementKind } from './statement-kind.ts';
 import type { Step } from './step.ts';
 import { timeoutSettings } from './timeouts.ts';
@@ -50,6 +54,7 @@ export class StatementRunner {
     // Its back-fill has run it.
     if (directive?.kind === 'verify') return;
     if (this.#execution.session.isInTransaction()) return this.#inOwnTransaction(step);
+    if (directive && (await this.#partitioned(step))) return;
     switch (step.kind.kind) {
       case 'atomic':
         return withRetries(this.#file, this.#execution, () => this.#atomic(step));
@@ -71,20 +76,77 @@ export class StatementRunner {
     await this.#journal.finish(entry);
   }
 
-  async #atomic(step: Step): Promise<void> {
+  /** False when the table has no partitions today: the statement is run as any other. */
+  async #partitioned(step: Step): Promise<boolean> {
+    const { kind, statement, entry } = step;
+    const { session } = this.#execution;
+    await this.restoreSession(entry.statement - 1);
+    if (kind.kind === 'drop-index' && (await isPartitioned(session, kind.name))) {
+      const text = `drop index ${kind.isGuarded ? 'if exists ' : ''}${kind.name}`;
+      await withRetries(this.#file, this.#execution, () => this.#atomic(step, text));
+      return true;
+    }
+    const index = indexTextOf(statement.text);
+    if (!index || !(await isPartitioned(session, index.table))) return false;
+    const there = await rootIndex(session, index.name, index.table);
+    const sender = this.#senderOf(step, index.isGuarded || !there?.isValid);
+    try {
+      await new PartitionedIndex(this.#file, statement, this.#execution, { sender, index }).build();
+    } catch (error) {
+      if (error instanceof PartitionedIndexError) await this.#leave(entry);
+      throw error;
+    }
+    await this.#journal.finish(entry);
+    if (!this.#setsTimeouts(entry.statement)) await this.#limit(true);
+    return true;
+  }
+
+  #senderOf(step: Step, isTraceable: boolean): Sender {
+    const { session } = this.#execution;
+    const begin = async (): Promise<void> => {
+      await this.restoreSession(step.entry.statement - 1);
+      if (isTraceable) await this.#journal.start(step.entry);
+    };
+    const hasOwn = this.#setsTimeouts(step.entry.statement);
+    return {
+      send: (text) => this.#send(step, text, ''),
+      briefly: (work) =>
+        withRetries(this.#file, this.#execution, async () => {
+          await begin();
+          if (!hasOwn) await this.#limit(true);
+          await session.run('begin');
+          await work();
+          await this.#send(step, 'commit', '');
+        }),
+      patiently: async (work) => {
+        await begin();
+        if (!hasOwn) await this.#limit(false);
+        await work();
+      },
+    };
+  }
+
+  /** Timeouts of a run, or none. */
+  async #limit(isLimited: boolean): Promise<void> {
+    const { session, timeouts } = this.#execution;
+    const limits = isLimited ? { ...timeouts, ...this.#file.timeouts } : { lockMs: 0, statementMs: 0 };
+    await session.set(timeoutSettings(limits));
+  }
+
+  async #atomic(step: Step, text = step.statement.text): Promise<void> {
     await this.restoreSession(step.entry.statement - 1);
     await this.#execution.session.run('begin');
-    await this.#send(step, step.statement.text);
+    await this.#send(step, text);
     await this.#journal.finish(step.entry);
     await this.#send(step, 'commit');
   }
 
   /** What cannot share a transaction with its line: the line comes before and after, and the catalogue decides between. */
   async #traced(step: Step): Promise<void> {
-    const { session, tell, timeouts } = this.#execution;
+    const { session, tell } = this.#execution;
     const { kind, statement, entry } = step;
     const isUnlimited = UNLIMITED.has(kind.kind) && !this.#setsTimeouts(entry.statement);
-    if (isUnlimited) await session.set(timeoutSettings({ lockMs: 0, statementMs: 0 }));
+    if (isUnlimited) await this.#limit(false);
     const { dropped, isTraceable, instead } = await prepare(session, kind);
     for (const index of dropped)
       tell({ type: 'removed-remains', name: this.#file.name, index: hasValues(statement) ? null : index });
@@ -93,7 +155,7 @@ export class StatementRunner {
     if (!(await isConfirmed(session, kind)))
       throw notUsable(this.#file, statement, this.#execution, this.#left(entry.statement - 1));
     await this.#journal.finish(entry);
-    if (isUnlimited) await session.set(timeoutSettings({ ...timeouts, ...this.#file.timeouts }));
+    if (isUnlimited) await this.#limit(true);
   }
 
   /** A file that sets timeouts itself, by SET or by its directive, knows better. */
@@ -108,29 +170,34 @@ export class StatementRunner {
       );
   }
 
-  async #send(step: Step, text: string): Promise<void> {
+  /** @param blame the text in which the server's position counts lines; empty for one that is not the file's. */
+  async #send(step: Step, text: string, blame = text): Promise<void> {
     try {
       await this.#execution.session.run(text);
     } catch (error) {
       const left = await this.#leftBy(step, error);
-      throw failure(this.#file, { ...step.statement, text }, error, { ...this.#execution, ...left });
+      throw failure(this.#file, { ...step.statement, text: blame }, error, { ...this.#execution, ...left });
     }
   }
 
   /** What stays of the file; undefined when there is no connection left to ask. */
   async #leftBy(step: Step, error: unknown): Promise<Left | undefined> {
-    const { session } = this.#execution;
     const { entry } = step;
     if (!(error instanceof DatabaseError)) return undefined;
     try {
-      await session.reset();
-      this.#isSessionLost = true;
-      await this.#journal.undo(entry);
+      await this.#leave(entry);
       const { left, statements } = this.#left(await this.#journal.done(entry));
       return { left: left + (await this.#remains(step)), statements };
     } catch {
       return undefined;
     }
+  }
+
+  /** The statement was refused, so it may be written anew. */
+  async #leave(entry: Step['entry']): Promise<void> {
+    await this.#execution.session.reset();
+    this.#isSessionLost = true;
+    await this.#journal.undo(entry);
   }
 
   #left(done: number): Left {

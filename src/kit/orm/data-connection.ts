@@ -3,16 +3,28 @@ import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
 import { tellBackstop } from './backstop-session.ts';
 import { domainErrorsOf, hasBackstop } from './layer-options.ts';
+import { withValues } from './prepared-text.ts';
 import { besideSavepoints } from './savepoint.ts';
-import { tellListeners } from './sent-statements.ts';
+import { tellListeners, withScope } from './sent-statements.ts';
 
 type Execute = PostgreSqlConnection['execute'];
+
+/** A statement with the values of one call, as `pg` takes it. */
+interface NamedQuery {
+  readonly name: string;
+  readonly text: string;
+  readonly values: unknown[];
+}
 
 /**
  * MikroORM's connection, whose errors are all translated: the driver does that for its own statements, but not for raw SQL,
  * queries built by hand, Kysely, streams, and BEGIN and COMMIT, where a deferred constraint reports a row's values.
  */
 export class DataConnection extends PostgreSqlConnection {
+  #pool: Pool | undefined;
+  /** How often a change of a table has made prepared statements useless; part of their names from then on. */
+  #shapes = 0;
+
   static {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
     const { execute } = PostgreSqlConnection.prototype;
@@ -28,6 +40,7 @@ export class DataConnection extends PostgreSqlConnection {
     return super.createKyselyDialect({
       ...rest,
       onPoolCreated: (pool: Pool) => {
+        this.#pool = pool;
         pool.on('connect', (client) => {
           if (hasBackstop(this.config)) tellBackstop(client, (sql) => this.logQuery(sql));
           this.#watch(client);
@@ -35,6 +48,30 @@ export class DataConnection extends PostgreSqlConnection {
         return onPoolCreated?.(pool);
       },
     } as typeof options);
+  }
+
+  /**
+   * Sends a statement under its name, by the pool or, where `ctx` is given, by the connection of that transaction. It tells the
+   * log what `execute` tells it, and nothing is made for a log that is off: this is the way of the shortest statements.
+   */
+  executeNamed<Row extends object>(given: NamedQuery, ctx?: object): Promise<Row[]> {
+    const shapes = this.#shapes;
+    const query = shapes === 0 ? given : { ...given, name: `${given.name}_${shapes}` };
+    const send = ctx
+      ? () => besideSavepoints(ctx, () => inTransaction<Row>(ctx, query))
+      : () => this.#byPool<Row>(query);
+    const isLogged = this.logger.isEnabled('query') || this.config.get('slowQueryThreshold') != null;
+    const sent = isLogged ? this.#logged(query, send) : send();
+    return this.translating(
+      sent.catch((error: unknown) => {
+        if (!isStale(error)) throw error;
+        // Of many that fail together, the first one makes the new name for all.
+        if (this.#shapes === shapes) this.#shapes += 1;
+        // The transaction has failed with it; its repetition finds the new name.
+        if (ctx) throw error;
+        return this.#byPool<Row>({ ...given, name: `${given.name}_${this.#shapes}` });
+      }),
+    );
   }
 
   override async *stream<T>(...args: Parameters<PostgreSqlConnection['stream']>): AsyncIterableIterator<T> {
@@ -70,6 +107,16 @@ export class DataConnection extends PostgreSqlConnection {
     });
   }
 
+  async #byPool<Row extends object>(query: NamedQuery): Promise<Row[]> {
+    const pool = this.#pool && this.connected ? this.#pool : await this.getNativeClient();
+    return (await pool.query<Row>(withScope(query))).rows;
+  }
+
+  #logged<Row>({ text, values: params }: NamedQuery, send: () => Promise<Row[]>): Promise<Row[]> {
+    const sql = this.logger.isEnabled('query-params') ? withValues(this.platform, text, params) : text;
+    return this.executeQuery(sql, send, { params });
+  }
+
   #watch(client: PoolClient): void {
     watch(client, {
       sends: (query) => tellListeners(this.config, query),
@@ -80,6 +127,23 @@ export class DataConnection extends PostgreSqlConnection {
   protected translated(error: unknown): Error {
     return translateDriverError(error, domainErrorsOf(this.config));
   }
+}
+
+/**
+ * Whether a statement was prepared before a migration changed the type of a column that it gives: PostgreSQL refuses it on
+ * every connection that has it, for as long as these live. It has done nothing then.
+ */
+function isStale(error: unknown): boolean {
+  const { code, sqlState = code } = error as { code?: unknown; sqlState?: unknown };
+  return sqlState === '0A000';
+}
+
+/** Kysely hands `sql` and `parameters` on to `pg` as they are, which takes an object with a name for a text. */
+async function inTransaction<Row>(ctx: object, { name, text, values }: NamedQuery): Promise<Row[]> {
+  const trx = ctx as { executeQuery(query: object): Promise<{ rows: Row[] }> };
+  const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
+  const { rows } = await trx.executeQuery({ query, sql: { name, text }, parameters: values, queryId: {} });
+  return rows;
 }
 
 type Query = (...args: unknown[]) => unknown;

@@ -1,46 +1,26 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
-import type { Pool } from 'pg';
-import { withScope } from './sent-statements.ts';
+import type { DataConnection } from './data-connection.ts';
 
 /** One statement with a fixed text: PostgreSQL parses and plans it once per connection, under its name. */
 export interface PreparedStatement {
-  /** At most 63 bytes, unique in the service. */
+  /** Unique in the service, and at most 50 bytes: a scope, and a migration that changes its columns, add to it. */
   readonly name: string;
   /** SQL with `$1`, `$2` …; a soft-deletable table needs its own `deleted_at IS NULL` here. */
   readonly text: string;
 }
 
 /**
- * Runs a prepared statement and gives its rows as the driver parses them.
- *
- * Outside a transaction it goes to the pool under its name; inside one it runs on the transaction's own connection,
- * unnamed, because that connection is not reachable as a `pg` client and a second one must not be taken.
+ * Runs a prepared statement and gives its rows as the driver parses them: on the connection of the transaction that is open
+ * here, or else on one of the pool. Where there are replicas, `on` says which pool; what writes, and what decides a charge, is
+ * for `write`.
  */
 export async function runPrepared<Row extends object>(
   em: SqlEntityManager,
-  statement: PreparedStatement,
+  { name, text }: PreparedStatement,
   values: readonly unknown[],
+  on: 'read' | 'write' = 'read',
 ): Promise<Row[]> {
-  if (em.isInTransaction())
-    return em.execute<Row[]>(positional(statement.text), inOrder(statement.text, values));
-  const connection = em.getConnection('read') as unknown as { getNativeClient(): Promise<Pool> };
-  const driver = em.getDriver();
-  try {
-    const pool = await connection.getNativeClient();
-    const { rows } = await pool.query<Row>(withScope({ ...statement, values: [...values] }));
-    return rows;
-  } catch (error) {
-    throw driver.convertException(error as Error);
-  }
-}
-
-const PLACEHOLDER = /\$(\d+)/g;
-
-/** MikroORM numbers `?` itself; a `$n` that occurs twice becomes two. */
-function positional(text: string): string {
-  return text.replace(PLACEHOLDER, '?');
-}
-
-function inOrder(text: string, values: readonly unknown[]): unknown[] {
-  return [...text.matchAll(PLACEHOLDER)].map((match) => values[Number(match[1]) - 1]);
+  const transaction = em.getTransactionContext();
+  const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
+  return connection.executeNamed<Row>({ name, text, values: [...values] }, transaction);
 }

@@ -1,1 +1,2 @@
+export { type Attempts, retryLostRace } from './retry-lost-race.ts';
 export { type RetryOptions, retryTransaction } from './retry-transaction.ts';

@@ -1,7 +1,8 @@
 import { type Directive, directivesIn, syntaxError } from '../directive.ts';
+import { targetsOf } from '../directive-target.ts';
 import type { ParsedMigration, Statement } from '../parsed-migration.ts';
 import { transactionControl } from '../transaction-control.ts';
-import { type BackfillDirective, readBackfill, readVerify, type VerifyDirective } from './directive.ts';
+import { readBackfill, readVerify } from './directive.ts';
 import { problemOfBatch, problemOfVerification } from './statement-form.ts';
 
 /**
@@ -27,35 +28,6 @@ export function withBackfills<T extends ParsedMigration>(file: string, text: str
   };
   return { ...parsed, up: attach(parsed.up), down: parsed.down && attach(parsed.down) };
 }
-
-function targetsOf(
-  file: string,
-  directives: readonly Directive[],
-  statements: readonly Statement[],
-): Map<Statement, Directive> {
-  const targets = new Map<Statement, Directive>();
-  for (const directive of directives) {
-    const { line } = directive;
-    const around = statements.some((each) => each.line <= line && line <= lastLineOf(each));
-    if (around || directive.column !== 1)
-      throw syntaxError(
-        file,
-        directive,
-        'A directive stands on a line of its own, in column 1, above its statement.',
-      );
-    const target = statements.find((statement) => statement.line > line);
-    if (!target || targets.has(target))
-      throw syntaxError(
-        file,
-        directive,
-        'There is no statement of its own below this directive. Move it above one.',
-      );
-    targets.set(target, directive);
-  }
-  return targets;
-}
-
-const lastLineOf = ({ text, line }: Statement): number => line + text.split('\n').length - 1;
 
 function attachOne(file: string, statement: Statement, at: Directive | undefined): Statement {
   if (!at) return statement;
@@ -96,7 +68,7 @@ function refuseParts(
 }
 
 /** The statements with which the back-fill at this place is verified. */
-export function verificationsOf<T extends { readonly directive?: BackfillDirective | VerifyDirective }>(
+export function verificationsOf<T extends Pick<Statement, 'directive'>>(
   statements: readonly T[],
   backfill: number,
 ): T[] {

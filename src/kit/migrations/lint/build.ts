@@ -21,7 +21,7 @@ export function treesOf(file: MigrationFile, parse: Parser): LintFile & { unpars
   const statements: LintStatement[] = [];
   const unparsed: Unparsed[] = [];
   const created = new Set<string>();
-  for (const { text, line } of file.up) {
+  for (const { text, line, directive } of file.up) {
     let nodes: { stmt?: Node }[];
     try {
       nodes = parse(text).stmts ?? [];
@@ -32,7 +32,16 @@ export function treesOf(file: MigrationFile, parse: Parser): LintFile & { unpars
     for (const { stmt } of nodes) {
       const [kind = '', node] = Object.entries(stmt ?? {})[0] ?? [];
       const index = statements.length;
-      const statement = { kind, node, line, source: text, index, created: new Set(created) };
+      const statement = {
+        kind,
+        node,
+        line,
+        source: text,
+        index,
+        created: new Set(created),
+        isPartitionAware: directive?.kind === 'partitioned-index',
+        isBatched: directive?.kind === 'backfill',
+      };
       statements.push(statement);
       const table = createdBy(statement);
       if (table) created.add(table);

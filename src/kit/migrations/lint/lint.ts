@@ -1,8 +1,13 @@
 import { readFile } from 'node:fs/promises';
+import type { ClientConfig } from 'pg';
 import { type MigrationFile, type MigrationSource, loadMigrations } from '../files.ts';
 import { find } from '../find-file.ts';
+import { readLedger } from '../ledger.ts';
+import { Session } from '../session.ts';
 import { loadParser, treesOf } from './build.ts';
+import { type Catalogue, readCatalogue } from './catalogue.ts';
 import type { LintFinding } from './rule.ts';
+import { CATALOGUE_RULES } from './rules/catalogue.ts';
 import { LINT_RULES } from './rules/index.ts';
 import { type Waiver, waiversIn } from './waiver.ts';
 
@@ -30,29 +35,61 @@ export const FILE_RULES = {
   },
 } as const;
 
+/** Where {@link lintMigrations} may look beside the files. */
+export interface LintOptions {
+  /** A database to which the pending files would be applied. It is only read. */
+  readonly connection?: string | ClientConfig;
+}
+
 /**
- * Checks the Up of migration files against the rules. No database is asked.
+ * Checks the Up of migration files against the rules. A database is asked only when one is named, and then about pending files:
+ * for one that is applied it says what came of it, not what it met.
  *
  * @param names the files to check, all when empty.
- * @throws MigrationError when a file cannot be read.
+ * @throws MigrationError when a file cannot be read, or the database does not answer.
  */
 export async function lintMigrations(
   sources: readonly MigrationSource[],
   names: readonly string[] = [],
+  { connection }: LintOptions = {},
 ): Promise<LintFinding[]> {
   const files = await loadMigrations(sources);
   const chosen = names.length === 0 ? files : [...new Set(names.map((name) => find(files, name)))];
   const parse = await loadParser();
+  const live = connection === undefined ? undefined : await lookAt(connection);
   const found: LintFinding[] = [];
   for (const file of chosen) {
     const text = await readFile(file.path, 'utf8');
-    found.push(...afterWaivers(file, findingsOf(file, parse), waiversIn(text)));
+    const catalogue = live?.applied.has(file.name) ? undefined : live?.catalogue;
+    found.push(
+      ...afterWaivers(file, findingsOf(file, parse, catalogue), waiversIn(text), catalogue !== undefined),
+    );
   }
   return found;
 }
 
-function findingsOf(file: MigrationFile, parse: Awaited<ReturnType<typeof loadParser>>): LintFinding[] {
-  const tree = treesOf(file, parse);
+/** The ledger, so that pending files are known, and what rules ask of the catalogue. */
+async function lookAt(
+  connection: string | ClientConfig,
+): Promise<{ readonly applied: ReadonlySet<string>; readonly catalogue: Catalogue }> {
+  const session = await Session.open(connection);
+  try {
+    await session.prepare();
+    const applied = new Set((await readLedger(session)).map(({ filename }) => filename));
+    return { applied, catalogue: await readCatalogue(session) };
+  } catch (error) {
+    throw session.explain(error);
+  } finally {
+    await session.close();
+  }
+}
+
+function findingsOf(
+  file: MigrationFile,
+  parse: Awaited<ReturnType<typeof loadParser>>,
+  catalogue: Catalogue | undefined,
+): LintFinding[] {
+  const tree = { ...treesOf(file, parse), catalogue };
   const found = tree.statements.flatMap((statement) =>
     LINT_RULES.flatMap((rule) => {
       const about = rule.check(statement, tree);
@@ -68,15 +105,22 @@ function findingsOf(file: MigrationFile, parse: Awaited<ReturnType<typeof loadPa
   ].toSorted((a, b) => a.line - b.line);
 }
 
+/** Rules that once reached further: a waiver from then may stand in an applied file, which cannot be edited. */
+const NARROWED = new Set(['L511']);
+
 /** A waiver lifts its rule for the whole file; one that is wrong is a finding itself. */
 function afterWaivers(
   file: MigrationFile,
   found: readonly LintFinding[],
   waivers: readonly Waiver[],
+  isAsked: boolean,
 ): LintFinding[] {
   const lifted = new Set(waivers.filter(({ reason }) => reason !== '').map(({ rule }) => rule));
   const wrong = waivers.flatMap(({ line, rule, reason }) => {
     if (reason === '') return [fileFinding(file, 'L001', line, rule)];
+    // Without a database its rules are silent, and a waiver of one cannot be judged.
+    const isSilent = CATALOGUE_RULES.some(({ id }) => id === rule) && !isAsked;
+    if (isSilent || NARROWED.has(rule)) return [];
     return found.some((each) => each.rule === rule) ? [] : [fileFinding(file, 'L002', line, rule)];
   });
   return [...found.filter(({ rule }) => !lifted.has(rule)), ...wrong].toSorted((a, b) => a.line - b.line);

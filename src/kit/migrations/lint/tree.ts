@@ -24,6 +24,7 @@ import type {
   VariableSetStmt,
 } from 'libpg-query';
 import type { MigrationFile } from '../files.ts';
+import type { Catalogue } from './catalogue.ts';
 
 /** The kinds of statements that rules look at, as the parser names them. */
 export interface Kinds {
@@ -58,12 +59,18 @@ export interface LintStatement {
   readonly index: number;
   /** Tables that this file has created before: nobody waits for their locks. */
   readonly created: ReadonlySet<string>;
+  /** The directive `partitioned-index` stands above it. */
+  readonly isPartitionAware: boolean;
+  /** It is the statement of a back-fill. */
+  readonly isBatched: boolean;
 }
 
 /** A file with the trees of its Up statements. */
 export interface LintFile {
   readonly file: MigrationFile;
   readonly statements: readonly LintStatement[];
+  /** What the database has, where one was asked and the file is pending. */
+  readonly catalogue?: Catalogue | undefined;
 }
 
 /** The statement as one kind, or undefined when it is another. */

@@ -6,7 +6,7 @@ import { Session } from '../session.ts';
 import { substitute, type Variables } from '../substitute.ts';
 import type { Statement } from '../parsed-migration.ts';
 import type { Connection } from './connection.ts';
-import { replayBackfill } from './replay-backfill.ts';
+import { replayStep } from './replay-step.ts';
 
 /** How files are run into a database that nobody else uses. */
 export interface ReplayOptions {
@@ -70,8 +70,7 @@ export class Replay {
   async #send(file: MigrationFile, statement: Statement, direction: 'up' | 'down'): Promise<void> {
     const { session } = this;
     if (!statement.directive) return session.run(statement.text);
-    // Its verifications come right below a back-fill, which has run them.
-    return replayBackfill(file, statement, { session, direction, done: this.#done });
+    return replayStep(file, statement, { session, direction, done: this.#done });
   }
 
   async #reset(): Promise<void> {

@@ -1,4 +1,5 @@
 import type { LintRule } from '../rule.ts';
+import { CATALOGUE_RULES } from './catalogue.ts';
 import { CONSTRAINT_RULES } from './constraints.ts';
 import { CONTRACT_RULES } from './contract.ts';
 import { DATA_RULES } from './data.ts';
@@ -22,4 +23,5 @@ export const LINT_RULES: readonly LintRule[] = [
   ...DATA_RULES,
   ...TYPE_RULES,
   ...OBJECT_RULES,
+  ...CATALOGUE_RULES,
 ].toSorted((a, b) => a.id.localeCompare(b.id));

@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { InvalidInputError } from '../../kit/errors/index.ts';
+import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
+import { retryLostRace } from '../../kit/transactions/index.ts';
+import { RECORD_USAGES, STORED_USAGES } from '../usage/record-usages-statement.ts';
+import { type StoredUsage, storedUsage } from '../usage/stored-usage.ts';
+import { USAGE_COLUMNS } from '../usage/usage-columns.ts';
+import { checkedUsage } from '../usage/usage-input.ts';
+import type { NewUsage, RecordedInBatch } from '../usage/usage-record.ts';
+
+/** Callers send batches of a few hundred; a longer one would hold its row locks for too long. */
+const MOST = 1000;
+
+type Row = StoredUsage & { readonly request_id: string; readonly api_key_id: string };
+
+const REQUEST_ID = USAGE_COLUMNS.findIndex(({ property }) => property === 'requestId');
+const API_KEY_ID = USAGE_COLUMNS.findIndex(({ property }) => property === 'apiKeyId');
+
+/**
+ * As `recordUsage`, for up to 1,000 requests in one statement: all of them are stored and charged, or none. The answers are
+ * in the order of the input; of a request that occurs twice in it, or was stored before, the first call counts.
+ *
+ * @throws InvalidInputError VALIDATION, with the position of the usage in `field`; NotFoundError when a row that a log names
+ *   was never there. Nothing is stored then: record them one by one to find out which.
+ */
+export async function recordUsages(
+  em: DataEntityManager,
+  usages: readonly NewUsage[],
+): Promise<RecordedInBatch[]> {
+  if (!Array.isArray(usages) || usages.length > MOST)
+    throw new InvalidInputError('usages', `be a list of at most ${MOST}`);
+  if (usages.length === 0) return [];
+  const rows = usages.map((usage, index) => checkedUsage(usage, `usages[${index}].`));
+  for (const row of rows) row[REQUEST_ID] ??= randomUUID();
+  const columns = USAGE_COLUMNS.map((_, index) => rows.map((row) => row[index]));
+  const insert = async (): Promise<Row[]> => runPrepared<Row>(em, RECORD_USAGES, columns, 'write');
+  const inserted = byRequest(await (em.isInTransaction() ? insert() : retryLostRace(insert)));
+  const missing = rows.filter((row) => !inserted.has(keyOf(row[API_KEY_ID], row[REQUEST_ID])));
+  const stored = byRequest(missing.length > 0 ? await readStored(em, missing) : []);
+  return rows.map((row) => {
+    const [apiKeyId, requestId] = [row[API_KEY_ID], row[REQUEST_ID] as string];
+    const key = keyOf(apiKeyId, requestId);
+    const fresh = inserted.get(key);
+    // The second of two in one batch finds what the first one has stored.
+    if (fresh) inserted.delete(key);
+    if (fresh) stored.set(key, fresh);
+    return { ...storedUsage(stored.get(key)), requestId, inserted: fresh !== undefined };
+  });
+}
+
+async function readStored(em: DataEntityManager, rows: readonly unknown[][]): Promise<Row[]> {
+  const values = [rows.map((row) => row[REQUEST_ID]), rows.map((row) => row[API_KEY_ID])];
+  return runPrepared<Row>(em, STORED_USAGES, values, 'write');
+}
+
+function byRequest(rows: readonly Row[]): Map<string, Row> {
+  return new Map(rows.map((row) => [keyOf(row.api_key_id, row.request_id), row]));
+}
+
+/** An id has no space, so no two requests have one key. */
+function keyOf(apiKeyId: unknown, requestId: unknown): string {
+  return `${String(apiKeyId)} ${String(requestId)}`;
+}
