@@ -40,6 +40,11 @@ export type {
 } from './api-keys/api-key-record.ts';
 export { ApiKeyRepository } from './api-keys/api-key.repository.ts';
 export type { AuthGroup, AuthSnapshot, AuthUser } from './api-keys/auth-snapshot.ts';
+export {
+  DashboardAggregationRepository,
+  type RemovedLogs,
+} from './dashboard/dashboard-aggregation.repository.ts';
+export type { RemovedAggregates } from './dashboard/remove-aggregates.ts';
 export { gatewayErrors } from './errors.ts';
 export type { GroupFilters } from './groups/group-filters.ts';
 export type { GroupChange, GroupRecord, GroupWithAccountCount, NewGroup } from './groups/group-record.ts';
@@ -111,6 +116,23 @@ export type {
 } from './subscriptions/subscription-record.ts';
 export { UserSubscriptionRepository } from './subscriptions/user-subscription.repository.ts';
 export type { TimeZoneOptions } from './time-zone.ts';
+export type { AccountDay, AccountSummary, AccountUsageStats } from './usage/reports/account-usage.ts';
+export type { AccountWindowStats } from './usage/reports/account-window.ts';
+export type { BatchTotals } from './usage/reports/batch-totals.ts';
+export type { DashboardStats } from './usage/reports/dashboard-stats.ts';
+export type { ModelStats } from './usage/reports/model-stats.ts';
+export type { ApiKeyTrendPoint, UserTrendPoint } from './usage/reports/top-trends.ts';
+export type { TrendPoint } from './usage/reports/trend.ts';
+export type { DailyUsageStats, UsageStats, UserStats } from './usage/reports/usage-stats.ts';
+export type { UsageRate, UsageTotals } from './usage/reports/usage-totals.ts';
+export type { UserDashboardStats } from './usage/reports/user-dashboard.ts';
+export type { Granularity } from './usage/reports/zone-sql.ts';
+export type { ClosedUsageFilters, UsageFilters } from './usage/usage-filters.ts';
+export type { UsageLogRecord } from './usage/usage-log-record.ts';
+export type { UsageLogRelations, UsageLogWithRelations } from './usage/usage-log-relations.ts';
+export { type UsageLogCursor, UsageLogRepository, type UsageLogSlice } from './usage/usage-log.repository.ts';
+export type { ClosedRange, HalfOpenRange } from './usage/usage-range.ts';
+export { UsageReportRepository } from './usage/usage-report.repository.ts';
 export type {
   AttributeType,
   NewUserAttributeDefinition,
@@ -183,6 +205,14 @@ export const gateway = defineModule({
     UsageLog,
     BillingUsageEntry,
   ],
-  unmappedTables: ['orphan_allowed_groups_audit', 'scheduler_outbox_watermarks'],
+  unmappedTables: [
+    'orphan_allowed_groups_audit',
+    'scheduler_outbox_watermarks',
+    'usage_dashboard_hourly',
+    'usage_dashboard_daily',
+    'usage_dashboard_hourly_users',
+    'usage_dashboard_daily_users',
+    'usage_dashboard_aggregation_watermark',
+  ],
   errors: gatewayErrors,
 });

@@ -1,13 +1,16 @@
 import type { DataEntityManager } from '../kit/orm/index.ts';
 import { AccountRepository } from './accounts/account.repository.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
+import { DashboardAggregationRepository } from './dashboard/dashboard-aggregation.repository.ts';
 import { GroupRepository } from './groups/group.repository.ts';
 import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 import { SchedulerOutboxRepository } from './outbox/scheduler-outbox.repository.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
 import { UserSubscriptionRepository } from './subscriptions/user-subscription.repository.ts';
-import type { TimeZoneOptions } from './time-zone.ts';
+import { type TimeZoneOptions, timeZoneOf } from './time-zone.ts';
+import { UsageLogRepository } from './usage/usage-log.repository.ts';
+import { UsageReportRepository } from './usage/usage-report.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import type { AllowedGroupsOptions } from './users/dual-write.ts';
@@ -32,13 +35,17 @@ export interface GatewayRepositories {
   readonly subscriptions: UserSubscriptionRepository;
   readonly redeemCodes: RedeemCodeRepository;
   readonly promoCodes: PromoCodeRepository;
+  readonly usageLogs: UsageLogRepository;
+  readonly usageReports: UsageReportRepository;
+  readonly dashboardAggregation: DashboardAggregationRepository;
 }
 
-/** Makes the repositories; cheap enough to call per request. */
+/** Makes the repositories; cheap enough to call per request. @throws InvalidInputError VALIDATION for an unknown zone. */
 export function gatewayRepositories(
   em: DataEntityManager,
   options: GatewayOptions = {},
 ): GatewayRepositories {
+  const zone = timeZoneOf(options);
   return {
     users: new UserRepository(em, options),
     groups: new GroupRepository(em, (tx, id) => deleteGroupCascade(tx, id, options)),
@@ -52,5 +59,8 @@ export function gatewayRepositories(
     subscriptions: new UserSubscriptionRepository(em, options),
     redeemCodes: new RedeemCodeRepository(em),
     promoCodes: new PromoCodeRepository(em),
+    usageLogs: new UsageLogRepository(em),
+    usageReports: new UsageReportRepository(em, zone),
+    dashboardAggregation: new DashboardAggregationRepository(em, zone),
   };
 }

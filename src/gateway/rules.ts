@@ -12,6 +12,8 @@ const RULES = {
   PROMO_CODE_MAX_USED: rule(400, 'The promo code has been used as often as it may be. Use another one.'),
   LIST_TOO_LONG: rule(400, 'There are more than 10,000 rows. Read them page by page, or ask for fewer.'),
   SUBSCRIPTION_NIL_INPUT: rule(400, 'There is no subscription to store. Pass one.'),
+  INVALID_TIME_RANGE: rule(400, 'The range ends before it starts. Give a later end.'),
+  SUM_TOO_LARGE: rule(400, 'A number is above 2^53 and would lose digits. Ask for a shorter range.'),
   GROUP_NOT_SUBSCRIPTION_TYPE: rule(400, 'The group is not sold by subscription. Choose a group that is.'),
   ALLOWED_GROUPS_DROPPED: rule(
     500,

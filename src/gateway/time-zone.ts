@@ -7,8 +7,8 @@ export interface TimeZoneOptions {
 }
 
 const DEFAULT = 'Asia/Shanghai';
-// An offset is left out on purpose: PostgreSQL reads "+08:00" as eight hours west of Greenwich.
-const NAME = /^[A-Za-z][A-Za-z0-9_+\-/]*$/;
+// Left out on purpose: PostgreSQL reads "+08:00" as eight hours west of Greenwich, and "CET" as an offset without a summer.
+const NAME = /^(UTC|[A-Za-z_]+(\/[A-Za-z0-9_+-]+)+)$/;
 const known = new Set<string>([DEFAULT]);
 
 /**

@@ -222,6 +222,29 @@ describe('recordUsage', () => {
   });
 });
 
+describe('usageLogs.create', () => {
+  it('stores the log alone, and finds it again', async () => {
+    const payer = await mustCreatePayer(gateway.em());
+    const { usageLogs } = gatewayRepositories(gateway.em());
+    const created = await usageLogs.create(usageOf(payer, { requestId: 'log' }));
+    expect(await usageLogs.create(usageOf(payer, { requestId: 'log' }))).toEqual({
+      ...created,
+      inserted: false,
+    });
+    expect(created.inserted).toBe(true);
+    // Two without a request id are two.
+    for (const requestId of ['', ' ']) await usageLogs.create(usageOf(payer, { requestId }));
+    expect(await sumsOf(gateway.em(), payer)).toMatchObject({
+      logs: '3',
+      entries: '0',
+      balance: '100.0000000000',
+    });
+    await usageLogs.delete(created.id);
+    await usageLogs.delete(created.id);
+    await expect(usageLogs.getById(created.id)).rejects.toMatchObject({ code: 'USAGE_LOG_NOT_FOUND' });
+  });
+});
+
 describe('recordUsage by 64 callers at once', () => {
   let wide: Gateway;
   beforeAll(async () => {

@@ -21,6 +21,7 @@ const ROWS = {
   redeemText: 'none',
   promoCode: '1',
   promoText: 'NONE',
+  usageLog: '1',
 };
 const CALLS = sweepCalls(ROWS) as unknown as Record<string, Record<string, readonly Argument[]>>;
 

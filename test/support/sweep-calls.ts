@@ -21,6 +21,12 @@ import { accountsOf, outboxOf } from './sweep-account-calls.ts';
 import { promoCodesOf, redeemCodesOf } from './sweep-code-calls.ts';
 import { subscriptionsOf } from './sweep-subscription-calls.ts';
 import { definitionsOf, proxiesOf, settingsOf, valuesOf } from './sweep-other-calls.ts';
+import {
+  dashboardAggregationOf,
+  insertSweepUsage,
+  usageLogsOf,
+  usageReportsOf,
+} from './sweep-usage-calls.ts';
 
 /** Rows that the valid calls name. */
 export interface SweepRows {
@@ -39,6 +45,7 @@ export interface SweepRows {
   readonly redeemText: string;
   readonly promoCode: string;
   readonly promoText: string;
+  readonly usageLog: string;
 }
 
 let inserted = 0;
@@ -72,7 +79,10 @@ export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
   const account = await accounts.create({ name, platform: 'openai', type: 'oauth', credentials });
   const redeemCode = await redeemCodes.create({ code: redeemText, value: '1' });
   const promoCode = await promoCodes.create({ code: promoText });
+  const owners = { user: user.id, apiKey: key.id, group: group.id, account: account.id };
+  const usageLog = await insertSweepUsage(em(), owners);
   return {
+    usageLog,
     name,
     redeemText,
     promoText,
@@ -250,6 +260,9 @@ export const sweepCalls = (rows: SweepRows): SweepCalls => ({
   redeemCodes: redeemCodesOf(rows),
   settings: settingsOf(),
   subscriptions: subscriptionsOf(rows),
+  usageLogs: usageLogsOf(rows),
+  usageReports: usageReportsOf(rows),
+  dashboardAggregation: dashboardAggregationOf(),
   users: usersOf(rows),
   groups: groupsOf(rows),
 });
