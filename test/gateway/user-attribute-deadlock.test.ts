@@ -1,12 +1,20 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { type GatewayRepositories, gatewayRepositories } from 'tombstone/gateway';
+import { cloneTestDatabase } from '../support/database.ts';
 import { mustCreateDefinition } from '../support/gateway-attributes.ts';
 import { untilWaiting } from '../support/gateway-proxies.ts';
 import { type Gateway, mustCreateUser, openGateway } from '../support/gateway.ts';
 
 let gateway: Gateway;
 beforeAll(async () => {
-  gateway = await openGateway({ pool: { min: 0, max: 8 } });
+  // The deletion looks for a cycle late enough for the caller to have closed it, and the caller never does.
+  const { url } = await cloneTestDatabase();
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query(`alter database "${new URL(url).pathname.slice(1)}" set deadlock_timeout = '4s'`);
+  await client.end();
+  gateway = await openGateway({ url, pool: { min: 0, max: 8 } });
 });
 afterAll(() => gateway.close());
 
@@ -17,7 +25,7 @@ type Deletion = (of: GatewayRepositories, id: string) => Promise<unknown>;
 
 /**
  * A caller's transaction replaces the answers of a user: it removes them, and so locks them, and then asks for the definition,
- * which the deletion has locked by then. Whoever has waited for a second gives way, and that is the deletion.
+ * which the deletion has locked by then. The deletion is the one that gives way.
  */
 async function replacedWhile(deletion: Deletion): Promise<{ outcome: unknown; left: number }> {
   const [user, definition] = [await mustCreateUser(gateway.em()), await mustCreateDefinition(gateway.em())];
@@ -25,6 +33,7 @@ async function replacedWhile(deletion: Deletion): Promise<{ outcome: unknown; le
   await gatewayRepositories(gateway.em()).attributeValues.upsertBatch(user.id, answers);
   let deleting: Promise<unknown> = Promise.resolve();
   await gateway.em().transactional(async (tx) => {
+    await tx.execute(`set local deadlock_timeout = '60s'`);
     const { attributeValues } = gatewayRepositories(tx);
     await attributeValues.deleteByUserId(user.id);
     deleting = deletion(gatewayRepositories(gateway.em()), definition.id).then(
