@@ -89,4 +89,5 @@ export const gatewayErrors: DomainErrors = {
     UserAttributeDefinition: ATTRIBUTE_DEFINITION_NOT_FOUND,
     PromoCode: PROMO_CODE_NOT_FOUND,
   },
+  invalid: { '22001': 'VALIDATION', '22003': 'VALIDATION', '23502': 'VALIDATION', '23514': 'VALIDATION' },
 };

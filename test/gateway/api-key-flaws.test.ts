@@ -135,7 +135,7 @@ describe('F41: what the database refuses', () => {
     const { id } = await mustCreateUser(gateway.em());
     expect(await insert({ user: '987654321' })).toBe('USER_NOT_FOUND');
     expect(await insert({ user: id, group: '987654321' })).toBe('GROUP_NOT_FOUND');
-    expect(await insert({ user: id, key: 'k'.repeat(129) })).toBe('DATA.INVALID');
+    expect(await insert({ user: id, key: 'k'.repeat(129) })).toBe('VALIDATION');
     const tooLong = { userId: id, key: 'k'.repeat(129), name: 'n' };
     expect(await codeOf(keys().create(tooLong))).toBe('VALIDATION');
     expect(await insert({ user: id })).toBe('done');

@@ -76,6 +76,20 @@ describe('lists of groups', () => {
   });
 });
 
+it('F32: the active ones are all there are, or are refused above 10,000', async () => {
+  const own = await openGateway();
+  const fill = (rows: number) =>
+    own.rows(`insert into groups (name) select 'g' || gen_random_uuid() from generate_series(1, ${rows})`);
+  await fill(9_999); // and the default one
+  const { groups: repository } = gatewayRepositories(own.em());
+  expect(await repository.listActive()).toHaveLength(10_000);
+  await fill(1);
+  await expect(repository.listActive()).rejects.toMatchObject({ code: 'LIST_TOO_LONG' });
+  const ofPlatform = repository.listActiveByPlatform('anthropic');
+  await expect(ofPlatform).rejects.toMatchObject({ code: 'LIST_TOO_LONG' });
+  await own.close();
+});
+
 describe('F31: pages of 250 groups', () => {
   let own: Gateway;
   beforeAll(async () => {

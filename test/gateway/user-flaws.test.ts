@@ -239,6 +239,6 @@ describe('refusals of the database', () => {
     const unknown = users().update({ id: user.id, allowedGroups: ['999999'] });
     expect(await codeOf(unknown)).toBe('GROUP_NOT_FOUND');
     const [over] = await Promise.allSettled([users().updateBalance(user.id, '1')]);
-    expect(over).toMatchObject({ reason: { status: 400, sqlState: '22003' } });
+    expect(over).toMatchObject({ reason: { code: 'VALIDATION', status: 400, sqlState: '22003' } });
   });
 });

@@ -305,9 +305,9 @@ describe('balances', () => {
     expect(gateway.statements()).toHaveLength(1);
   });
 
-  it('answer DATA.INVALID and stay when the column would overflow', async () => {
+  it('answer VALIDATION and stay when the column would overflow', async () => {
     const user = await mustCreateUser(gateway.em(), { balance: '999999999999' });
-    expect(await codeOf(users().updateBalance(user.id, '1'))).toBe('DATA.INVALID');
+    expect(await codeOf(users().updateBalance(user.id, '1'))).toBe('VALIDATION');
     expect((await users().getById(user.id)).balance).toBe('999999999999.0000000000');
   });
 });

@@ -15,6 +15,7 @@ import {
   isDataError,
   type SoftDeletedRowError,
 } from 'tombstone';
+import { mergeDomainErrors } from '../../src/kit/errors/index.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
 import { refusals, SECRET, VAULT } from './fixtures/refusals.ts';
 import { Author, Book, Edition, Publisher } from './fixtures/library-model.ts';
@@ -255,6 +256,29 @@ describe('domain errors', () => {
     expect(error).toBeInstanceOf(UniqueConstraintViolationException);
     expect(await errorOf(other.em().findOneOrFail(Author, '77'))).toMatchObject({ code: 'AUTHOR_NOT_FOUND' });
     await other.close();
+  });
+});
+
+describe('refused values', () => {
+  it('take the code of the module by their SQLSTATE, and nothing else does', async () => {
+    const invalid = { '22003': 'VALIDATION', '42883': 'NEVER' };
+    const other = await openLibrary({
+      url: library.url,
+      domain: { constraints: {}, notFound: {}, invalid },
+    });
+    const error = await errorOf(other.em().execute('select 100000 * 100000'));
+    expect(error).toMatchObject({ code: 'VALIDATION', status: 400, sqlState: '22003' });
+    expect(error.name).toBe('InvalidDataError');
+    expect((await errorOf(other.em().execute('select 1 / 0'))).code).toBe('DATA.INVALID');
+    expect((await errorOf(other.em().execute('select no_such_function()'))).code).toBe('DATA.QUERY');
+    expect((await errorOf(library.em().execute('select 100000 * 100000'))).code).toBe('DATA.INVALID');
+    await other.close();
+  });
+
+  it('have one code for all modules of an ORM', () => {
+    const table = (code: string) => ({ constraints: {}, notFound: {}, invalid: { '22003': code } });
+    expect(mergeDomainErrors([table('A'), table('A')]).invalid).toEqual({ '22003': 'A' });
+    expect(() => mergeDomainErrors([table('A'), table('B')])).toThrow(/22003.*\(A, B\)/);
   });
 });
 

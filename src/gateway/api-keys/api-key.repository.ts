@@ -4,6 +4,7 @@ import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkIds, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { checkedColumns, newColumns } from './api-key-input.ts';
 import {
@@ -16,15 +17,13 @@ import {
 } from './api-key-record.ts';
 import { ApiKey } from './api-key.entity.ts';
 import { type AuthRow, authSnapshot, type AuthSnapshot, BY_KEY_FOR_AUTH } from './auth-snapshot.ts';
-import { keepsGroup, lockGroup } from './key-group.ts';
+import { clearGroup, keepsGroup, lockGroup } from './key-group.ts';
 import { readKey, readKeys } from './keys-with-relations.ts';
 
 // FOR SHARE makes a soft delete of the owner wait; FOR KEY SHARE would let it pass, as it changes no key.
 const LOCK_OWNER = 'select id from users where id = ? and deleted_at is null for share';
 const KEY_TAKEN = `select exists (select from api_keys where key = ?) as taken
   /* soft-delete: all rows, because the unique on key is full and a deleted key keeps its value */`;
-const CLEAR_GROUP =
-  'update api_keys set group_id = null, updated_at = now() where group_id = ? and deleted_at is null';
 
 /** API keys. Every method joins the transaction of the entity manager that it was given. */
 export class ApiKeyRepository {
@@ -43,7 +42,7 @@ export class ApiKeyRepository {
   async create(apiKey: NewApiKey): Promise<ApiKeyRecord> {
     const columns = newColumns(apiKey);
     const user = checkId('userId', apiKey.userId);
-    return unitOfWork(this.#em, async (em) => {
+    const work = async (em: DataEntityManager): Promise<ApiKeyRecord> => {
       // The group first, as everyone does who locks both: its deletion may write users.
       await lockGroup(em, columns['group']);
       const owner = await em.execute<unknown[]>(LOCK_OWNER, [user]);
@@ -51,7 +50,9 @@ export class ApiKeyRepository {
       const created = em.create(ApiKey, { ...columns, user } as never);
       await em.flush();
       return apiKeyRecord(created);
-    });
+    };
+    // It holds owner and group while it waits for another key of the same value.
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
   /** With owner and group. @throws NotFoundError API_KEY_NOT_FOUND. */
@@ -105,7 +106,7 @@ export class ApiKeyRepository {
   async update(change: ApiKeyChange): Promise<{ updatedAt: Date }> {
     const { key: _never, ...columns } = checkedColumns(change);
     const id = checkId('id', change.id);
-    return unitOfWork(this.#em, async (em) => {
+    return retryTransaction(this.#em, async (em) => {
       const { group: _same, ...others } = columns;
       const written = (await keepsGroup(em, id, columns['group'])) ? others : columns;
       const updated = em.createQueryBuilder(ApiKey).update({ ...written, updatedAt: raw('now()') });
@@ -179,12 +180,7 @@ export class ApiKeyRepository {
 
   /** Takes live keys out of a group; answers how many. */
   async clearGroupIdByGroupId(groupId: Id): Promise<number> {
-    const { affectedRows } = await this.#em.execute<{ affectedRows: number }>(
-      CLEAR_GROUP,
-      [checkId('groupId', groupId)],
-      'run',
-    );
-    return affectedRows;
+    return clearGroup(this.#em, checkId('groupId', groupId));
   }
 
   /** Values of a user's live keys, to drop them from a cache. */

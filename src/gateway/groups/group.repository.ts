@@ -16,6 +16,7 @@ import {
   type GroupWithAccountCount,
   type NewGroup,
 } from './group-record.ts';
+import { ASKED_ROWS, wholeList } from '../whole-list.ts';
 import { Group } from './group.entity.ts';
 import { lockLiveGroup } from './lock-group.ts';
 
@@ -38,7 +39,7 @@ export class GroupRepository {
   /** @throws ConflictError GROUP_EXISTS; NotFoundError GROUP_NOT_FOUND for the fallback; InvalidInputError VALIDATION. */
   async create(group: NewGroup): Promise<GroupWithAccountCount> {
     const columns = checkedColumns({ ...group, name: group?.name ?? '' });
-    return unitOfWork(this.#em, async (em) => {
+    const work = async (em: DataEntityManager): Promise<GroupWithAccountCount> => {
       await lockFallback(em, columns['fallbackGroup']);
       const created = em.create(Group, columns as never);
       await em.flush();
@@ -46,7 +47,9 @@ export class GroupRepository {
       // An amount is stored with all decimals of its column, which only the database adds.
       await em.refresh(created);
       return { ...groupRecord(created), accountCount: 0 };
-    });
+    };
+    // It holds the fallback while it waits for another group of the same name.
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
   /** With the number of its accounts, in two statements. @throws NotFoundError GROUP_NOT_FOUND. */
@@ -122,12 +125,12 @@ export class GroupRepository {
     return pageOf(await withAccountCounts(this.#em, groups), total, { page: number, limit });
   }
 
-  /** Active groups by id ascending, in two statements. */
+  /** Active groups by id ascending, in two statements. @throws RuleError LIST_TOO_LONG above 10,000. */
   async listActive(): Promise<GroupWithAccountCount[]> {
     return this.#list({ status: 'active' });
   }
 
-  /** Active groups of one platform by id ascending, in two statements. */
+  /** Active groups of one platform by id ascending, in two statements. @throws RuleError LIST_TOO_LONG above 10,000. */
   async listActiveByPlatform(platform: string): Promise<GroupWithAccountCount[]> {
     return this.#list({ status: 'active', platform: checkText('platform', platform) });
   }
@@ -157,8 +160,8 @@ export class GroupRepository {
   }
 
   async #list(where: object): Promise<GroupWithAccountCount[]> {
-    const groups = await this.#reader().find(Group, where, { orderBy: { id: 'asc' } });
-    return withAccountCounts(this.#em, groups);
+    const options = { orderBy: { id: 'asc' }, limit: ASKED_ROWS } as const;
+    return withAccountCounts(this.#em, wholeList(await this.#reader().find(Group, where, options)));
   }
 
   /** Holds nothing that was loaded before, so a raw write is never answered with an old value. */

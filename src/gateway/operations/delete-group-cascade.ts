@@ -2,6 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { checkId } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
+import { clearGroup } from '../api-keys/key-group.ts';
 import { removeBindings } from '../groups/account-bindings.ts';
 import { Group } from '../groups/group.entity.ts';
 import { lockLiveGroupWithDependents } from '../groups/lock-group.ts';
@@ -15,9 +16,6 @@ const DELETE_SUBSCRIPTIONS = `with ended as (
     update user_subscriptions set deleted_at = now(), updated_at = now()
     where group_id = ? and deleted_at is null returning user_id
   ) select distinct user_id from ended order by user_id`;
-// Keys that are deleted already keep their group for the audit.
-const CLEAR_KEYS =
-  'update api_keys set group_id = null, updated_at = now() where group_id = ? and deleted_at is null';
 const CLEAR_FALLBACKS =
   'update groups set fallback_group_id = null, updated_at = now() where fallback_group_id = ? and deleted_at is null';
 
@@ -40,7 +38,7 @@ export async function deleteGroupCascade(
   return retryTransaction(em, async (tx) => {
     const { subscriptionType } = await lockLiveGroupWithDependents(tx, id);
     const users = subscriptionType === SUBSCRIPTION ? await deleteSubscriptions(tx, id) : [];
-    await tx.execute(CLEAR_KEYS, [id], 'run');
+    await clearGroup(tx, id);
     await removeGroupFromSets(tx, id, options);
     await removeBindings(tx, id);
     await tx.execute(CLEAR_FALLBACKS, [id], 'run');

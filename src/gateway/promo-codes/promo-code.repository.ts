@@ -1,12 +1,13 @@
-import { raw } from '@mikro-orm/core';
+import { LockMode, raw } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkOneOf, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { usersById } from '../users/users-by-id.ts';
-import { lockPromoCode } from './lock-promo-code.ts';
+import { keepPromoCode, lockPromoCode } from './lock-promo-code.ts';
 import { type CheckedPromoCode, checkedBonus, checkedColumns } from './promo-code-input.ts';
 import {
   type NewPromoCode,
@@ -87,13 +88,16 @@ export class PromoCodeRepository {
   async update(change: PromoCodeChange): Promise<PromoCodeRecord> {
     const columns = checkedColumns(change);
     const id = checkId('id', change.id);
-    return unitOfWork(this.#em, async (em) => {
-      const row = await em.findOneOrFail(PromoCode, id);
+    const work = async (em: DataEntityManager): Promise<PromoCodeRecord> => {
+      // What was deleted while this waited is not found.
+      const row = await em.findOneOrFail(PromoCode, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
       em.assign(row, folded(columns) as never);
       await em.flush();
       await em.refresh(row);
       return promoCodeRecord(row);
-    });
+    };
+    // Two codes that get each other's text wait for one another.
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
   /** Removes the row and its uses; a code that is not there is a success. */
@@ -121,10 +125,14 @@ export class PromoCodeRepository {
    *   VALIDATION.
    */
   async createUsage(usage: NewPromoCodeUsage): Promise<PromoCodeUsageRecord> {
-    return insertUsage(this.#em, {
+    const checked = {
       promoCodeId: checkId('promoCodeId', usage?.promoCodeId),
       userId: checkId('userId', usage.userId),
       bonusAmount: checkedBonus(usage.bonusAmount),
+    };
+    return retryTransaction(this.#em, async (tx) => {
+      await keepPromoCode(tx, checked.promoCodeId);
+      return insertUsage(tx, checked);
     });
   }
 

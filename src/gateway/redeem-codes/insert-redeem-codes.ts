@@ -12,14 +12,17 @@ const LOCK_GROUPS =
 const LOCK_USERS =
   'select id from users where id = any (?::bigint[]) and deleted_at is null order by id for share';
 
-// One parameter, whatever the number of rows: a list of VALUES ends at 65,535 parameters.
-const INSERT = `insert into redeem_codes (code, type, value, status, used_by, used_at, notes, group_id, validity_days)
-  select code, coalesce(type, 'balance'), value, coalesce(status, 'unused'), "usedBy", "usedAt", notes, "groupId",
-    coalesce("validityDays", 30)
-  from rows from (jsonb_to_recordset(?::jsonb) as (
-    code text, type text, value numeric, status text, "usedBy" bigint, "usedAt" timestamptz, notes text, "groupId" bigint,
-    "validityDays" integer
-  )) with ordinality order by ordinality
+// One parameter, whatever the number of rows: a list of VALUES ends at 65,535 parameters. Ids are in the order given, but
+// rows are inserted by code: two batches with the same codes meet in the first of them and do not deadlock.
+const INSERT = `insert into redeem_codes (id, code, type, value, status, used_by, used_at, notes, group_id, validity_days)
+  select * from (
+    select nextval('redeem_codes_id_seq'), code, coalesce(type, 'balance'), value, coalesce(status, 'unused'), "usedBy",
+      "usedAt", notes, "groupId", coalesce("validityDays", 30)
+    from rows from (jsonb_to_recordset(?::jsonb) as (
+      code text, type text, value numeric, status text, "usedBy" bigint, "usedAt" timestamptz, notes text, "groupId" bigint,
+      "validityDays" integer
+    )) with ordinality order by ordinality
+  ) given order by code collate "C"
   returning *`;
 
 /**
@@ -34,7 +37,8 @@ export async function insertRedeemCodes(
   await lockLive(em, LOCK_GROUPS, 'Group', idsOf(codes, 'groupId'));
   await lockLive(em, LOCK_USERS, 'User', idsOf(codes, 'usedBy'));
   const rows = await em.execute<object[]>(INSERT, [JSON.stringify(codes)]);
-  return rows.map((row) => redeemCodeRecord(em.map(RedeemCode, row as never)));
+  const made = new Map(rows.map((row) => [(row as { code: string }).code, row]));
+  return codes.map(({ code }) => redeemCodeRecord(em.map(RedeemCode, made.get(code as string) as never)));
 }
 
 /** Locks the live group and the live user that a code shall name. */

@@ -1,10 +1,13 @@
+import { LockMode } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkOneOf, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { groupsById } from '../groups/groups-by-id.ts';
+import { lockLiveUser } from '../users/lock-user.ts';
 import { usersById } from '../users/users-by-id.ts';
 import { insertRedeemCodes, lockTargets } from './insert-redeem-codes.ts';
 import { checkedColumns, checkedNew } from './redeem-code-input.ts';
@@ -77,8 +80,9 @@ export class RedeemCodeRepository {
   async update(change: RedeemCodeChange): Promise<RedeemCodeRecord> {
     const { groupId, ...columns } = checkedColumns(change);
     const id = checkId('id', change.id);
-    return unitOfWork(this.#em, async (em) => {
-      const row = await em.findOneOrFail(RedeemCode, id);
+    const work = async (em: DataEntityManager): Promise<RedeemCodeRecord> => {
+      // The code, its group and its user, in the order of `redeem`. What was deleted while this waited is not found.
+      const row = await em.findOneOrFail(RedeemCode, id, { lockMode: LockMode.PESSIMISTIC_WRITE });
       const { groupId: group, usedBy } = redeemCodeRecord(row);
       // A deleted target stays where it is already, and cannot be given anew.
       await lockTargets(em, {
@@ -89,7 +93,9 @@ export class RedeemCodeRepository {
       await em.flush();
       await em.refresh(row);
       return redeemCodeRecord(row);
-    });
+    };
+    // Two codes that get each other's text wait for one another.
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
   /** Removes the row; a code that is not there is a success. */
@@ -104,7 +110,12 @@ export class RedeemCodeRepository {
    */
   async use(id: Id, userId: Id): Promise<RedeemCodeRecord> {
     const [code, user] = [checkId('id', id), checkId('userId', userId)];
-    return useRedeemCode(this.#em, { id: code }, user);
+    return retryTransaction(this.#em, async (tx) => {
+      const used = await useRedeemCode(tx, { id: code }, user);
+      // The user may have been deleted while the update waited for the code.
+      await lockLiveUser(tx, user);
+      return used;
+    });
   }
 
   /** Newest first, each with user and group. */
@@ -139,7 +150,7 @@ export class RedeemCodeRepository {
 
   async #insert(codes: Parameters<typeof insertRedeemCodes>[1]): Promise<RedeemCodeRecord[]> {
     if (codes.length === 0) return [];
-    return unitOfWork(this.#em, (em) => insertRedeemCodes(em, codes));
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, (em) => insertRedeemCodes(em, codes)));
   }
 
   async #findOne(where: object): Promise<RedeemCodeRecord | null> {

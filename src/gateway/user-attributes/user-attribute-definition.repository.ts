@@ -2,6 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { ASKED_ROWS, wholeList } from '../whole-list.ts';
 import { checkedChange, checkedNewDefinition } from './attribute-definition-input.ts';
@@ -76,7 +77,8 @@ export class UserAttributeDefinitionRepository {
    */
   async delete(id: Id): Promise<void> {
     const key = checkId('id', id);
-    await unitOfWork(this.#em, async (em) => {
+    // Whoever removes the values of a user first and then writes new ones locks both in the other order.
+    await retryTransaction(this.#em, async (em) => {
       // The mark waits for those who hold the definition with `upsertBatch`; only a later statement sees what they wrote.
       await em.getRepository(UserAttributeDefinition).softDelete(key);
       await removeValuesOfAttribute(em, key);

@@ -56,13 +56,19 @@ function build(original: DriverErrorLike, refusal: Refusal, domain: DomainErrors
   const error = new refusal.type(withoutValues(original, known?.message ?? sentenceFor(original, refusal)));
   error.name = refusal.type.name;
   Object.assign(error, {
-    code: known?.code ?? refusal.code,
+    code: known?.code ?? codeOf(original, refusal, domain),
     status: known?.status ?? error.status,
     sqlState: isSqlState(original.code) ? original.code : undefined,
     cause: new DriverErrorSummary(original),
   });
   rememberDriverError(error, original);
   return error;
+}
+
+/** Only a refused value has a code of the module: the kit itself asks for its other codes. */
+function codeOf(original: DriverErrorLike, refusal: Refusal, domain: DomainErrors): string {
+  const own = refusal.code === 'DATA.INVALID' ? domain.invalid?.[original.code ?? ''] : undefined;
+  return own ?? refusal.code;
 }
 
 function sentenceFor(original: DriverErrorLike, refusal: Refusal): string {
