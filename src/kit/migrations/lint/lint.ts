@@ -6,6 +6,7 @@ import { readLedger } from '../ledger.ts';
 import { Session } from '../session.ts';
 import { loadParser, treesOf } from './build.ts';
 import { type Catalogue, readCatalogue } from './catalogue.ts';
+import { uncoveredKeys } from './foreign-keys.ts';
 import type { LintFinding } from './rule.ts';
 import { CATALOGUE_RULES } from './rules/catalogue.ts';
 import { LINT_RULES } from './rules/index.ts';
@@ -55,14 +56,19 @@ export async function lintMigrations(
 ): Promise<LintFinding[]> {
   const files = await loadMigrations(sources);
   const chosen = names.length === 0 ? files : [...new Set(names.map((name) => find(files, name)))];
-  const parse = await loadParser();
+  const trees = await treesByFile(files, new Set(chosen.map(({ module }) => module)));
   const live = connection === undefined ? undefined : await lookAt(connection);
   const found: LintFinding[] = [];
   for (const file of chosen) {
     const text = await readFile(file.path, 'utf8');
     const catalogue = live?.applied.has(file.name) ? undefined : live?.catalogue;
     found.push(
-      ...afterWaivers(file, findingsOf(file, parse, catalogue), waiversIn(text), catalogue !== undefined),
+      ...afterWaivers(
+        file,
+        findingsOf({ ...(trees.get(file) as FileTree), catalogue }),
+        waiversIn(text),
+        catalogue !== undefined,
+      ),
     );
   }
   return found;
@@ -84,12 +90,25 @@ async function lookAt(
   }
 }
 
-function findingsOf(
-  file: MigrationFile,
-  parse: Awaited<ReturnType<typeof loadParser>>,
-  catalogue: Catalogue | undefined,
-): LintFinding[] {
-  const tree = { ...treesOf(file, parse), catalogue };
+type FileTree = ReturnType<typeof treesOf>;
+
+/** Every file of the modules: what one lacks a later one may bring. */
+async function treesByFile(
+  files: readonly MigrationFile[],
+  modules: ReadonlySet<string>,
+): Promise<ReadonlyMap<MigrationFile, FileTree>> {
+  const parse = await loadParser();
+  const trees = new Map<MigrationFile, FileTree>();
+  for (const module of modules) {
+    const own = files.filter((file) => file.module === module).map((file) => treesOf(file, parse));
+    const uncovered = uncoveredKeys(own.flatMap(({ statements }) => statements));
+    for (const tree of own) trees.set(tree.file, { ...tree, uncovered });
+  }
+  return trees;
+}
+
+function findingsOf(tree: FileTree): LintFinding[] {
+  const { file } = tree;
   const found = tree.statements.flatMap((statement) =>
     LINT_RULES.flatMap((rule) => {
       const about = rule.check(statement, tree);
