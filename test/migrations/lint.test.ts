@@ -73,6 +73,49 @@ describe('a finding', () => {
   });
 });
 
+describe('the Down', () => {
+  const DOWN = {
+    L104: ['drop index concurrently i;', 'drop index i;'],
+    L105: ['[NT] create index concurrently on t (a);', '[NT] create index concurrently i on t (a);'],
+    L503: [
+      `[NT] set lock_timeout = '1s'; drop index concurrently i;`,
+      `[NT] set lock_timeout = 0; drop index concurrently i;`,
+    ],
+    L510: ['set search_path = s;', `set local lock_timeout = '1s';`],
+    L511: ['[NT] drop database d;', '[NT] drop database if exists d;'],
+    L513: [
+      `alter type e add value 'x' before 'y'; update t set a = 'x' where b = 1;`,
+      `alter type e add value 'x' before 'y'; update t set a = 'z' where b = 1;`,
+    ],
+    L606: ['update t set a = 1, a = 2 where b = 1;', 'update t set a = 1, b = 2 where b = 1;'],
+    L802: ['select from schema_migrations;', 'select from t;'],
+  } as const;
+  const down = (sql: string, head = ''): Promise<LintFinding[]> =>
+    lint(
+      `${sql.startsWith('[NT]') ? '[NT] ' : ''}-- nothing\n-- +goose Down\n${sql.replace('[NT] ', '')}`,
+      head,
+    );
+
+  it.each(Object.entries(DOWN))('breaks %s, and its finding says where', async (id, [bad, good]) => {
+    const found = await down(bad);
+    expect([bad, found.map(({ rule, isInDown }) => [rule, isInDown])]).toEqual([bad, [[id, true]]]);
+    expect([good, await down(good)]).toEqual([good, []]);
+    expect(await down(bad, `-- +tombstone waive ${id}: reviewed\n`)).toEqual([]);
+  });
+
+  it('may lock and lose: that is what it is for', async () => {
+    const sql = 'drop index i; alter table t drop a; drop table v cascade;';
+    expect(await down(sql)).toEqual([]);
+    expect((await lint(sql)).every(({ isInDown }) => !isInDown)).toBe(true);
+  });
+
+  it('has statements that the parser does not know', async () => {
+    expect((await down('create tabel t ();')).map(({ rule, isInDown }) => [rule, isInDown])).toEqual([
+      ['L003', true],
+    ]);
+  });
+});
+
 describe('a waiver', () => {
   const waive = (line: string): Promise<string[]> => lint('drop table t;', `${line}\n`).then(rulesOf);
 
