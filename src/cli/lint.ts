@@ -29,6 +29,7 @@ async function lint(
   process.exitCode = errors > 0 ? EXIT.lint : EXIT.done;
 }
 
-function lineOf({ file, line, rule, severity, about, sentence, alternative }: LintFinding): string {
-  return `${file}:${line}: ${severity} ${rule}${about === '' ? '' : ` ${about}`}: ${sentence}\n  ${alternative}`;
+function lineOf({ file, line, rule, severity, isInDown, about, sentence, alternative }: LintFinding): string {
+  const what = [severity, rule, isInDown ? 'in Down' : '', about].filter(Boolean).join(' ');
+  return `${file}:${line}: ${what}: ${sentence}\n  ${alternative}`;
 }

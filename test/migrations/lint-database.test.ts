@@ -99,6 +99,15 @@ describe('a rule that asks the database', () => {
     for (const sql of CASES[id]?.good ?? []) expect([sql, of(await lint(made, sql), id)]).toEqual([sql, []]);
   });
 
+  it('L109 is asked about the Down too, the others are not', async () => {
+    const made = await ready;
+    const found = await lint(
+      made,
+      '-- nothing\n-- +goose Down\ndrop index parts_id; alter table plain drop a;',
+    );
+    expect(found.map(({ rule, isInDown }) => [rule, isInDown])).toEqual([['L109', true]]);
+  });
+
   it('is waived like any other; without a database the waiver is left alone', async () => {
     const made = await ready;
     const waiver = '-- +tombstone waive L109: it is empty yet\n';

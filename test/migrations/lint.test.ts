@@ -73,6 +73,49 @@ describe('a finding', () => {
   });
 });
 
+describe('the Down', () => {
+  const DOWN = {
+    L104: ['drop index concurrently i;', 'drop index i;'],
+    L105: ['[NT] create index concurrently on t (a);', '[NT] create index concurrently i on t (a);'],
+    L503: [
+      `[NT] set lock_timeout = '1s'; drop index concurrently i;`,
+      `[NT] set lock_timeout = 0; drop index concurrently i;`,
+    ],
+    L510: ['set search_path = s;', `set local lock_timeout = '1s';`],
+    L511: ['[NT] drop database d;', '[NT] drop database if exists d;'],
+    L513: [
+      `alter type e add value 'x' before 'y'; update t set a = 'x' where b = 1;`,
+      `alter type e add value 'x' before 'y'; update t set a = 'z' where b = 1;`,
+    ],
+    L606: ['update t set a = 1, a = 2 where b = 1;', 'update t set a = 1, b = 2 where b = 1;'],
+    L802: ['select from schema_migrations;', 'select from t;'],
+  } as const;
+  const down = (sql: string, head = ''): Promise<LintFinding[]> =>
+    lint(
+      `${sql.startsWith('[NT]') ? '[NT] ' : ''}-- nothing\n-- +goose Down\n${sql.replace('[NT] ', '')}`,
+      head,
+    );
+
+  it.each(Object.entries(DOWN))('breaks %s, and its finding says where', async (id, [bad, good]) => {
+    const found = await down(bad);
+    expect([bad, found.map(({ rule, isInDown }) => [rule, isInDown])]).toEqual([bad, [[id, true]]]);
+    expect([good, await down(good)]).toEqual([good, []]);
+    expect(await down(bad, `-- +tombstone waive ${id}: reviewed\n`)).toEqual([]);
+  });
+
+  it('may lock and lose: that is what it is for', async () => {
+    const sql = 'drop index i; alter table t drop a; drop table v cascade;';
+    expect(await down(sql)).toEqual([]);
+    expect((await lint(sql)).every(({ isInDown }) => !isInDown)).toBe(true);
+  });
+
+  it('has statements that the parser does not know', async () => {
+    expect((await down('create tabel t ();')).map(({ rule, isInDown }) => [rule, isInDown])).toEqual([
+      ['L003', true],
+    ]);
+  });
+});
+
 describe('a waiver', () => {
   const waive = (line: string): Promise<string[]> => lint('drop table t;', `${line}\n`).then(rulesOf);
 
@@ -101,9 +144,53 @@ describe('a waiver', () => {
   });
 });
 
+describe('an index for a foreign key', () => {
+  const key = 'create table t (id bigint primary key, u_id bigint references u (id));';
+  const of = async (
+    files: Readonly<Record<string, string>>,
+    names?: string[],
+    others: readonly MigrationFolder[] = [],
+  ): Promise<string[]> => {
+    const folder = migrationFolder(files);
+    folders.push(folder);
+    const found = await lintMigrations([folder, ...others], names);
+    return found.filter(({ rule }) => /L705|L00/.test(rule)).map(({ file, rule }) => `${file} ${rule}`);
+  };
+
+  it('may come in a later file of the module, also when only one file is checked', async () => {
+    expect(await of({ '001_a.sql': key })).toEqual(['shop/001_a.sql L705']);
+    const files = { '001_a.sql': key, '002_b.sql': 'create index i on t (u_id);' };
+    expect(await of(files)).toEqual([]);
+    expect(await of(files, ['1'])).toEqual([]);
+  });
+
+  it('that a later file drops is none, and the file with the key is named', async () => {
+    const files = { '001_a.sql': `${key} create index i on t (u_id);`, '002_b.sql': 'drop index i;' };
+    expect(await of(files)).toEqual(['shop/001_a.sql L705']);
+    expect(await of(files, ['2'])).toEqual([]);
+  });
+
+  it('of another module does not count', async () => {
+    const other = { ...migrationFolder({ '001_a.sql': 'create index i on t (u_id);' }), name: 'other' };
+    folders.push(other);
+    expect(await of({ '001_a.sql': key }, [], [other])).toEqual(['shop/001_a.sql L705']);
+  });
+
+  it('can be waived, and only where it is missing', async () => {
+    const waived = `-- +tombstone waive L705: rows of u are never deleted\n-- +goose Up\n${key}`;
+    expect(await of({ '001_a.sql': waived })).toEqual([]);
+    expect(await of({ '001_a.sql': waived, '002_b.sql': 'create index i on t (u_id);' })).toEqual([
+      'shop/001_a.sql L002',
+    ]);
+  });
+});
+
 describe('our own', () => {
-  it('migrations have no finding', async () => {
-    expect(await lintMigrations([gateway])).toEqual([]);
+  it('migrations have one finding: a partial index that no delete can use, in a file that is applied', async () => {
+    const found = await lintMigrations([gateway]);
+    expect(found.map(({ file, rule, about }) => [file, rule, about])).toEqual([
+      ['gateway/005_add_group_routing.sql', 'L705', 'groups (fallback_group_id)'],
+    ]);
   });
 
   it('page lists every rule with its severity, its sentence and its alternative', () => {

@@ -6,6 +6,7 @@ import { readLedger } from '../ledger.ts';
 import { Session } from '../session.ts';
 import { loadParser, treesOf } from './build.ts';
 import { type Catalogue, readCatalogue } from './catalogue.ts';
+import { uncoveredKeys } from './foreign-keys.ts';
 import type { LintFinding } from './rule.ts';
 import { CATALOGUE_RULES } from './rules/catalogue.ts';
 import { LINT_RULES } from './rules/index.ts';
@@ -42,7 +43,7 @@ export interface LintOptions {
 }
 
 /**
- * Checks the Up of migration files against the rules. A database is asked only when one is named, and then about pending files:
+ * Checks the Up of migration files against the rules, and the Down against those about what fails there too. A database is asked only when one is named, and then about pending files:
  * for one that is applied it says what came of it, not what it met.
  *
  * @param names the files to check, all when empty.
@@ -56,13 +57,19 @@ export async function lintMigrations(
   const files = await loadMigrations(sources);
   const chosen = names.length === 0 ? files : [...new Set(names.map((name) => find(files, name)))];
   const parse = await loadParser();
+  const trees = treesByFile(files, new Set(chosen.map(({ module }) => module)), parse);
   const live = connection === undefined ? undefined : await lookAt(connection);
   const found: LintFinding[] = [];
   for (const file of chosen) {
     const text = await readFile(file.path, 'utf8');
     const catalogue = live?.applied.has(file.name) ? undefined : live?.catalogue;
     found.push(
-      ...afterWaivers(file, findingsOf(file, parse, catalogue), waiversIn(text), catalogue !== undefined),
+      ...afterWaivers(
+        file,
+        findingsOf({ ...(trees.get(file) as FileTree), catalogue }, downOf(file, parse, catalogue)),
+        waiversIn(text),
+        catalogue !== undefined,
+      ),
     );
   }
   return found;
@@ -84,22 +91,53 @@ async function lookAt(
   }
 }
 
-function findingsOf(
+type FileTree = ReturnType<typeof treesOf>;
+
+/** Every file of the modules: what one lacks a later one may bring. */
+function treesByFile(
+  files: readonly MigrationFile[],
+  modules: ReadonlySet<string>,
+  parse: Awaited<ReturnType<typeof loadParser>>,
+): ReadonlyMap<MigrationFile, FileTree> {
+  const trees = new Map<MigrationFile, FileTree>();
+  for (const module of modules) {
+    const own = files.filter((file) => file.module === module).map((file) => treesOf(file, parse));
+    const uncovered = uncoveredKeys(own.flatMap(({ statements }) => statements));
+    for (const tree of own) trees.set(tree.file, { ...tree, uncovered });
+  }
+  return trees;
+}
+
+function downOf(
   file: MigrationFile,
   parse: Awaited<ReturnType<typeof loadParser>>,
   catalogue: Catalogue | undefined,
-): LintFinding[] {
-  const tree = { ...treesOf(file, parse), catalogue };
-  const found = tree.statements.flatMap((statement) =>
-    LINT_RULES.flatMap((rule) => {
+): FileTree {
+  return { ...treesOf({ ...file, up: file.down ?? [] }, parse), catalogue };
+}
+
+/** Rules about what fails or misleads in a Down too; that a Down locks and loses is what it is for. */
+const DOWN_RULES = new Set(['L104', 'L105', 'L109', 'L503', 'L510', 'L511', 'L513', 'L606', 'L802']);
+
+function brokenIn(tree: FileTree, isInDown: boolean): LintFinding[] {
+  const rules = isInDown ? LINT_RULES.filter(({ id }) => DOWN_RULES.has(id)) : LINT_RULES;
+  return tree.statements.flatMap((statement) =>
+    rules.flatMap((rule) => {
       const about = rule.check(statement, tree);
       if (about === undefined) return [];
       const { id, severity, sentence, alternative } = rule;
-      return [{ file: file.name, line: statement.line, rule: id, severity, about, sentence, alternative }];
+      const { line } = statement;
+      return [{ file: tree.file.name, line, rule: id, severity, isInDown, about, sentence, alternative }];
     }),
   );
+}
+
+function findingsOf(tree: FileTree, down: FileTree): LintFinding[] {
+  const { file } = tree;
   return [
-    ...found,
+    ...brokenIn(tree, false),
+    ...brokenIn(down, true),
+    ...down.unparsed.map(({ line }) => ({ ...fileFinding(file, 'L003', line, ''), isInDown: true })),
     ...tree.unparsed.map(({ line }) => fileFinding(file, 'L003', line, '')),
     ...file.notes.map(({ line, text }) => fileFinding(file, 'L901', line, text)),
   ].toSorted((a, b) => a.line - b.line);
@@ -132,5 +170,5 @@ function fileFinding(
   line: number,
   about: string,
 ): LintFinding {
-  return { file: file.name, line, rule, about, ...FILE_RULES[rule] };
+  return { file: file.name, line, rule, isInDown: false, about, ...FILE_RULES[rule] };
 }

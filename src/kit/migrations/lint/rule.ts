@@ -22,6 +22,8 @@ export interface LintFinding {
   readonly line: number;
   readonly rule: string;
   readonly severity: Severity;
+  /** It stands in the Down; otherwise in the Up, or in neither. */
+  readonly isInDown: boolean;
   /** What it is about, such as a table or a column. */
   readonly about: string;
   readonly sentence: string;

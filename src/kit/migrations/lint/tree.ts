@@ -71,6 +71,8 @@ export interface LintFile {
   readonly statements: readonly LintStatement[];
   /** What the database has, where one was asked and the file is pending. */
   readonly catalogue?: Catalogue | undefined;
+  /** Foreign keys that no file of the module gives an index: the statement that adds them, with table and columns. */
+  readonly uncovered?: ReadonlyMap<LintStatement, string>;
 }
 
 /** The statement as one kind, or undefined when it is another. */

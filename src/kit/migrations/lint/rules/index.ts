@@ -3,6 +3,7 @@ import { CATALOGUE_RULES } from './catalogue.ts';
 import { CONSTRAINT_RULES } from './constraints.ts';
 import { CONTRACT_RULES } from './contract.ts';
 import { DATA_RULES } from './data.ts';
+import { FOREIGN_KEY_RULES } from './foreign-keys.ts';
 import { INDEX_RULES } from './indexes.ts';
 import { LOCK_RULES } from './locks.ts';
 import { LOSS_RULES } from './loss.ts';
@@ -23,5 +24,6 @@ export const LINT_RULES: readonly LintRule[] = [
   ...DATA_RULES,
   ...TYPE_RULES,
   ...OBJECT_RULES,
+  ...FOREIGN_KEY_RULES,
   ...CATALOGUE_RULES,
 ].toSorted((a, b) => a.id.localeCompare(b.id));
