@@ -1,6 +1,7 @@
 -- Where requests of a group go: only one client, another group when this one is exhausted, models to accounts.
 --
 -- +tombstone waive L101: groups holds tens of rows, its indexes are built in milliseconds
+-- +tombstone waive L705: groups holds tens of rows, and a deleted one keeps no fallback that anybody looks for
 -- +tombstone waive L113: groups holds tens of rows, and the new column is NULL in all of them
 
 -- +goose Up

@@ -186,11 +186,8 @@ describe('an index for a foreign key', () => {
 });
 
 describe('our own', () => {
-  it('migrations have one finding: a partial index that no delete can use, in a file that is applied', async () => {
-    const found = await lintMigrations([gateway]);
-    expect(found.map(({ file, rule, about }) => [file, rule, about])).toEqual([
-      ['gateway/005_add_group_routing.sql', 'L705', 'groups (fallback_group_id)'],
-    ]);
+  it('migrations have no finding', async () => {
+    expect(await lintMigrations([gateway])).toEqual([]);
   });
 
   it('page lists every rule with its severity, its sentence and its alternative', () => {
