@@ -14,6 +14,7 @@ const BY_TYPE: Readonly<Record<string, Make>> = {
   smallint: WHOLE,
   integer: WHOLE,
   bigint: WHOLE,
+  xid8: WHOLE,
   real: (n) => `${n}.5`,
   'double precision': (n) => `${n}.5`,
   numeric: (n, richness, [precision = 9, scale = 3]) => {
