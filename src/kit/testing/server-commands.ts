@@ -25,7 +25,8 @@ type Settings = Record<string, string | number | boolean>;
 // The kernel's limit of a socket's path is 104 to 108 bytes, ours a bit lower.
 const LONGEST_SOCKET_PATH = 100;
 
-// A test cluster is thrown away: losing it in a crash of the machine costs nothing.
+// A test cluster is thrown away: losing it in a crash of the machine costs nothing. Each of several test files may want a pool
+// of dozens of connections, as tests of races do.
 const THROW_AWAY: Settings = {
   fsync: 'off',
   synchronous_commit: 'off',
@@ -33,6 +34,7 @@ const THROW_AWAY: Settings = {
   wal_level: 'minimal',
   max_wal_senders: 0,
   jit: 'off',
+  max_connections: 400,
 };
 
 /** The commands, in order, that make a cluster and run its server. */
