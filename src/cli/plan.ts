@@ -52,10 +52,14 @@ function showFile({ name, direction, transactional, statements }: PlannedFile): 
   for (const statement of statements) say(`  ${lineOf(statement)}`);
 }
 
-function lineOf({ line, text, locks, effect, isDone }: PlannedStatement): string {
+function lineOf({ line, text, locks, effect, isDone, isSplit }: PlannedStatement): string {
   const first = text.split('\n')[0]?.trim() ?? '';
   const shown = first.length > 70 ? `${first.slice(0, 67)}...` : first;
   if (isDone) return `${line}: ${shown}\n      done by an interrupted run`;
-  const notes = [...locks.map(({ table, mode }) => `${mode} on ${table}`), ...(effect ? [effect] : [])];
+  const notes = [
+    ...locks.map(({ table, mode }) => `${mode} on ${table}`),
+    ...(effect ? [effect] : []),
+    ...(isSplit ? ['in parts, partition by partition'] : []),
+  ];
   return `${line}: ${shown}${notes.length === 0 ? '' : `\n      ${notes.join(', ')}`}`;
 }

@@ -13,7 +13,9 @@ create table parts_1 partition of parts for values from (0) to (9);
 create index parts_id on parts (id);
 create table s.parts (id int) partition by range (id);
 create table big (id bigint primary key, a int);
-create table small (id bigint primary key, a int);`;
+create table small (id bigint primary key, a int);
+create table shop (id bigint primary key, kind text constraint kind_known check (kind in ('a', 'b', 'it''s')), size int);
+create unique index shop_size on shop (size) where size > 0;`;
 
 /** Up texts that break a rule on this schema, with what the finding is about, and ones that come close. */
 const CASES: Readonly<Record<string, { bad: Readonly<Record<string, string>>; good: readonly string[] }>> = {
@@ -60,6 +62,40 @@ const CASES: Readonly<Record<string, { bad: Readonly<Record<string, string>>; go
       'insert into big values (1, 2);',
       '[NT] -- +tombstone backfill table=big key=id\nupdate big set a = 1 where id between $1 and $2;\n-- +tombstone verify different\nselect from big where a <> 1;',
       'create table big (id int); update big set id = 1 where id = 2;',
+    ],
+  },
+  L307: {
+    bad: {
+      "alter table shop drop constraint kind_known, add constraint kind_known check (kind in ('a', 'it''s', 'c'));":
+        'shop (kind_known)',
+      "alter table shop drop constraint kind_known; alter table shop add check (kind = any (array['a']));":
+        'shop (kind_known)',
+    },
+    good: [
+      "alter table shop drop constraint kind_known, add constraint kind_known check (kind in ('a', 'b', 'it''s', 'c'));",
+      "alter table shop drop constraint kind_known, add constraint kind_known check (kind in ('a')) not valid;",
+      "alter table shop add check (kind in ('a'));",
+      'alter table shop drop constraint kind_known, add check (size > 3);',
+    ],
+  },
+  L512: {
+    bad: {
+      'create table if not exists shop (id bigserial primary key, kind text, size bigint);': 'shop.size',
+      'create table if not exists shop (id bigint, kind text, size int, colour text);': 'shop.colour',
+      'alter table shop add column if not exists size bigint;': 'shop.size',
+      'create unique index if not exists shop_size on shop (size);': 'shop_size',
+      'create unique index if not exists shop_size on shop (id) where id > 0;': 'shop_size',
+      'create index if not exists shop_size on shop (size) where size > 0;': 'shop_size',
+      'create index if not exists shop_size on small (a);': 'shop_size',
+    },
+    good: [
+      'create table if not exists shop (id bigserial primary key, kind text, size integer);',
+      'create table if not exists shop (id bigint);',
+      'create table if not exists other (id bigint);',
+      'create table shop (id text);',
+      'alter table shop add column if not exists size int, add column if not exists colour text;',
+      'create unique index if not exists shop_size on shop (size) where size > 0;',
+      'create index if not exists shop_kind on shop (kind);',
     ],
   },
 };

@@ -212,6 +212,21 @@ describe('plan', () => {
     expect([await names(), await tables()]).toMatchObject([{ length: 3 }, ['items']]);
   });
 
+  it('says which statement runs in parts', async () => {
+    const { migrator } = await setup({
+      '001_a.sql': [
+        '-- +goose NO TRANSACTION',
+        '-- +goose Up',
+        'create table t (id int);',
+        '-- +tombstone partitioned-index',
+        'create index concurrently i on t (id);',
+        'create index concurrently j on t (id);',
+      ].join('\n'),
+    });
+    const [file] = await migrator().plan();
+    expect(file?.statements.map(({ isSplit }) => isSplit)).toEqual([false, true, false]);
+  });
+
   it('refuses what down would refuse', async () => {
     const { migrator, folder } = await setup({ '001_a.sql': 'select 1;' });
     await migrator().up();

@@ -22,6 +22,8 @@ export interface PlannedStatement {
   readonly effect: 'rewrites' | 'scans' | undefined;
   /** An interrupted run has done it, so it would not run again; only in NO TRANSACTION files. */
   readonly isDone: boolean;
+  /** Below `partitioned-index`: it runs in parts, one for each partition that the table has then. */
+  readonly isSplit: boolean;
 }
 
 /** A file that would run. */
@@ -48,7 +50,8 @@ export async function planned(
     const statements = (file[direction] ?? []).map(({ text, line }, index) => {
       const own = trees.filter((tree) => tree.line === line && tree.source === text);
       const locks = own.flatMap((tree) => locksOf(tree).filter(({ table }) => !tree.created.has(table)));
-      return { line, text, locks, effect: own.map(effectOf).find(Boolean), isDone: index < done };
+      const isSplit = own.some((tree) => tree.isPartitionAware);
+      return { line, text, locks, effect: own.map(effectOf).find(Boolean), isDone: index < done, isSplit };
     });
     return { name: file.name, direction, transactional: file.transactional, statements };
   });

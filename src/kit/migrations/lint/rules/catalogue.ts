@@ -9,6 +9,7 @@ import {
   type nameOf,
 } from '../tree.ts';
 import type { KnownTable } from '../catalogue.ts';
+import { DIFFERENCE_RULES } from './differences.ts';
 
 /** Tables with more rows are worth a back-fill of their own. */
 const MANY = 100_000;
@@ -64,6 +65,7 @@ export const CATALOGUE_RULES: readonly LintRule[] = [
       return names.find((name) => (known(file, name)?.rows ?? 0) > MANY);
     },
   },
+  ...DIFFERENCE_RULES,
 ];
 
 function isOfPartitioned({ catalogue }: LintFile, index: string): boolean {
