@@ -1,5 +1,12 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkAmount, checkId, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import {
+  checkAmount,
+  checkId,
+  checkInteger,
+  checkOptionalId,
+  checkText,
+  isPlainObject,
+} from '../../kit/input/index.ts';
 import type { GroupChange, NewGroup } from './group-record.ts';
 import type { ModelRouting } from './group.entity.ts';
 
@@ -81,9 +88,8 @@ function others(input: Input): Record<string, unknown> {
 
 function checkedRouting(routing: unknown): ModelRouting | null {
   if (routing === null) return null;
-  // A Map, a Date or a list would be stored as something else than it shows.
-  if (Object.prototype.toString.call(routing) !== '[object Object]') throw routingError();
-  for (const [pattern, accounts] of Object.entries(routing as Record<string, unknown>)) {
+  if (!isPlainObject(routing)) throw routingError();
+  for (const [pattern, accounts] of Object.entries(routing)) {
     checkText('modelRouting', pattern);
     if (!Array.isArray(accounts)) throw routingError();
     for (const account of accounts) checkAccount(account);

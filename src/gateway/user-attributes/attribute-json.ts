@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkInteger, checkText } from '../../kit/input/index.ts';
+import { checkInteger, checkText, isPlainObject } from '../../kit/input/index.ts';
 import type { AttributeOption, AttributeValidation } from './user-attribute-definition.entity.ts';
 
 const VALIDATION: Readonly<Record<keyof AttributeValidation, (field: string, value: unknown) => unknown>> = {
@@ -44,11 +44,6 @@ export function checkedValidation(validation: unknown): AttributeValidation {
 function checkFinite(field: string, value: unknown): number {
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   throw new InvalidInputError(field, 'be a finite number');
-}
-
-/** A Map, a Date or a list would be stored as something else than it shows. */
-function isPlainObject(value: unknown): value is Record<string, unknown> {
-  return Object.prototype.toString.call(value) === '[object Object]';
 }
 
 function optionsError(): InvalidInputError {

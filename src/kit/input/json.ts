@@ -37,7 +37,8 @@ function checkedValue(field: string, value: unknown, depth: number): unknown {
   throw new InvalidInputError(field, 'have only what JSON knows: text, finite numbers, lists and objects');
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+/** Whether it is an object and nothing more: a Map, a Date or a list would be stored as something else than it shows. */
+export function isPlainObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== 'object' || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   // By the prototype's own prototype, because an object of another realm has another Object.prototype.
