@@ -15,6 +15,8 @@ import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
 import { subscriptionWorkloads } from './subscriptions.ts';
+import { flushWorkloads } from './flush.ts';
+import { usageWorkloads } from './usage.ts';
 import { workloads } from './workloads.ts';
 
 /** Those that were asked for, each after its variants were seen to do the same. */
@@ -56,6 +58,8 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
       ...subscriptionWorkloads(pool, em),
       ...workloads(pool, em),
       ...overheadWorkloads(stock, orm),
+      ...flushWorkloads(pool, stock, orm),
+      ...(await usageWorkloads(pool, em)),
     ];
     return await measureAll(all, options);
   } finally {
