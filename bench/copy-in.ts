@@ -45,5 +45,6 @@ function line(row: readonly unknown[]): string {
 
 function field(value: unknown): string {
   if (value === null || value === undefined) return '\\N';
-  return String(value).replace(/[\\\t\n\r]/g, (character) => ESCAPES[character] ?? '');
+  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  return text.replace(/[\\\t\n\r]/g, (character) => ESCAPES[character] ?? '');
 }

@@ -24,7 +24,7 @@ const actors = (generations: number): string[] => [
 ];
 
 /** Users of a generation take turns in an order that scatters them over the pages. */
-const logs = (rows: number, until: string): string => `insert into usage_logs (
+const logs = ({ rows, every = 1 }: History, until: string): string => `insert into usage_logs (
     user_id, api_key_id, account_id, group_id, subscription_id, request_id, model, input_tokens, output_tokens,
     cache_creation_tokens, cache_read_tokens, input_cost, output_cost, total_cost, actual_cost, rate_multiplier,
     billing_type, stream, duration_ms, first_token_ms, user_agent, ip_address, created_at)
@@ -33,7 +33,7 @@ const logs = (rows: number, until: string): string => `insert into usage_logs (
     k % 977, k % 89, k % 500, k % 20000, 0.003, 0.0015, 0.0045, 0.0054, 1.2,
     case when (k / 3) % 5 = 0 then 1 else 0 end, k % 3 <> 0, k % 4000, k % 500, 'client/1.0 (external)', '203.0.113.7',
     ${until}::timestamptz - k * ${APART}
-  from generate_series(${rows}, 1, -1) k
+  from generate_series(${rows}, 1, -${every}) k
   cross join lateral (select (k - 1) / ${GENERATION.logs} as generation) e
   join lateral (select 1 + generation * ${GENERATION.users} + (k % ${GENERATION.users} * 7919) % ${GENERATION.users} as id offset 0) u on true
   join api_keys key on key.id = u.id and key.deleted_at is null
@@ -47,23 +47,33 @@ const LEDGER = `insert into billing_usage_entries (usage_log_id, user_id, api_ke
 const INDEXES = `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition from pg_index
   where indrelid in ('usage_logs'::regclass, 'billing_usage_entries'::regclass) and not indisprimary`;
 
+/** How long the history is, and which of its logs are made. */
+export interface History {
+  readonly rows: number;
+  /** The newest log is 18 seconds older. */
+  readonly until: Date;
+  /** Every how manieth log is made; a number that has no divisor in common with a generation gives each user its share. */
+  readonly every?: number;
+}
+
 /**
- * Fills an empty gateway with logs and their ledger; the newest log is 18 seconds before `until`. Indexes are made after the
- * rows, and foreign keys, which hold by the way the rows are made, are not checked.
+ * Fills an empty gateway with logs and their ledger. Indexes are made after the rows, and foreign keys, which hold by the way
+ * the rows are made, are not checked.
  */
-export async function fillHistory(client: ClientBase, rows: number, until: Date): Promise<void> {
-  for (const setting of [
-    'session_replication_role = replica',
-    `maintenance_work_mem = '512MB'`,
-    'synchronous_commit = off',
-  ])
-    await client.query(`set ${setting}`);
-  for (const statement of actors(Math.ceil(rows / GENERATION.logs))) await client.query(statement);
+export async function fillHistory(client: ClientBase, history: History): Promise<void> {
+  for (const setting of SETTINGS) await client.query(`set ${setting}`);
+  for (const statement of actors(Math.ceil(history.rows / GENERATION.logs))) await client.query(statement);
   const indexes = (await client.query<{ name: string; definition: string }>(INDEXES)).rows;
   for (const { name } of indexes) await client.query(`drop index ${name}`);
-  await client.query(logs(rows, client.escapeLiteral(until.toISOString())));
+  await client.query(logs(history, client.escapeLiteral(history.until.toISOString())));
   await client.query(LEDGER);
   for (const { definition } of indexes) await client.query(definition);
   // Without VACUUM, the first read of each page would write it.
   await client.query('vacuum analyze');
 }
+
+const SETTINGS = [
+  'session_replication_role = replica',
+  `maintenance_work_mem = '512MB'`,
+  'synchronous_commit = off',
+];
