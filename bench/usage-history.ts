@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 
 /** Logs of one generation of users; each generation is followed by new users. */
-export const GENERATION = { logs: 50_000, users: 500, accounts: 50, groups: 20 } as const;
+export const GENERATION = { logs: 50_000, users: 500, accounts: 50, groups: 200 } as const;
 
 /** 200 logs an hour; an older table of logs is longer, and its last ten days are the same. */
 const APART = `interval '18 seconds'`;
