@@ -34,7 +34,9 @@ function scanOf(node: PlanNode): string[] {
   if (type === 'ModifyTable' && !TABLES.has(table)) return [];
   if (type === 'ModifyTable')
     return (node['Conflict Arbiter Indexes'] ?? []).map((name) => `${name} for conflicts`);
-  const columns = [...new Set(condition.match(COLUMN) ?? [])].join(', ');
+  // Before PostgreSQL 16, the least value is searched by this.
+  const searched = condition.replaceAll(/\w+ IS NOT NULL/g, '');
+  const columns = [...new Set(searched.match(COLUMN) ?? [])].join(', ');
   // The heap of a bitmap is read by what its index has found.
   if (type === 'Bitmap Index Scan') return isOfLogs(index) ? [`${index} by ${columns}`] : [];
   if (type === 'Bitmap Heap Scan' || !TABLES.has(table)) return [];
