@@ -10,8 +10,10 @@ const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
 /**
  * As for one request, for many: the parameters are arrays, one for each column.
  *
- * Logs go in by key and request, users and subscriptions are locked by id before any of them is changed: two batches that
- * have several of them in common wait for each other in one order. Each row is changed once, by the sum of its charges.
+ * Logs go in by key and request, users and then subscriptions are locked by id before any of them is changed: two batches
+ * that have several of them in common wait for each other in one order. PostgreSQL runs the parts as they are asked for, by a log
+ * of the one or of the other; so the lock of subscriptions asks for the charges of users. Each row is changed once, by the sum
+ * of its charges, which comes with the lock: the planner takes a batch for a few rows, and would compare all with all.
  */
 export const RECORD_USAGES: PreparedStatement = {
   name: 'tombstone_record_usages',
@@ -29,14 +31,14 @@ export const RECORD_USAGES: PreparedStatement = {
   ), locked_user as materialized (
     select u.id, o.amount from owed o join users u on u.id = o.user_id
     where u.deleted_at is null order by u.id for no key update of u
-  ), locked_subscription as materialized (
-    select s.id, c.amount from counted c join user_subscriptions s on s.id = c.subscription_id
-    join groups g on g.id = s.group_id and g.deleted_at is null
-    where s.deleted_at is null order by s.id for no key update of s
   ), payer as (
     update users u set balance = u.balance - l.amount, updated_at = now()
     from locked_user l where u.id = l.id and u.deleted_at is null
     returning u.id
+  ), locked_subscription as materialized (
+    select s.id, c.amount from counted c join user_subscriptions s on s.id = c.subscription_id
+    join groups g on g.id = s.group_id and g.deleted_at is null
+    where s.deleted_at is null and (select count(*) from payer) >= 0 order by s.id for no key update of s
   ), counter as (
     update user_subscriptions s set daily_usage_usd = s.daily_usage_usd + l.amount,
       weekly_usage_usd = s.weekly_usage_usd + l.amount, monthly_usage_usd = s.monthly_usage_usd + l.amount, updated_at = now()
