@@ -1,0 +1,67 @@
+import { SingleBar } from 'cli-progress';
+import { createTestDatabase, startTestServer } from 'tombstone/testing';
+import { type LoadArguments, readArguments, USAGE } from './options.ts';
+import { reportOf, textOf } from './report.ts';
+import { type Progress, runLoad } from './run.ts';
+
+const EXIT = { failed: 1, usage: 2 } as const;
+
+/** Shown on a terminal only, and on standard error, so that the answer can be piped. */
+function openBar(): { show: Progress; stop: () => void } {
+  if (!process.stderr.isTTY) return { show: () => undefined, stop: () => undefined };
+  const bar = new SingleBar({ stream: process.stderr, format: '{bar} {percentage} % {stage}' });
+  bar.start(100, 0, { stage: 'starting' });
+  return {
+    show: (stage, share) => bar.update(Math.round(100 * share), { stage }),
+    stop: () => bar.stop(),
+  };
+}
+
+async function load(options: LoadArguments): Promise<void> {
+  const bar = openBar();
+  const url = process.env['DATABASE_URL'];
+  // What is measured without waiting for the disk says nothing about a gateway.
+  const server = await startTestServer(url ? { url } : { durable: true });
+  try {
+    const database = await createTestDatabase(server);
+    try {
+      const run = await runLoad(database.url, options, bar.show);
+      await run.close();
+      bar.stop();
+      const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
+      const report = reportOf(run, options, environment);
+      process.stdout.write(`${options.json ? JSON.stringify(report) : textOf(report)}\n`);
+      if (!report.holds) process.exitCode = EXIT.failed;
+    } finally {
+      await database.drop();
+    }
+  } finally {
+    bar.stop();
+    await server.stop();
+  }
+}
+
+function read(argv: readonly string[]): LoadArguments | undefined {
+  try {
+    return readArguments(argv);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = EXIT.usage;
+    return undefined;
+  }
+}
+
+async function main(): Promise<void> {
+  const options = read(process.argv.slice(2));
+  if (!options) return;
+  if (options.help) process.stdout.write(USAGE);
+  else await load(options);
+}
+
+// The processes of callers end of the same signal; then their end is noticed, and what was made is taken away.
+process.once('SIGINT', () => undefined);
+
+await main().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = EXIT.failed;
+});
