@@ -20,6 +20,9 @@ export const HOT_USERS = 4;
 const KEYS_OF_USER = 3;
 const HISTORY_DAYS = 3;
 
+/** Between which the accounts are divided. */
+export const PLATFORMS = ['anthropic', 'openai', 'gemini', 'antigravity'] as const;
+
 /** 30 % of the rows, scattered; what the hot users need is live. */
 const dead = (live: number): string =>
   `case when n > ${live} and (n * 7919 / 64) % 10 in (1, 4, 7) then now() - interval '1 day' end`;
@@ -59,7 +62,7 @@ function statements({ users, groups, accounts, proxies, logs }: DataSize): strin
     `insert into proxies (name, protocol, host, port, deleted_at)
      select 'proxy ' || n, 'http', '10.0.0.' || n, 8080, ${dead(0)} from generate_series(1, ${proxies}) n`,
     `insert into accounts (name, platform, type, proxy_id, priority, credentials, deleted_at)
-     select 'account ' || n, 'anthropic', 'oauth',
+     select 'account ' || n, (array['${PLATFORMS.join("', '")}'])[1 + n % ${PLATFORMS.length}], 'oauth',
        case n % 2 when 0 then (select id from proxies where name = 'proxy ' || 1 + n % ${proxies}) end, n % 7,
        jsonb_build_object('access_token', repeat('x', 200)), ${dead(groups)} from generate_series(1, ${accounts}) n
      /* soft-delete: all rows, because accounts behind deleted proxies are part of the data */`,

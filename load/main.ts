@@ -4,7 +4,10 @@ import { type LoadArguments, readArguments, USAGE } from './options.ts';
 import { reportOf, textOf } from './report.ts';
 import { type Progress, runLoad } from './run.ts';
 
-const EXIT = { failed: 1, usage: 2 } as const;
+const EXIT = { failed: 1, usage: 2, interrupted: 130 } as const;
+
+/** Aborted by a signal: what was made is then taken away before the program ends. */
+const interruption = new AbortController();
 
 /** Shown on a terminal only, and on standard error, so that the answer can be piped. */
 function openBar(): { show: Progress; stop: () => void } {
@@ -25,7 +28,8 @@ async function load(options: LoadArguments): Promise<void> {
   try {
     const database = await createTestDatabase(server);
     try {
-      const run = await runLoad(database.url, options, bar.show);
+      const { signal } = interruption;
+      const run = await runLoad(database.url, options, { progress: bar.show, signal });
       await run.close();
       bar.stop();
       const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
@@ -58,10 +62,13 @@ async function main(): Promise<void> {
   else await load(options);
 }
 
-// The processes of callers end of the same signal; then their end is noticed, and what was made is taken away.
-process.once('SIGINT', () => undefined);
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, () => interruption.abort());
 
 await main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = EXIT.failed;
+  const isInterrupted = interruption.signal.aborted;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(
+    `${isInterrupted ? 'The load was interrupted, and nothing was checked. Run it again.' : message}\n`,
+  );
+  process.exitCode = isInterrupted ? EXIT.interrupted : EXIT.failed;
 });

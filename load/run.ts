@@ -14,6 +14,13 @@ import type { Results } from './messages.ts';
 import { type LoadOptions, shareOf } from './options.ts';
 import { WorkerProcess } from './worker-process.ts';
 
+/** How the caller of a run takes part in it. */
+export interface Attendance {
+  readonly progress?: Progress;
+  /** Ends the run before its time; it then fails. */
+  readonly signal?: AbortSignal;
+}
+
 /** What is told while it runs: what is done now, and of the run itself how much of it is over, from 0 to 1. */
 export type Progress = (stage: string, share: number) => void;
 
@@ -38,7 +45,11 @@ const LONGEST_AGGREGATION_PAUSE = 5;
  *
  * @throws Error when a process of callers ends before its time; none of them is left then.
  */
-export async function runLoad(url: string, options: LoadOptions, progress: Progress): Promise<LoadRun> {
+export async function runLoad(
+  url: string,
+  options: LoadOptions,
+  { progress = () => undefined, signal }: Attendance = {},
+): Promise<LoadRun> {
   progress('migrating and filling', 0);
   await new Migrator({ connection: url, modules: [gateway] }).up();
   await fill(url, options.quick ? QUICK : FULL);
@@ -47,6 +58,8 @@ export async function runLoad(url: string, options: LoadOptions, progress: Progr
   const workers: WorkerProcess[] = [];
   try {
     await recordStart(client);
+    signal?.throwIfAborted();
+    signal?.addEventListener('abort', () => workers.forEach((worker) => void worker.kill()), { once: true });
     for (let index = 0; index < options.processes; index += 1) workers.push(startWorker(url, options, index));
     return await drive(client, url, workers, options, progress);
   } catch (error) {

@@ -50,15 +50,16 @@ export class Sightings {
     this.#askedForDead += 1;
   }
 
-  /** Carries out a deletion of rows that are then dead for everybody. */
+  /** Carries out a deletion of rows that are then dead for everybody; when it fails nothing is noted. */
   async delete(
     rows: readonly { readonly kind: Kind; readonly id: Id }[],
     work: () => Promise<unknown>,
-  ): Promise<void> {
+  ): Promise<true> {
     const begun = now();
     await work();
     const told = now();
     for (const row of rows) this.#deletions.push({ ...row, begun, told });
+    return true;
   }
 
   seen(): Seen {

@@ -1,3 +1,5 @@
+import { PLATFORMS } from '../fill.ts';
+import { seeAccounts } from './request.ts';
 import { type Caller, newName, type Operation, pick, repositoriesOf, take } from '../caller.ts';
 
 const FEWEST_ACCOUNTS = 20;
@@ -11,7 +13,7 @@ async function createAccount(caller: Caller): Promise<void> {
   const created = await meter.time('accounts.create', ['PROXY_NOT_FOUND'], () =>
     repositoriesOf(caller).accounts.create({
       name: newName('account'),
-      platform: 'anthropic',
+      platform: pick(random, PLATFORMS),
       type: 'oauth',
       proxyId,
       groupIds,
@@ -48,12 +50,8 @@ async function turnProxies(caller: Caller): Promise<void> {
   if (created) world.proxies.push(created.id);
   const id = take(random, world.proxies, FEWEST_PROXIES);
   if (!id) return;
-  let isDeleted = false;
-  await meter.time('proxies.delete', ['PROXY_IN_USE'], () =>
-    sightings.delete([{ kind: 'proxy', id }], async () => {
-      await repositoriesOf(caller).proxies.delete(id);
-      isDeleted = true;
-    }),
+  const isDeleted = await meter.time('proxies.delete', ['PROXY_IN_USE'], () =>
+    sightings.delete([{ kind: 'proxy', id }], () => repositoriesOf(caller).proxies.delete(id)),
   );
   if (!isDeleted) world.proxies.push(id);
 }
@@ -65,6 +63,14 @@ async function useAccounts(caller: Caller): Promise<void> {
   );
   await meter.time('batchUpdateLastUsed', [], () =>
     repositoriesOf(caller).accounts.batchUpdateLastUsed(times),
+  );
+}
+
+/** A choice among all accounts of a platform, those that were unbound when they were deleted too. */
+async function chooseOfPlatform(caller: Caller): Promise<void> {
+  const platform = pick(caller.random, PLATFORMS);
+  await seeAccounts(caller, 'listSchedulableByPlatform', () =>
+    repositoriesOf(caller).accounts.listSchedulableByPlatform(platform),
   );
 }
 
@@ -85,4 +91,5 @@ export const accountsAndProxies: readonly Operation[] = [
   { name: 'proxies', weight: 0.5, run: turnProxies },
   { name: 'last used', weight: 2, run: useAccounts },
   { name: 'overload', weight: 1, run: overload },
+  { name: 'platform', weight: 1, run: chooseOfPlatform },
 ];

@@ -18,10 +18,10 @@ async function deleteKey(caller: Caller): Promise<void> {
   const { meter, world, random, sightings } = caller;
   const key = take(random, world.keys, FEWEST_KEYS);
   if (!key) return;
-  await meter.time('apiKeys.delete', [], () =>
+  const isDeleted = await meter.time('apiKeys.delete', [], () =>
     sightings.delete([{ kind: 'apiKey', id: key.id }], () => repositoriesOf(caller).apiKeys.delete(key.id)),
   );
-  world.deadKeys.push(key);
+  if (isDeleted) world.deadKeys.push(key);
 }
 
 async function createUser(caller: Caller): Promise<void> {

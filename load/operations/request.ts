@@ -76,20 +76,29 @@ async function authenticate(caller: Caller, key: Key): Promise<AuthSnapshot | un
   return auth;
 }
 
-async function choose(caller: Caller, groupId: string): Promise<SchedulableAccount | undefined> {
-  const { meter, sightings, random } = caller;
+/** Notes what a selection answers, and the proxies and groups with it. */
+export async function seeAccounts(
+  { meter, sightings }: Caller,
+  name: string,
+  select: () => Promise<SchedulableAccount[]>,
+): Promise<SchedulableAccount[] | undefined> {
   const begun = now();
-  const accounts = await meter.time('listSchedulableByGroupId', [], () =>
-    repositoriesOf(caller).accounts.listSchedulableByGroupId(groupId),
-  );
+  const accounts = await meter.time(name, [], select);
   for (const account of accounts ?? []) {
     sightings.see('account', account.id, begun);
     sightings.see('proxy', account.proxyId, begun);
     for (const id of account.groupIds) sightings.see('group', id, begun);
   }
-  if (accounts?.length === 0) meter.answer('request', 'NO_ACCOUNT');
+  return accounts;
+}
+
+async function choose(caller: Caller, groupId: string): Promise<SchedulableAccount | undefined> {
+  const accounts = await seeAccounts(caller, 'listSchedulableByGroupId', () =>
+    repositoriesOf(caller).accounts.listSchedulableByGroupId(groupId),
+  );
+  if (accounts?.length === 0) caller.meter.answer('request', 'NO_ACCOUNT');
   // The first ones are preferred, and a scheduler spreads the requests over some of them.
-  return accounts && accounts.length > 0 ? pick(random, accounts.slice(0, 5)) : undefined;
+  return accounts && accounts.length > 0 ? pick(caller.random, accounts.slice(0, 5)) : undefined;
 }
 
 async function subscriptionOf(

@@ -3,7 +3,7 @@ import { type Caller, newName, type Operation, pick, repositoriesOf, take } from
 
 const FEWEST_SUBSCRIPTIONS = 20;
 /** Short groups of one process that live at the same time. */
-const SHORT_GROUPS = 8;
+const SHORT_GROUPS = 3;
 
 async function assign(caller: Caller, userId: string, groupId: string): Promise<void> {
   const { meter, world, em } = caller;
@@ -84,7 +84,7 @@ export const subscriptionsAndGroups: readonly Operation[] = [
   { name: 'windows', weight: 1, run: reset },
   {
     name: 'groups',
-    weight: 0.5,
+    weight: 1,
     run: async (caller) => {
       await openGroup(caller);
       await closeGroup(caller);
