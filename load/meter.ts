@@ -53,6 +53,12 @@ export class Meter {
     this.#count(name, 'answers', code);
   }
 
+  /** Counts an answer without an error that is wrong all the same. */
+  fail(name: string, code: string, sentence: string): void {
+    this.#count(name, 'failed', code);
+    this.#firstMessages.set(`${name} ${code}`, sentence);
+  }
+
   measured(): Record<string, Measured> {
     const entries = [...this.#operations].map(([name, { samples, answers, failed }]) => [
       name,

@@ -14,7 +14,8 @@ async function createKey(caller: Caller, userId: string, groupId: string): Promi
   if (created) world.keys.push({ id: created.id, value, userId });
 }
 
-async function deleteKey(caller: Caller): Promise<void> {
+/** Deletes one that nobody else of the process deletes, while enough are left. */
+export async function deleteKey(caller: Caller): Promise<void> {
   const { meter, world, random, sightings } = caller;
   const key = take(random, world.keys, FEWEST_KEYS);
   if (!key) return;

@@ -59,7 +59,8 @@ async function serve(caller: Caller, key: Key): Promise<void> {
     );
 }
 
-async function authenticate(caller: Caller, key: Key): Promise<AuthSnapshot | undefined> {
+/** Presents a key, and notes what comes back. */
+export async function authenticate(caller: Caller, key: Key): Promise<AuthSnapshot | undefined> {
   const { meter, sightings } = caller;
   const begun = now();
   const auth = await meter.time('getByKeyForAuth', ['API_KEY_NOT_FOUND'], async () => {
@@ -96,9 +97,16 @@ async function choose(caller: Caller, groupId: string): Promise<SchedulableAccou
   const accounts = await seeAccounts(caller, 'listSchedulableByGroupId', () =>
     repositoriesOf(caller).accounts.listSchedulableByGroupId(groupId),
   );
-  if (accounts?.length === 0) caller.meter.answer('request', 'NO_ACCOUNT');
+  if (accounts?.length === 0) noteNobody(caller, groupId);
   // The first ones are preferred, and a scheduler spreads the requests over some of them.
   return accounts && accounts.length > 0 ? pick(caller.random, accounts.slice(0, 5)) : undefined;
+}
+
+/** Only a group that is being deleted may have nobody: the others have an account that stays. */
+function noteNobody({ meter, world }: Caller, groupId: string): void {
+  const isKept = world.groups.includes(groupId) || world.subscribedGroups.includes(groupId);
+  if (!isKept) meter.answer('request', 'NO_ACCOUNT');
+  else meter.fail('request', 'NO_ACCOUNT', 'A group whose account stays had nobody to serve it.');
 }
 
 async function subscriptionOf(
