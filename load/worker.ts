@@ -17,6 +17,9 @@ import { readWorld, type World } from './world.ts';
 
 // A process of callers: the database in the environment, the assignment as its argument, orders and answers as messages.
 const { index, callers, connections, seed } = JSON.parse(process.argv[2] ?? '') as Assignment;
+// Nobody is left to tell when the one that ordered it was killed.
+process.once('disconnect', () => process.exit(1));
+if (!process.connected) process.exit(1);
 const pool = { min: 0, max: connections };
 const orm = await MikroORM.init(
   defineDataConfig({ clientUrl: process.env['DATABASE_URL'] ?? '', modules: [gateway], pool }),
@@ -37,7 +40,6 @@ process.on('message', (order: Order) => {
     process.exit(1);
   });
 });
-process.once('disconnect', () => process.exit(1));
 say({ type: 'ready' });
 
 async function obey(order: Order): Promise<void> {

@@ -11,7 +11,7 @@ import { now } from '../clock.ts';
 import type { Key } from '../world.ts';
 import { randomUsage } from './usage.ts';
 
-const TIMES = { hot: 0.3, dead: 0.02, refused: 0.02, short: 0.04, again: 0.05, lastUsed: 0.3 } as const;
+const TIMES = { hot: 0.3, dead: 0.02, refused: 0.02, short: 0.08, again: 0.05, lastUsed: 0.3 } as const;
 
 /** What a gateway does for each request, from the key to the charge. */
 export const request: Operation = {

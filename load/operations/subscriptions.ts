@@ -45,7 +45,9 @@ async function openGroup(caller: Caller): Promise<void> {
     }),
   );
   if (!group) return;
-  const [account, userId] = [pick(random, world.keptAccounts), pick(random, world.users)];
+  const account = pick(random, world.keptAccounts);
+  // A cascade then meets charges of a user that others charge as well.
+  const userId = pick(random, random.next() < 0.5 ? world.hotUsers : world.users);
   await meter.time('accounts.addToGroup', [], () =>
     repositoriesOf(caller).accounts.addToGroup(account, group.id, 1),
   );

@@ -297,9 +297,9 @@ describe('a run that somebody disturbs', () => {
     const { url } = await emptyTestDatabase();
     const client = new Client({ connectionString: url });
     await client.connect();
-    let isOver = false;
+    const over = new AbortController();
     const disturb = async (): Promise<void> => {
-      while (!isOver) {
+      while (!over.signal.aborted) {
         await client.query('select pg_sleep(0.2)');
         // What a guard that is off would show, and what an administrator may do.
         await client
@@ -311,7 +311,7 @@ describe('a run that somebody disturbs', () => {
       }
     };
     const disturbing = disturb();
-    const disturbedRun = await runLoad(url, OPTIONS).finally(() => (isOver = true));
+    const disturbedRun = await runLoad(url, OPTIONS).finally(() => over.abort());
     await disturbing;
     await client.end();
     await disturbedRun.close();
