@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os';
 import { SingleBar } from 'cli-progress';
 import { createTestDatabase, startTestServer } from 'tombstone/testing';
 import { type LoadArguments, readArguments, USAGE } from './options.ts';
@@ -20,8 +21,16 @@ function openBar(): { show: Progress; stop: () => void } {
   };
 }
 
+/** Other work on the machine is part of what was measured. */
+function environmentOf(version: string, loadBefore: number): string {
+  const { versions, platform, arch } = process;
+  const [before, after] = [loadBefore, loadavg()[0] ?? 0].map((average) => average.toFixed(1));
+  return `PostgreSQL ${version}, Node ${versions.node}, ${platform}-${arch}, ${availableParallelism()} cores, load average ${before} before and ${after} after`;
+}
+
 async function load(options: LoadArguments): Promise<void> {
   const bar = openBar();
+  const loadBefore = loadavg()[0] ?? 0;
   const url = process.env['DATABASE_URL'];
   // What is measured without waiting for the disk says nothing about a gateway.
   const server = await startTestServer(url ? { url } : { durable: true });
@@ -32,8 +41,7 @@ async function load(options: LoadArguments): Promise<void> {
       const run = await runLoad(database.url, options, { progress: bar.show, signal });
       await run.close();
       bar.stop();
-      const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
-      const report = reportOf(run, options, environment);
+      const report = reportOf(run, options, environmentOf(server.version, loadBefore));
       process.stdout.write(`${options.json ? JSON.stringify(report) : textOf(report)}\n`);
       if (!report.holds) process.exitCode = EXIT.failed;
     } finally {

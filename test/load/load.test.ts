@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import type { Evidence } from '../../load/evidence.ts';
@@ -7,7 +9,7 @@ import { reportOf } from '../../load/report.ts';
 import { type LoadRun, runLoad } from '../../load/run.ts';
 import type { Seen } from '../../load/sightings.ts';
 import { APPLICATION } from '../../load/worker-process.ts';
-import { type Ended, run } from '../support/command.ts';
+import { type Ended, ROOT, run } from '../support/command.ts';
 import { emptyTestDatabase, testServer } from '../support/database.ts';
 
 const load = async (...args: string[]): Promise<Ended> =>
@@ -97,6 +99,12 @@ describe('the invariants after a run', () => {
     rows: async <T extends object>(sql: string, values: readonly unknown[] = []) =>
       (await client.query<T>(sql, [...values])).rows,
     ...changes,
+  });
+
+  it('are those of the page', () => {
+    const page = readFileSync(join(ROOT, 'docs/load.md'), 'utf8');
+    const named = [...page.matchAll(/^\| ([a-z ]+?) +\|/gm)].map(([, name]) => name);
+    expect(named).toEqual(expect.arrayContaining(ended.invariants.map(({ name }) => name)));
   });
 
   it('hold', async () => {
