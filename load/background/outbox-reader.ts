@@ -49,21 +49,28 @@ export class OutboxReader {
 
   /** Reads what is left, once nobody writes any more. What a transaction of someone else on the server holds back is missing. */
   async drain(): Promise<Heard> {
-    const { em } = this.#ground;
     for (const deadline = now() + DRAIN_MS; now() < deadline; await sleep(PAUSE_MS)) {
       if ((await this.#read()) > 0) continue;
-      const [last] = await em().execute<OutboxPosition[]>(LAST);
-      const own = this.#positions.at(-1) ?? OUTBOX_START;
-      if (!last || compare(own, last) >= 0) break;
+      if (await this.#hasAll()) break;
     }
     return { consumer: this.#consumer, positions: this.#positions, pruned: this.#pruned };
+  }
+
+  async #hasAll(): Promise<boolean> {
+    const { em, meter } = this.#ground;
+    const found = await meter.time('outbox, last', [], () => em().execute<OutboxPosition[]>(LAST));
+    const [last] = found ?? [];
+    const own = this.#positions.at(-1) ?? OUTBOX_START;
+    return found !== undefined && (!last || compare(own, last) >= 0);
   }
 
   async #read(): Promise<number> {
     const { meter } = this.#ground;
     const { schedulerOutbox } = repositoriesOf(this.#ground);
     // A scheduler that starts again knows nothing but its watermark.
-    const from = (await schedulerOutbox.watermark(this.#consumer)) ?? OUTBOX_START;
+    const stored = await meter.time('outbox, watermark', [], () => schedulerOutbox.watermark(this.#consumer));
+    if (stored === undefined) return 0;
+    const from = stored ?? OUTBOX_START;
     const events = await meter.time('outbox, listAfter', [], () => schedulerOutbox.listAfter(from, BATCH));
     const last = events?.at(-1)?.position;
     if (!events || !last) return 0;

@@ -309,6 +309,7 @@ describe('a run that somebody disturbs', () => {
     const disturb = async (): Promise<void> => {
       while (!over.signal.aborted) {
         await client.query('select pg_sleep(0.2)');
+        if (over.signal.aborted) break;
         // What a guard that is off would show, and what an administrator may do.
         await client
           .query('update api_keys set deleted_at = null where deleted_at is not null')
@@ -319,7 +320,10 @@ describe('a run that somebody disturbs', () => {
       }
     };
     const disturbing = disturb();
-    const disturbedRun = await runLoad(url, OPTIONS).finally(() => over.abort());
+    const progress = (stage: string): void => {
+      if (stage === 'checking') over.abort();
+    };
+    const disturbedRun = await runLoad(url, OPTIONS, { progress }).finally(() => over.abort());
     await disturbing;
     await client.end();
     await disturbedRun.close();
