@@ -18,7 +18,7 @@ it('a back-fill with max-lag goes through where there is no standby', async () =
   expect(await notOnce(made.url)).toEqual([]);
 });
 
-(hasStandby() ? describe : describe.skip)('a back-fill that spares a standby', () => {
+(hasStandby('back-fills that wait for a standby') ? describe : describe.skip)('a back-fill that spares a standby', () => {
   let pair: Pair;
   let standby: Client;
   let folder: MigrationFolder;

@@ -91,9 +91,9 @@ export class DataDriver extends PostgreSqlDriver {
     Object.assign(this, { connection, replicas });
   }
 
-  /** Where every statement chooses its connection, whichever way it was made. */
+  /** Statements ask for a type, whichever way they are made; what asks for none keeps the answer, and is for the primary. */
   override getConnection(type?: ConnectionType): DataConnection {
-    return placedConnection(this) ?? (super.getConnection(type) as DataConnection);
+    return (type && placedConnection(this)) ?? (super.getConnection(type) as DataConnection);
   }
 
   override convertException(exception: Error): DriverException {

@@ -52,13 +52,14 @@ function rest(driver: DataDriver, replica: DataConnection): void {
   const now = Date.now();
   if ((resting.get(replica) ?? 0) > now) return;
   resting.set(replica, now + REST_MS);
-  driver.config
-    .getLogger()
-    .warn(
-      'query',
-      `A read replica does not answer: number ${replicasOf(driver).indexOf(replica) + 1} of the configuration. ` +
-        `Lists and statistics run on the primary for ${REST_MS / 1000} s. Start the replica, or take it out.`,
-    );
+  const number = replicasOf(driver).indexOf(replica) + 1;
+  driver.config.getLogger().warn(
+    'query',
+    `Read replica ${number} of the configuration does not answer, so lists and statistics run on the primary for ` +
+      `${REST_MS / 1000} s. Start the replica, or take it out of the configuration.`,
+    // Whatever is logged else: the primary has more to do until somebody looks.
+    { enabled: true },
+  );
 }
 
 function oneOf<T>(choice: readonly T[]): T | undefined {
