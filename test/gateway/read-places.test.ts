@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type DataEntityManager, runPrepared } from 'tombstone';
 import {
@@ -109,6 +111,32 @@ describe('the table of places', () => {
         });
       }
     });
+  });
+});
+
+describe('the page about it', () => {
+  const HEADINGS: Readonly<Record<string, SweepPlace>> = {
+    'Lists and statistics, which may run on a replica': 'replica',
+    'One thing by its key, which callers read back after they have written it': 'by key',
+    'What decides a charge, a limit, a right, or which account serves': 'decides',
+    'What leads to a write': 'before a write',
+    'What programs go by': 'state',
+    'What writes': 'writes',
+  };
+
+  it('names every method under the heading of its place', () => {
+    const page = readFileSync(resolve(import.meta.dirname, '../../docs/read-replicas.md'), 'utf8');
+    const named = page.split('\n### ').flatMap((section) => {
+      const place = HEADINGS[section.slice(0, section.indexOf('\n'))];
+      const lines = section.matchAll(/^- `(\w+)`:((?:\s+`\w+`,?)+)/gm);
+      return [...lines].flatMap(([, repository, methods = '']) =>
+        [...methods.matchAll(/`(\w+)`/g)].map(([, method]) => `${repository}.${method}: ${place}`),
+      );
+    });
+    const all = Object.entries(SWEEP_PLACES).flatMap(([repository, places]) =>
+      Object.entries(places as object).map(([method, place]) => `${repository}.${method}: ${place}`),
+    );
+    expect(named.toSorted()).toEqual(all.toSorted());
   });
 });
 

@@ -40,8 +40,8 @@ export class DataConnection extends PostgreSqlConnection {
   ): ReturnType<PostgreSqlConnection['createKyselyDialect']> {
     const { onPoolCreated, ...rest } = options as { onPoolCreated?: (pool: Pool) => unknown };
     return super.createKyselyDialect({
-      ...(this.type === 'read' && { stream: this.#sockets.open }),
       ...rest,
+      ...(this.type === 'read' && { stream: this.#sockets.opener((rest as { stream?: unknown }).stream) }),
       onPoolCreated: (pool: Pool) => {
         this.#pool = pool;
         pool.on('connect', (client) => {

@@ -19,7 +19,7 @@ const resting = new WeakMap<DataConnection, number>();
  * Every statement of it goes to the same replica: two of them may be differently late.
  */
 export async function onReplica<T>(driver: DataDriver, work: () => T): Promise<Awaited<T>> {
-  const replica = oneOf(replicasOf(driver).filter((one) => (resting.get(one) ?? 0) <= Date.now()));
+  const replica = oneOf(replicasOf(driver).filter((one) => (resting.get(one) ?? 0) <= performance.now()));
   if (!replica) return onPrimary(driver, work);
   try {
     return await whileAsking(replica, () => runOn(driver, replica, work));
@@ -49,7 +49,7 @@ function isAbsence(error: unknown): boolean {
 }
 
 function rest(driver: DataDriver, replica: DataConnection): void {
-  const now = Date.now();
+  const now = performance.now();
   if ((resting.get(replica) ?? 0) > now) return;
   resting.set(replica, now + REST_MS);
   const number = replicasOf(driver).indexOf(replica) + 1;
