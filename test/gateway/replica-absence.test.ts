@@ -127,7 +127,7 @@ describe('a replica that says nothing any more', () => {
     expect(await asked()).toBe('replica');
     relay.freeze();
     const answer = asked();
-    const first = await Promise.race([answer, sleep(12_000, 'nothing')]);
+    const first = await Promise.race([answer, sleep(8500, 'nothing')]);
     expect(first).toBe('nothing');
     end.mockRestore();
     expect(await answer).toBe('primary');
@@ -158,7 +158,7 @@ describe('a list that is slow on a replica that is there', () => {
   it('is waited for', async () => {
     await blocker.query(SLOW);
     const answer = asked();
-    await sleep(11_500);
+    await sleep(7500);
     await blocker.query('rollback');
     expect(await answer).toBe('replica');
     expect(warnings()).toEqual([]);
@@ -198,6 +198,18 @@ describe('an error that is none of the replica', () => {
     const refused = users.updateConcurrency('1', 1);
     await expect(refused).rejects.toMatchObject({ code: 'DATA.QUERY', sqlState: '25006' });
     await blocker.query(`alter database "${name}" reset default_transaction_read_only`);
+  });
+});
+
+describe('a primary that is not there', () => {
+  it('does not keep the replica from answering lists, and everything else fails', async () => {
+    const way = await openRelay(urls.primary);
+    const own = await openService({ url: way.url, replicas: [{ clientUrl: urls.replica }] });
+    await way.cut();
+    expect(await asked(own)).toBe('replica');
+    const { proxies } = lists(own.em());
+    await expect(proxies.findById('1')).rejects.toMatchObject({ code: 'DATA.UNAVAILABLE' });
+    await own.close().catch(() => undefined);
   });
 });
 
