@@ -61,7 +61,7 @@ describe('a replica that refuses connections', () => {
     const [warning = '', ...more] = warnings();
     expect(more).toEqual([]);
     expect(warning).toContain('Read replica 1 of the configuration does not answer');
-    expect(warning).toContain('Start the replica, or take it out of the configuration.');
+    expect(warning).toContain('Start it, or take it out of the configuration.');
     expect(warning).not.toContain(new URL(relay.url).port);
   });
 

@@ -55,8 +55,8 @@ function rest(driver: DataDriver, replica: DataConnection): void {
   const number = replicasOf(driver).indexOf(replica) + 1;
   driver.config.getLogger().warn(
     'query',
-    `Read replica ${number} of the configuration does not answer, so lists and statistics run on the primary for ` +
-      `${REST_MS / 1000} s. Start the replica, or take it out of the configuration.`,
+    `Read replica ${number} of the configuration does not answer. For ${REST_MS / 1000} s, lists and statistics run on the ` +
+      'primary, or on another replica. Start it, or take it out of the configuration.',
     // Whatever is logged else: the primary has more to do until somebody looks.
     { enabled: true },
   );
