@@ -26,6 +26,8 @@ export interface LoadReport extends LoadOptions {
   readonly p50: number;
   readonly p99: number;
   readonly errors: number;
+  /** Broken by the server in the whole run; each made a caller wait for `deadlock_timeout`. */
+  readonly deadlocks: number;
   readonly messages: readonly string[];
   readonly operations: Readonly<Record<string, OperationReport>>;
   readonly invariants: readonly Checked[];
@@ -56,6 +58,7 @@ export function reportOf(run: LoadRun, options: LoadOptions, environment: string
     p50,
     p99,
     errors,
+    deadlocks: run.deadlocks,
     messages: [...new Set(run.results.flatMap(({ messages }) => messages))],
     operations,
     invariants: checked,
@@ -118,6 +121,7 @@ function conclusionOf({
   p50,
   p99,
   errors,
+  deadlocks,
   invariants,
   callers,
   processes,
@@ -127,7 +131,7 @@ function conclusionOf({
 }: LoadReport): string {
   const holding = invariants.filter(({ holds }) => holds).length;
   return [
-    `${throughput} requests a second, p50 ${p50} ms, p99 ${p99} ms, ${errors} errors; ${holding} of ${invariants.length} invariants hold.`,
+    `${throughput} requests a second, p50 ${p50} ms, p99 ${p99} ms, ${errors} errors, ${deadlocks} deadlocks; ${holding} of ${invariants.length} invariants hold.`,
     `${callers} callers in ${processes} processes with ${connections} connections, seed ${seed}; ${environment}`,
   ].join('\n');
 }

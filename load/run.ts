@@ -30,6 +30,8 @@ export interface LoadRun {
   /** Of the part that was measured, until the last call that began in it ended. */
   readonly measuredSeconds: number;
   readonly warmUpSeconds: number;
+  /** That the server has broken; the layer runs the loser again, so its caller sees a long call and no error. */
+  readonly deadlocks: number;
   readonly checked: readonly Checked[];
   readonly invariants: readonly Invariant[];
   readonly evidence: Evidence;
@@ -115,8 +117,17 @@ async function drive(
   const invariants = invariantsOf(idle, connections);
   const checked = await checkAll(invariants, evidence);
   const measuredSeconds = (Math.max(until, ...results.map(({ ended }) => ended)) - from) / 1000;
+  const deadlocks = await deadlocksOf(evidence);
   const close = (): Promise<void> => client.end();
-  return { results, measuredSeconds, warmUpSeconds, checked, invariants, evidence, close };
+  return { results, measuredSeconds, warmUpSeconds, deadlocks, checked, invariants, evidence, close };
+}
+
+/** Sessions report what they counted when they end, and those of the callers have ended. */
+async function deadlocksOf({ rows }: Evidence): Promise<number> {
+  const [row] = await rows<{ deadlocks: number }>(
+    'select deadlocks::int as deadlocks from pg_stat_database where datname = current_database()',
+  );
+  return row?.deadlocks ?? 0;
 }
 
 async function aggregateOnceMore(url: string): Promise<void> {
