@@ -103,21 +103,13 @@ export async function readDeadLetters(
 }
 
 /** Stores dead letters as new events, in their old order; answers how many there were. */
-export async function putBack(
-  em: DataEntityManager,
-  consumer: string,
-  ids: readonly Id[],
-): Promise<number> {
+export async function putBack(em: DataEntityManager, consumer: string, ids: readonly Id[]): Promise<number> {
   const [row] = await em.execute<{ count: number }[]>(PUT_BACK, [consumer, `{${ids.join(',')}}`]);
   return row?.count ?? 0;
 }
 
 /** Removes dead letters for good; answers how many there were. */
-export async function discard(
-  em: DataEntityManager,
-  consumer: string,
-  ids: readonly Id[],
-): Promise<number> {
+export async function discard(em: DataEntityManager, consumer: string, ids: readonly Id[]): Promise<number> {
   const values = [consumer, `{${ids.join(',')}}`];
   const { affectedRows } = await em.execute<{ affectedRows: number }>(DISCARD, values, 'run');
   return affectedRows;

@@ -150,7 +150,10 @@ export class SchedulerOutboxRepository {
     { graceSeconds = GRACE_SECONDS }: { readonly graceSeconds?: number } = {},
   ): Promise<number> {
     const position = checkPosition('watermark', watermark);
-    const limits = { batch: checkInteger('batch', batch, 1), grace: checkInteger('graceSeconds', graceSeconds, 0) };
+    const limits = {
+      batch: checkInteger('batch', batch, 1),
+      grace: checkInteger('graceSeconds', graceSeconds, 0),
+    };
     return pruneEvents(this.#em, position, limits);
   }
 }
