@@ -101,7 +101,7 @@ export const accountsOf = (rows: SweepRows): SweepCalls['accounts'] => ({
   clearModelRateLimits: [id(rows.account)],
   clearAntigravityQuotaScopes: [id(rows.account)],
   updateExtra: [id(rows.account), json({ a: 2 })],
-  autoPauseExpiredAccounts: [instant],
+  autoPauseExpiredAccounts: [instant, list(10, [0, -1, 10_001, 1.5, '5', null])],
   addToGroup: [id(rows.account), id(rows.group), integer(1)],
   removeFromGroup: [id(rows.account), id(rows.group)],
   bindGroups: [id(rows.account), ids([rows.group])],
