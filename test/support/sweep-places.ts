@@ -147,6 +147,10 @@ export const SWEEP_PLACES: SweepPlaces = {
     watermark: 'state',
     deleteConsumedUpTo: 'writes',
     forgetConsumer: 'writes',
+    recordFailure: 'writes',
+    listDeadLetters: 'state',
+    putBackDeadLetters: 'writes',
+    discardDeadLetters: 'writes',
   },
   settings: {
     set: 'writes',

@@ -15,7 +15,10 @@ function shown(value: unknown): unknown {
   return Array.isArray(value) ? `{${value.map(element).join(',')}}` : value;
 }
 
+type Scalar = string | number | bigint | boolean;
+
 function element(item: unknown): string {
   if (item === null || item === undefined) return 'NULL';
-  return JSON.stringify(item instanceof Date ? item.toISOString() : String(item));
+  if (item instanceof Date) return JSON.stringify(item.toISOString());
+  return JSON.stringify(typeof item === 'object' ? JSON.stringify(item) : String(item as Scalar));
 }
