@@ -15,10 +15,9 @@ function shown(value: unknown): unknown {
   return Array.isArray(value) ? `{${value.map(element).join(',')}}` : value;
 }
 
-type Scalar = string | number | bigint | boolean;
-
 function element(item: unknown): string {
   if (item === null || item === undefined) return 'NULL';
   if (item instanceof Date) return JSON.stringify(item.toISOString());
-  return JSON.stringify(typeof item === 'object' ? JSON.stringify(item) : String(item as Scalar));
+  if (typeof item === 'string') return JSON.stringify(item);
+  return JSON.stringify(typeof item === 'bigint' ? item.toString() : JSON.stringify(item));
 }
