@@ -8,14 +8,53 @@ const VALUES = USAGE_COLUMNS.map(({ type, absent }, index) => {
   return absent === undefined ? parameter : `coalesce(${parameter}, ${absent})`;
 }).join(', ');
 
-const LOG = `insert into usage_logs (${COLUMNS}) values (${VALUES})
-  on conflict (request_id, api_key_id) do nothing`;
+const REQUEST_ID = parameterOf('requestId');
+
+interface NewLog {
+  /** Comes before the log, where it is not the log that claims the request. */
+  readonly claim?: string;
+  readonly log: string;
+}
+
+const ONE_TABLE: NewLog = {
+  log: `insert into usage_logs (${COLUMNS}) values (${VALUES})
+  on conflict (request_id, api_key_id) do nothing`,
+};
+
+// A second log of a request finds its claim taken; one without a request id claims nothing.
+const BY_MONTH: NewLog = {
+  claim: `claim as (
+    insert into usage_request_ids (api_key_id, request_id, usage_log_id, created_at)
+    select ${parameterOf('apiKeyId')}, ${REQUEST_ID}, nextval('usage_logs_id_seq'), coalesce(${parameterOf('createdAt')}, now())
+    where ${REQUEST_ID} is not null
+    on conflict (api_key_id, request_id) do nothing
+    returning usage_log_id
+  )`,
+  log: `insert into usage_logs (id, ${COLUMNS})
+    select coalesce(claim.usage_log_id, nextval('usage_logs_id_seq')), ${VALUES}
+    from (select) as usage left join claim on true where claim.usage_log_id is not null or ${REQUEST_ID} is null`,
+};
 
 /** The log alone. No row: the request was stored before. */
 export const INSERT_LOG: PreparedStatement = {
   name: 'tombstone_usage_log',
-  text: `${LOG} returning id, created_at`,
+  text: insertLog(ONE_TABLE),
 };
+
+/** The same where the logs are divided by month. */
+export const INSERT_LOG_BY_MONTH: PreparedStatement = {
+  name: 'tombstone_usage_log_by_month',
+  text: insertLog(BY_MONTH),
+};
+
+function insertLog({ claim, log }: NewLog): string {
+  return `${claim ? `with ${claim} ` : ''}${log} returning id, created_at`;
+}
+
+function parameterOf(property: string): string {
+  const index = USAGE_COLUMNS.findIndex((column) => column.property === property);
+  return `$${index + 1}::${USAGE_COLUMNS[index]?.type}`;
+}
 
 /**
  * Log, charge and ledger in one statement, and so in one transaction and one round trip. No row: the request was stored
@@ -26,8 +65,18 @@ export const INSERT_LOG: PreparedStatement = {
  */
 export const RECORD_USAGE: PreparedStatement = {
   name: 'tombstone_record_usage',
-  text: `with log as (
-    ${LOG} returning id, created_at, user_id, api_key_id, subscription_id, billing_type, total_cost, actual_cost
+  text: recordUsage(ONE_TABLE),
+};
+
+/** The same where the logs are divided by month. */
+export const RECORD_USAGE_BY_MONTH: PreparedStatement = {
+  name: 'tombstone_record_usage_by_month',
+  text: recordUsage(BY_MONTH),
+};
+
+function recordUsage({ claim, log }: NewLog): string {
+  return `with ${claim ? `${claim}, ` : ''}log as (
+    ${log} returning id, created_at, user_id, api_key_id, subscription_id, billing_type, total_cost, actual_cost
   ), charge as (
     select id, user_id, api_key_id, subscription_id, billing_type,
       case billing_type when 1 then total_cost else actual_cost end as amount
@@ -53,8 +102,8 @@ export const RECORD_USAGE: PreparedStatement = {
   )
   select log.id, log.created_at, entry.applied, entry.delta_usd as amount, payer.balance,
     counter.daily_usage_usd, counter.weekly_usage_usd, counter.monthly_usage_usd
-  from log left join entry on true left join payer on true left join counter on true`,
-};
+  from log left join entry on true left join payer on true left join counter on true`;
+}
 
 /** What an earlier call stored for a request. */
 export const STORED_USAGE: PreparedStatement = {
@@ -62,4 +111,13 @@ export const STORED_USAGE: PreparedStatement = {
   text: `select l.id, l.created_at, e.applied, e.delta_usd as amount
     from usage_logs l left join billing_usage_entries e on e.usage_log_id = l.id
     where l.request_id = $1 and l.api_key_id = $2`,
+};
+
+/** The same where the logs are divided by month: the claim knows in which one the log is. */
+export const STORED_USAGE_BY_MONTH: PreparedStatement = {
+  name: 'tombstone_stored_usage_by_month',
+  text: `select l.id, l.created_at, e.applied, e.delta_usd as amount
+    from usage_request_ids c join usage_logs l on l.id = c.usage_log_id and l.created_at = c.created_at
+    left join billing_usage_entries e on e.usage_log_id = l.id
+    where c.request_id = $1 and c.api_key_id = $2`,
 };

@@ -7,6 +7,36 @@ const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
   absent === undefined ? column : `coalesce(${column}, ${absent})`,
 ).join(', ');
 
+interface NewLogs {
+  readonly given: string;
+  /** Comes before the logs, where it is not the log that claims the request. */
+  readonly claim?: string;
+  readonly log: string;
+}
+
+const ONE_TABLE: NewLogs = {
+  given: `select * from unnest(${ARRAYS})`,
+  log: `insert into usage_logs (${COLUMNS}) select ${VALUES} from given order by api_key_id, request_id
+    on conflict (request_id, api_key_id) do nothing`,
+};
+
+// Of a request that occurs twice, the first one is taken before anything is claimed: the second one would find the claim
+// of its own statement.
+const BY_MONTH: NewLogs = {
+  given: `select distinct on (api_key_id, request_id) ${COLUMNS}
+    from unnest(${ARRAYS}) with ordinality as asked (${COLUMNS}, position)
+    order by api_key_id, request_id, position`,
+  claim: `claim as (
+    insert into usage_request_ids (api_key_id, request_id, usage_log_id, created_at)
+    select api_key_id, request_id, nextval('usage_logs_id_seq'), coalesce(created_at, now()) from given
+    order by api_key_id, request_id
+    on conflict (api_key_id, request_id) do nothing
+    returning api_key_id, request_id, usage_log_id
+  )`,
+  log: `insert into usage_logs (id, ${COLUMNS}) select usage_log_id, ${VALUES}
+    from given join claim using (api_key_id, request_id) order by api_key_id, request_id`,
+};
+
 /**
  * As for one request, for many: the parameters are arrays, one for each column.
  *
@@ -15,11 +45,20 @@ const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
  */
 export const RECORD_USAGES: PreparedStatement = {
   name: 'tombstone_record_usages',
-  text: `with given (${COLUMNS}) as (
-    select * from unnest(${ARRAYS})
-  ), log as (
-    insert into usage_logs (${COLUMNS}) select ${VALUES} from given order by api_key_id, request_id
-    on conflict (request_id, api_key_id) do nothing
+  text: recordUsages(ONE_TABLE),
+};
+
+/** The same where the logs are divided by month. */
+export const RECORD_USAGES_BY_MONTH: PreparedStatement = {
+  name: 'tombstone_record_usages_by_month',
+  text: recordUsages(BY_MONTH),
+};
+
+function recordUsages({ given, claim, log }: NewLogs): string {
+  return `with given (${COLUMNS}) as (
+    ${given}
+  ), ${claim ? `${claim}, ` : ''}log as (
+    ${log}
     returning id, created_at, user_id, api_key_id, request_id, subscription_id, billing_type,
       case billing_type when 1 then total_cost else actual_cost end as amount
   ), owed as (
@@ -51,8 +90,8 @@ export const RECORD_USAGES: PreparedStatement = {
     returning usage_log_id, applied, delta_usd
   )
   select log.id, log.created_at, log.request_id, log.api_key_id, entry.applied, entry.delta_usd as amount
-  from log left join entry on entry.usage_log_id = log.id`,
-};
+  from log left join entry on entry.usage_log_id = log.id`;
+}
 
 /** What earlier calls stored for several requests: arrays of request ids and of keys. */
 export const STORED_USAGES: PreparedStatement = {
@@ -60,5 +99,15 @@ export const STORED_USAGES: PreparedStatement = {
   text: `select l.id, l.created_at, l.request_id, l.api_key_id, e.applied, e.delta_usd as amount
     from unnest($1::text[], $2::bigint[]) as asked (request_id, api_key_id)
     join usage_logs l on l.request_id = asked.request_id and l.api_key_id = asked.api_key_id
+    left join billing_usage_entries e on e.usage_log_id = l.id`,
+};
+
+/** The same where the logs are divided by month. */
+export const STORED_USAGES_BY_MONTH: PreparedStatement = {
+  name: 'tombstone_stored_usages_by_month',
+  text: `select l.id, l.created_at, c.request_id, c.api_key_id, e.applied, e.delta_usd as amount
+    from unnest($1::text[], $2::bigint[]) as asked (request_id, api_key_id)
+    join usage_request_ids c on c.request_id = asked.request_id and c.api_key_id = asked.api_key_id
+    join usage_logs l on l.id = c.usage_log_id and l.created_at = c.created_at
     left join billing_usage_entries e on e.usage_log_id = l.id`,
 };
