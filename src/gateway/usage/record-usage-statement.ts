@@ -1,59 +1,20 @@
 import type { PreparedStatement } from '../../kit/orm/index.ts';
-import { USAGE_COLUMNS } from './usage-columns.ts';
-
-const COLUMNS = USAGE_COLUMNS.map(({ column }) => column).join(', ');
-
-const VALUES = USAGE_COLUMNS.map(({ type, absent }, index) => {
-  const parameter = `$${index + 1}::${type}`;
-  return absent === undefined ? parameter : `coalesce(${parameter}, ${absent})`;
-}).join(', ');
-
-const REQUEST_ID = parameterOf('requestId');
-
-interface NewLog {
-  /** Comes before the log, where it is not the log that claims the request. */
-  readonly claim?: string;
-  readonly log: string;
-}
-
-const ONE_TABLE: NewLog = {
-  log: `insert into usage_logs (${COLUMNS}) values (${VALUES})
-  on conflict (request_id, api_key_id) do nothing`,
-};
-
-// A second log of a request finds its claim taken; one without a request id claims nothing.
-const BY_MONTH: NewLog = {
-  claim: `claim as (
-    insert into usage_request_ids (api_key_id, request_id, usage_log_id, created_at)
-    select ${parameterOf('apiKeyId')}, ${REQUEST_ID}, nextval('usage_logs_id_seq'), coalesce(${parameterOf('createdAt')}, now())
-    where ${REQUEST_ID} is not null
-    on conflict (api_key_id, request_id) do nothing
-    returning usage_log_id
-  )`,
-  log: `insert into usage_logs (id, ${COLUMNS})
-    select coalesce(claim.usage_log_id, nextval('usage_logs_id_seq')), ${VALUES}
-    from (select) as usage left join claim on true where claim.usage_log_id is not null or ${REQUEST_ID} is null`,
-};
+import { type NewLogSql, ONE_LOG, ONE_LOG_BY_MONTH } from './new-log-sql.ts';
 
 /** The log alone. No row: the request was stored before. */
 export const INSERT_LOG: PreparedStatement = {
   name: 'tombstone_usage_log',
-  text: insertLog(ONE_TABLE),
+  text: insertLog(ONE_LOG),
 };
 
 /** The same where the logs are divided by month. */
 export const INSERT_LOG_BY_MONTH: PreparedStatement = {
   name: 'tombstone_usage_log_by_month',
-  text: insertLog(BY_MONTH),
+  text: insertLog(ONE_LOG_BY_MONTH),
 };
 
-function insertLog({ claim, log }: NewLog): string {
+function insertLog({ claim, log }: NewLogSql): string {
   return `${claim ? `with ${claim} ` : ''}${log} returning id, created_at`;
-}
-
-function parameterOf(property: string): string {
-  const index = USAGE_COLUMNS.findIndex((column) => column.property === property);
-  return `$${index + 1}::${USAGE_COLUMNS[index]?.type}`;
 }
 
 /**
@@ -65,16 +26,16 @@ function parameterOf(property: string): string {
  */
 export const RECORD_USAGE: PreparedStatement = {
   name: 'tombstone_record_usage',
-  text: recordUsage(ONE_TABLE),
+  text: recordUsage(ONE_LOG),
 };
 
 /** The same where the logs are divided by month. */
 export const RECORD_USAGE_BY_MONTH: PreparedStatement = {
   name: 'tombstone_record_usage_by_month',
-  text: recordUsage(BY_MONTH),
+  text: recordUsage(ONE_LOG_BY_MONTH),
 };
 
-function recordUsage({ claim, log }: NewLog): string {
+function recordUsage({ claim, log }: NewLogSql): string {
   return `with ${claim ? `${claim}, ` : ''}log as (
     ${log} returning id, created_at, user_id, api_key_id, subscription_id, billing_type, total_cost, actual_cost
   ), charge as (

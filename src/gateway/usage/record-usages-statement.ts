@@ -1,41 +1,8 @@
 import type { PreparedStatement } from '../../kit/orm/index.ts';
+import { MANY_LOGS, MANY_LOGS_BY_MONTH, type NewLogsSql } from './new-log-sql.ts';
 import { USAGE_COLUMNS } from './usage-columns.ts';
 
 const COLUMNS = USAGE_COLUMNS.map(({ column }) => column).join(', ');
-const ARRAYS = USAGE_COLUMNS.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ');
-const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
-  absent === undefined ? column : `coalesce(${column}, ${absent})`,
-).join(', ');
-
-interface NewLogs {
-  readonly given: string;
-  /** Comes before the logs, where it is not the log that claims the request. */
-  readonly claim?: string;
-  readonly log: string;
-}
-
-const ONE_TABLE: NewLogs = {
-  given: `select * from unnest(${ARRAYS})`,
-  log: `insert into usage_logs (${COLUMNS}) select ${VALUES} from given order by api_key_id, request_id
-    on conflict (request_id, api_key_id) do nothing`,
-};
-
-// Of a request that occurs twice, the first one is taken before anything is claimed: the second one would find the claim
-// of its own statement.
-const BY_MONTH: NewLogs = {
-  given: `select distinct on (api_key_id, request_id) ${COLUMNS}
-    from unnest(${ARRAYS}) with ordinality as asked (${COLUMNS}, position)
-    order by api_key_id, request_id, position`,
-  claim: `claim as (
-    insert into usage_request_ids (api_key_id, request_id, usage_log_id, created_at)
-    select api_key_id, request_id, nextval('usage_logs_id_seq'), coalesce(created_at, now()) from given
-    order by api_key_id, request_id
-    on conflict (api_key_id, request_id) do nothing
-    returning api_key_id, request_id, usage_log_id
-  )`,
-  log: `insert into usage_logs (id, ${COLUMNS}) select usage_log_id, ${VALUES}
-    from given join claim using (api_key_id, request_id) order by api_key_id, request_id`,
-};
 
 /**
  * As for one request, for many: the parameters are arrays, one for each column.
@@ -45,16 +12,16 @@ const BY_MONTH: NewLogs = {
  */
 export const RECORD_USAGES: PreparedStatement = {
   name: 'tombstone_record_usages',
-  text: recordUsages(ONE_TABLE),
+  text: recordUsages(MANY_LOGS),
 };
 
 /** The same where the logs are divided by month. */
 export const RECORD_USAGES_BY_MONTH: PreparedStatement = {
   name: 'tombstone_record_usages_by_month',
-  text: recordUsages(BY_MONTH),
+  text: recordUsages(MANY_LOGS_BY_MONTH),
 };
 
-function recordUsages({ given, claim, log }: NewLogs): string {
+function recordUsages({ given, claim, log }: NewLogsSql): string {
   return `with given (${COLUMNS}) as (
     ${given}
   ), ${claim ? `${claim}, ` : ''}log as (
