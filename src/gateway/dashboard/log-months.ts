@@ -5,6 +5,12 @@ import { defaultPartition, isCovered, type Month, monthsAround } from './log-par
 // Without the migrations of gatewayUsagePartitions there are no claims to keep.
 const HAS_CLAIMS = `select to_regclass('usage_request_ids') is not null as claims`;
 
+/**
+ * The tables that a log names, in the order in which recordUsage takes them. Attaching locks them for the new foreign keys; a
+ * writer that has them already and waits for the default partition would be waited for in turn.
+ */
+const LOCK_NAMED = 'lock table users, user_subscriptions, groups, api_keys, accounts in share row exclusive mode';
+
 /** Whether a divided `usage_logs` is that of `gatewayUsagePartitions`, and not one that somebody has divided by hand. */
 export async function hasClaims(em: DataEntityManager): Promise<boolean> {
   const [row] = await em.execute<{ claims: boolean }[]>(HAS_CLAIMS);
@@ -23,12 +29,13 @@ export async function makeMonths(em: DataEntityManager, now: Date): Promise<stri
 
 /**
  * A table is filled and attached, because CREATE TABLE ... PARTITION OF would stop everybody who uses the logs, and fail where
- * the default partition has one of the month. Only who needs that partition waits.
+ * the default partition has one of the month. Readers wait only where they need that partition.
  */
 async function makeMonth(em: DataEntityManager, month: Month): Promise<boolean> {
   if (await isCovered(em, month)) return false;
   const { name, start, end } = month;
   await em.execute(`create table ${name} (like usage_logs including all)`);
+  await em.execute(LOCK_NAMED);
   const rest = await defaultPartition(em);
   if (rest) await moveOut(em, rest, month);
   await em.execute(
