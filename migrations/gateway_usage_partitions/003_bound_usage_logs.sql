@@ -15,7 +15,7 @@ BEGIN
     RETURN;
   END IF;
   IF (SELECT max(created_at) FROM usage_logs) >= bound THEN
-    RAISE EXCEPTION 'usage_logs has rows that are dated more than a month ahead, and the first partition would end after them. Correct or remove them, then run this again.';
+    RAISE EXCEPTION 'usage_logs has rows that are dated more than a month ahead, and the first partition would end before them. Correct or remove them, then run this again.';
   END IF;
   EXECUTE format('ALTER TABLE usage_logs ADD CONSTRAINT usage_logs_bound CHECK (created_at < %L) NOT VALID', bound);
 END

@@ -104,8 +104,11 @@ BEGIN
     DROP TABLE usage_logs_history;
     RETURN;
   END IF;
-  -- Without a check it came into being empty, after 003 had looked, and these are the logs of a moment.
+  -- There is no check where the table was empty when 003 looked, and where this file was reverted: the rows are read now.
   bound := coalesce(bound, (date_trunc('month', now() AT TIME ZONE 'UTC') + interval '2 months') AT TIME ZONE 'UTC');
+  IF (SELECT max(created_at) FROM usage_logs_history) >= bound THEN
+    RAISE EXCEPTION 'usage_logs has rows that are dated more than a month ahead, and the first partition would end before them. Correct or remove them, then run this again.';
+  END IF;
   EXECUTE format('ALTER TABLE usage_logs ATTACH PARTITION usage_logs_history FOR VALUES FROM (MINVALUE) TO (%L)', bound);
   ALTER TABLE usage_logs_history DROP CONSTRAINT IF EXISTS usage_logs_bound;
 END

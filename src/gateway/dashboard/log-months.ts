@@ -9,7 +9,8 @@ const HAS_CLAIMS = `select to_regclass('usage_request_ids') is not null as claim
  * The tables that a log names, in the order in which recordUsage takes them. Attaching locks them for the new foreign keys; a
  * writer that has them already and waits for the default partition would be waited for in turn.
  */
-const LOCK_NAMED = 'lock table users, user_subscriptions, groups, api_keys, accounts in share row exclusive mode';
+const LOCK_NAMED =
+  'lock table users, user_subscriptions, groups, api_keys, accounts in share row exclusive mode';
 
 /** Whether a divided `usage_logs` is that of `gatewayUsagePartitions`, and not one that somebody has divided by hand. */
 export async function hasClaims(em: DataEntityManager): Promise<boolean> {
