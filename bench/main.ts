@@ -4,17 +4,21 @@ import { Pool } from 'pg';
 import { gateway } from '../src/gateway/index.ts';
 import { defineDataConfig } from '../src/index.ts';
 import { Migrator } from '../src/kit/migrations/index.ts';
-import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
+import { createTestDatabase, startTestServer, type TestServer } from '../src/kit/testing/index.ts';
 import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
+import { growthWorkloads } from './growth.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
 import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
 import { subscriptionWorkloads } from './subscriptions.ts';
+import { flushWorkloads } from './flush.ts';
+import { GENERATION } from './usage-history.ts';
+import { usageWorkloads } from './usage.ts';
 import { workloads } from './workloads.ts';
 
 /** Those that were asked for, each after its variants were seen to do the same. */
@@ -41,6 +45,22 @@ async function runMigrations(url: string, options: BenchArguments): Promise<Meas
   }
 }
 
+/** Makes a database of each size, which takes minutes. */
+async function runGrowth(server: TestServer, options: BenchArguments): Promise<Measured[]> {
+  const databases = [await createTestDatabase(server), await createTestDatabase(server)] as const;
+  try {
+    const sizes = [GENERATION.logs, options.rows] as const;
+    const growth = await growthWorkloads([databases[0].url, databases[1].url], sizes);
+    try {
+      return await measureAll(growth.workloads, options);
+    } finally {
+      await growth.close();
+    }
+  } finally {
+    for (const database of databases) await database.drop();
+  }
+}
+
 async function runWorkloads(url: string, options: BenchArguments): Promise<Measured[]> {
   await new Migrator({ connection: url, modules: [gateway] }).up();
   await fill(url);
@@ -56,6 +76,8 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
       ...subscriptionWorkloads(pool, em),
       ...workloads(pool, em),
       ...overheadWorkloads(stock, orm),
+      ...flushWorkloads(pool, stock, orm),
+      ...(await usageWorkloads(pool, em)),
     ];
     return await measureAll(all, options);
   } finally {
@@ -94,11 +116,13 @@ async function main(): Promise<void> {
     const database = await createTestDatabase(server);
     const migrations = await createTestDatabase(server);
     try {
+      const needs = (other: RegExp): boolean =>
+        options.only.length === 0 || !options.only.every((name) => other.test(name));
+      const grows = options.only.some((name) => name.startsWith('growth'));
       const measured = [
-        ...(options.only.length > 0 && options.only.every((name) => name.startsWith('migrations'))
-          ? []
-          : await runWorkloads(database.url, options)),
-        ...(await runMigrations(migrations.url, options)),
+        ...(needs(/^(migrations|growth)/) ? await runWorkloads(database.url, options) : []),
+        ...(needs(/^growth/) ? await runMigrations(migrations.url, options) : []),
+        ...(grows ? await runGrowth(server, options) : []),
       ];
       const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
       if (options.json) process.stdout.write(`${JSON.stringify({ environment, measured })}\n`);

@@ -98,6 +98,7 @@ export type {
 } from './redeem-codes/redeem-code-record.ts';
 export { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } from './repositories.ts';
+export type { ReadOptions } from './replica-reads.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
 export type { SubscriptionFilters } from './subscriptions/subscription-filters.ts';

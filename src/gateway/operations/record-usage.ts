@@ -15,6 +15,7 @@ interface Row extends StoredUsage {
 }
 
 const REQUEST_ID = USAGE_COLUMNS.findIndex(({ property }) => property === 'requestId');
+const BILLING_TYPE = USAGE_COLUMNS.findIndex(({ property }) => property === 'billingType');
 
 /**
  * Stores the log of a request, charges for it and writes the ledger, all or nothing, in one statement.
@@ -34,8 +35,9 @@ export async function recordUsage(
   const statements = usageStatements(options);
   const values = checkedUsage(usage);
   const requestId = (values[REQUEST_ID] ??= randomUUID()) as string;
+  const statement = statements.recordUsage[values[BILLING_TYPE] === 1 ? 1 : 0];
   // A cascade that deletes the group holds it and waits for the subscription; this holds the subscription and waits for it.
-  const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statements.recordUsage, values);
+  const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statement, values);
   const [row] = await (em.isInTransaction() ? insert() : retryLostRace(insert));
   if (row) return recorded(row, requestId, true);
   // Committed before our insert gave way to it, and so visible to this statement.

@@ -1,6 +1,11 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { checkInteger, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, type PreparedStatement, runPrepared } from '../../kit/orm/index.ts';
+import {
+  type DataEntityManager,
+  placeReads,
+  type PreparedStatement,
+  runPrepared,
+} from '../../kit/orm/index.ts';
 import { checkedEvent } from './check-event.ts';
 import { enqueueEvent, type SchedulerEventType } from './enqueue-event.ts';
 import {
@@ -43,6 +48,10 @@ const DELETE = `delete from scheduler_outbox where id in (
  */
 export class SchedulerOutboxRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

@@ -15,6 +15,7 @@ import {
   STORED_USAGES,
   STORED_USAGES_BY_MONTH,
 } from './record-usages-statement.ts';
+import type { BillingType } from './usage-record.ts';
 
 /** What `usage_logs` is in this installation. */
 export interface UsageLogsOptions {
@@ -28,7 +29,7 @@ export interface UsageLogsOptions {
 /** What writes logs and finds them by their request. */
 export interface UsageStatements {
   readonly insertLog: PreparedStatement;
-  readonly recordUsage: PreparedStatement;
+  readonly recordUsage: Readonly<Record<BillingType, PreparedStatement>>;
   readonly storedUsage: PreparedStatement;
   readonly recordUsages: PreparedStatement;
   readonly storedUsages: PreparedStatement;

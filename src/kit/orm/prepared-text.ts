@@ -12,5 +12,10 @@ export function withValues(platform: Platform, text: string, values: readonly un
 
 /** A list is one value here, where the ORM would make it several. */
 function shown(value: unknown): unknown {
-  return Array.isArray(value) ? `{${value.map((item) => JSON.stringify(String(item))).join(',')}}` : value;
+  return Array.isArray(value) ? `{${value.map(element).join(',')}}` : value;
+}
+
+function element(item: unknown): string {
+  if (item === null || item === undefined) return 'NULL';
+  return JSON.stringify(item instanceof Date ? item.toISOString() : String(item));
 }
