@@ -134,7 +134,9 @@ export type { ClosedUsageFilters, UsageFilters } from './usage/usage-filters.ts'
 export type { UsageLogRecord } from './usage/usage-log-record.ts';
 export type { UsageLogRelations, UsageLogWithRelations } from './usage/usage-log-relations.ts';
 export { type UsageLogCursor, UsageLogRepository, type UsageLogSlice } from './usage/usage-log.repository.ts';
+export type { UsageLogsOptions } from './usage/usage-logs-form.ts';
 export type { ClosedRange, HalfOpenRange } from './usage/usage-range.ts';
+export { gatewayUsagePartitions } from './usage/usage-partitions.ts';
 export { UsageReportRepository } from './usage/usage-report.repository.ts';
 export type {
   AttributeType,

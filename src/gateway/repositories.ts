@@ -10,6 +10,7 @@ import { SettingRepository } from './settings/setting.repository.ts';
 import { UserSubscriptionRepository } from './subscriptions/user-subscription.repository.ts';
 import { type TimeZoneOptions, timeZoneOf } from './time-zone.ts';
 import { UsageLogRepository } from './usage/usage-log.repository.ts';
+import type { UsageLogsOptions } from './usage/usage-logs-form.ts';
 import { UsageReportRepository } from './usage/usage-report.repository.ts';
 import { UserAttributeDefinitionRepository } from './user-attributes/user-attribute-definition.repository.ts';
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
@@ -20,7 +21,8 @@ import { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** What an installation decides once for all of its repositories. */
-export interface GatewayOptions extends AllowedGroupsOptions, TimeZoneOptions, ReadOptions {}
+export interface GatewayOptions
+  extends AllowedGroupsOptions, TimeZoneOptions, UsageLogsOptions, ReadOptions {}
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
 export interface GatewayRepositories {
@@ -60,7 +62,7 @@ export function gatewayRepositories(
     subscriptions: new UserSubscriptionRepository(em, options),
     redeemCodes: new RedeemCodeRepository(em),
     promoCodes: new PromoCodeRepository(em),
-    usageLogs: new UsageLogRepository(em),
+    usageLogs: new UsageLogRepository(em, options),
     usageReports: new UsageReportRepository(em, zone),
     dashboardAggregation: new DashboardAggregationRepository(em, zone),
   };

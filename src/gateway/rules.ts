@@ -19,6 +19,14 @@ const RULES = {
     500,
     'users.allowed_groups does not exist any more, so it cannot be written. Set allowedGroups to "join-table", its default.',
   ),
+  USAGE_LOGS_DIVIDED: rule(
+    500,
+    'usage_logs has no unique of its requests here, because it is divided by month. Set usageLogs to "monthly-partitions".',
+  ),
+  USAGE_LOGS_NOT_DIVIDED: rule(
+    500,
+    'Requests have no claims here, or not all of them. Apply the migrations of gatewayUsagePartitions, or set usageLogs to "one-table", its default.',
+  ),
 } as const;
 
 /** What the gateway refuses because of what is stored (specification 10.1), by code. */

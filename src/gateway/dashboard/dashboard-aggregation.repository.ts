@@ -6,8 +6,10 @@ import { gatewayRules } from '../rules.ts';
 import { checkInstant, checkRange, type HalfOpenRange } from '../usage/usage-range.ts';
 import { aggregateDays } from './aggregate-days.ts';
 import { aggregateHours } from './aggregate-hours.ts';
+import { hasClaims, makeMonths } from './log-months.ts';
 import { dropPartitions, isPartitioned, makePartitions } from './log-partitions.ts';
 import { removeAggregates, type RemovedAggregates } from './remove-aggregates.ts';
+import { removeMonths } from './remove-months.ts';
 import { lockWatermark, raiseWatermark, readWatermark } from './watermark.ts';
 
 /** What went: rows, or whole partitions where the logs are divided by month. */
@@ -87,12 +89,16 @@ export class DashboardAggregationRepository {
 
   /**
    * Removes logs from before the cutoff, the oldest first, each batch in a transaction of its own unless there is one already;
-   * their entries in the ledger go with them. Where the logs are divided by month, it drops the months that end by then.
+   * their entries in the ledger go with them. Where the logs are divided by month, the months that end by then go, in the same
+   * batches, and their partitions are dropped; one that was divided by hand loses its partitions at once.
    */
   async cleanupUsageLogs(cutoff: Date, { batchSize = 5000 } = {}): Promise<RemovedLogs> {
     const before = checkInstant('cutoff', cutoff);
     const size = checkInteger('batchSize', batchSize, 1, 100_000);
-    if (await isPartitioned(this.#em)) return { rows: 0, partitions: await this.#dropPartitions(before) };
+    if (await isPartitioned(this.#em))
+      return (await hasClaims(this.#em))
+        ? removeMonths(this.#em, before, size)
+        : { rows: 0, partitions: await this.#dropPartitions(before) };
     let rows = 0;
     for (let removed = size; removed === size; rows += removed)
       removed = await this.#removeBatch(before, size);
@@ -100,12 +106,13 @@ export class DashboardAggregationRepository {
   }
 
   /**
-   * The partitions that logs of the last, this and the next UTC month need; answers those that were missing. Nothing, where the
-   * logs are not divided.
+   * The partitions that logs of the last, this and the next UTC month need; answers those that were missing. Logs that were
+   * stored before their month was there move into it. Nothing, where the logs are not divided.
    */
   async ensureUsageLogsPartitions(now: Date): Promise<readonly string[]> {
     const instant = checkInstant('now', now);
     if (!(await isPartitioned(this.#em))) return [];
+    if (await hasClaims(this.#em)) return makeMonths(this.#em, instant);
     return unitOfWork(this.#em, async (em) => {
       await lockWatermark(em);
       return makePartitions(em, instant);

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
+import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { retryLostRace } from '../../kit/transactions/index.ts';
-import { RECORD_USAGE, STORED_USAGE } from '../usage/record-usage-statement.ts';
 import { type StoredUsage, storedUsage } from '../usage/stored-usage.ts';
 import { USAGE_COLUMNS } from '../usage/usage-columns.ts';
 import { checkedUsage } from '../usage/usage-input.ts';
+import { runUsageStatement, type UsageLogsOptions, usageStatements } from '../usage/usage-logs-form.ts';
 import type { NewUsage, RecordedUsage } from '../usage/usage-record.ts';
 
 interface Row extends StoredUsage {
@@ -24,18 +24,24 @@ const BILLING_TYPE = USAGE_COLUMNS.findIndex(({ property }) => property === 'bil
  * not charged, and the ledger says so. A request is charged once, however often it is recorded: after an error, call again
  * with the same `requestId`. Without one a new id is made for this call, so give one where calls may be repeated.
  *
- * @throws InvalidInputError VALIDATION; NotFoundError when a row that the log names was never there. Nothing is stored then.
+ * @throws InvalidInputError VALIDATION; NotFoundError when a row that the log names was never there; RuleError when the
+ *   database has the other form of `usageLogs`. Nothing is stored then.
  */
-export async function recordUsage(em: DataEntityManager, usage: NewUsage): Promise<RecordedUsage> {
+export async function recordUsage(
+  em: DataEntityManager,
+  usage: NewUsage,
+  options: UsageLogsOptions = {},
+): Promise<RecordedUsage> {
+  const statements = usageStatements(options);
   const values = checkedUsage(usage);
   const requestId = (values[REQUEST_ID] ??= randomUUID()) as string;
-  const statement = RECORD_USAGE[values[BILLING_TYPE] === 1 ? 1 : 0];
+  const statement = statements.recordUsage[values[BILLING_TYPE] === 1 ? 1 : 0];
   // A cascade that deletes the group holds it and waits for the subscription; this holds the subscription and waits for it.
-  const insert = async (): Promise<Row[]> => runPrepared<Row>(em, statement, values, 'write');
+  const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statement, values);
   const [row] = await (em.isInTransaction() ? insert() : retryLostRace(insert));
   if (row) return recorded(row, requestId, true);
   // Committed before our insert gave way to it, and so visible to this statement.
-  const [stored] = await runPrepared<Row>(em, STORED_USAGE, [requestId, usage.apiKeyId], 'write');
+  const [stored] = await runUsageStatement<Row>(em, statements.storedUsage, [requestId, usage.apiKeyId]);
   return recorded(stored, requestId, false);
 }
 

@@ -1,11 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
+import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { retryLostRace } from '../../kit/transactions/index.ts';
-import { RECORD_USAGES, STORED_USAGES } from '../usage/record-usages-statement.ts';
 import { type StoredUsage, storedUsage } from '../usage/stored-usage.ts';
 import { USAGE_COLUMNS } from '../usage/usage-columns.ts';
 import { checkedUsage } from '../usage/usage-input.ts';
+import {
+  runUsageStatement,
+  type UsageLogsOptions,
+  type UsageStatements,
+  usageStatements,
+} from '../usage/usage-logs-form.ts';
 import type { NewUsage, RecordedInBatch } from '../usage/usage-record.ts';
 
 /** Callers send batches of a few hundred; a longer one would hold its row locks for too long. */
@@ -26,17 +31,19 @@ const API_KEY_ID = USAGE_COLUMNS.findIndex(({ property }) => property === 'apiKe
 export async function recordUsages(
   em: DataEntityManager,
   usages: readonly NewUsage[],
+  options: UsageLogsOptions = {},
 ): Promise<RecordedInBatch[]> {
+  const statements = usageStatements(options);
   if (!Array.isArray(usages) || usages.length > MOST)
     throw new InvalidInputError('usages', `be a list of at most ${MOST}`);
   if (usages.length === 0) return [];
   const rows = usages.map((usage, index) => checkedUsage(usage, `usages[${index}].`));
   for (const row of rows) row[REQUEST_ID] ??= randomUUID();
   const columns = USAGE_COLUMNS.map((_, index) => rows.map((row) => row[index]));
-  const insert = async (): Promise<Row[]> => runPrepared<Row>(em, RECORD_USAGES, columns, 'write');
+  const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statements.recordUsages, columns);
   const inserted = byRequest(await (em.isInTransaction() ? insert() : retryLostRace(insert)));
   const missing = rows.filter((row) => !inserted.has(keyOf(row[API_KEY_ID], row[REQUEST_ID])));
-  const stored = byRequest(missing.length > 0 ? await readStored(em, missing) : []);
+  const stored = byRequest(missing.length > 0 ? await readStored(em, statements, missing) : []);
   return rows.map((row) => {
     const [apiKeyId, requestId] = [row[API_KEY_ID], row[REQUEST_ID] as string];
     const key = keyOf(apiKeyId, requestId);
@@ -48,9 +55,13 @@ export async function recordUsages(
   });
 }
 
-async function readStored(em: DataEntityManager, rows: readonly unknown[][]): Promise<Row[]> {
+async function readStored(
+  em: DataEntityManager,
+  { storedUsages }: UsageStatements,
+  rows: readonly unknown[][],
+): Promise<Row[]> {
   const values = [rows.map((row) => row[REQUEST_ID]), rows.map((row) => row[API_KEY_ID])];
-  return runPrepared<Row>(em, STORED_USAGES, values, 'write');
+  return runUsageStatement<Row>(em, storedUsages, values);
 }
 
 function byRequest(rows: readonly Row[]): Map<string, Row> {

@@ -1,9 +1,9 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
-import { INSERT_LOG, STORED_USAGE } from './record-usage-statement.ts';
+import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { type StoredUsage, storedUsage } from './stored-usage.ts';
 import { USAGE_COLUMNS } from './usage-columns.ts';
 import { checkedUsage } from './usage-input.ts';
+import { runUsageStatement, type UsageStatements } from './usage-logs-form.ts';
 import type { NewUsage } from './usage-record.ts';
 
 /** The log of a request; not inserted: it was there before. */
@@ -16,11 +16,15 @@ export interface CreatedUsageLog {
 const REQUEST_ID = USAGE_COLUMNS.findIndex(({ property }) => property === 'requestId');
 
 /** Stores a log in the transaction of the entity manager; one without a request id is always new. */
-export async function createUsageLog(em: DataEntityManager, usage: NewUsage): Promise<CreatedUsageLog> {
+export async function createUsageLog(
+  em: DataEntityManager,
+  usage: NewUsage,
+  { insertLog, storedUsage: findStored }: UsageStatements,
+): Promise<CreatedUsageLog> {
   const values = checkedUsage(usage);
-  const [created] = await runPrepared<StoredUsage>(em, INSERT_LOG, values, 'write');
+  const [created] = await runUsageStatement<StoredUsage>(em, insertLog, values);
   const request = [values[REQUEST_ID], usage.apiKeyId];
-  const row = created ?? (await runPrepared<StoredUsage>(em, STORED_USAGE, request, 'write'))[0];
+  const row = created ?? (await runUsageStatement<StoredUsage>(em, findStored, request))[0];
   const { id, createdAt } = storedUsage(row);
   return { inserted: created !== undefined, id, createdAt };
 }

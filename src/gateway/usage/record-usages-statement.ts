@@ -1,11 +1,8 @@
 import type { PreparedStatement } from '../../kit/orm/index.ts';
+import { MANY_LOGS, MANY_LOGS_BY_MONTH, type NewLogsSql } from './new-log-sql.ts';
 import { USAGE_COLUMNS } from './usage-columns.ts';
 
 const COLUMNS = USAGE_COLUMNS.map(({ column }) => column).join(', ');
-const ARRAYS = USAGE_COLUMNS.map(({ type }, index) => `$${index + 1}::${type}[]`).join(', ');
-const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
-  absent === undefined ? column : `coalesce(${column}, ${absent})`,
-).join(', ');
 
 /**
  * As for one request, for many: the parameters are arrays, one for each column.
@@ -17,11 +14,20 @@ const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
  */
 export const RECORD_USAGES: PreparedStatement = {
   name: 'tombstone_record_usages',
-  text: `with given (${COLUMNS}) as (
-    select * from unnest(${ARRAYS})
-  ), log as (
-    insert into usage_logs (${COLUMNS}) select ${VALUES} from given order by api_key_id, request_id
-    on conflict (request_id, api_key_id) do nothing
+  text: recordUsages(MANY_LOGS),
+};
+
+/** The same where the logs are divided by month. */
+export const RECORD_USAGES_BY_MONTH: PreparedStatement = {
+  name: 'tombstone_record_usages_by_month',
+  text: recordUsages(MANY_LOGS_BY_MONTH),
+};
+
+function recordUsages({ given, claim, log }: NewLogsSql): string {
+  return `with given (${COLUMNS}) as (
+    ${given}
+  ), ${claim ? `${claim}, ` : ''}log as (
+    ${log}
     returning id, created_at, user_id, api_key_id, request_id, subscription_id, billing_type,
       case billing_type when 1 then total_cost else actual_cost end as amount
   ), owed as (
@@ -53,8 +59,8 @@ export const RECORD_USAGES: PreparedStatement = {
     returning usage_log_id, applied, delta_usd
   )
   select log.id, log.created_at, log.request_id, log.api_key_id, entry.applied, entry.delta_usd as amount
-  from log left join entry on entry.usage_log_id = log.id`,
-};
+  from log left join entry on entry.usage_log_id = log.id`;
+}
 
 /** What earlier calls stored for several requests: arrays of request ids and of keys. */
 export const STORED_USAGES: PreparedStatement = {
@@ -62,5 +68,15 @@ export const STORED_USAGES: PreparedStatement = {
   text: `select l.id, l.created_at, l.request_id, l.api_key_id, e.applied, e.delta_usd as amount
     from unnest($1::text[], $2::bigint[]) as asked (request_id, api_key_id)
     join usage_logs l on l.request_id = asked.request_id and l.api_key_id = asked.api_key_id
+    left join billing_usage_entries e on e.usage_log_id = l.id`,
+};
+
+/** The same where the logs are divided by month. */
+export const STORED_USAGES_BY_MONTH: PreparedStatement = {
+  name: 'tombstone_stored_usages_by_month',
+  text: `select l.id, l.created_at, c.request_id, c.api_key_id, e.applied, e.delta_usd as amount
+    from unnest($1::text[], $2::bigint[]) as asked (request_id, api_key_id)
+    join usage_request_ids c on c.request_id = asked.request_id and c.api_key_id = asked.api_key_id
+    join usage_logs l on l.id = c.usage_log_id and l.created_at = c.created_at
     left join billing_usage_entries e on e.usage_log_id = l.id`,
 };

@@ -11,6 +11,7 @@ import { usageLogRecord, type UsageLogRecord } from './usage-log-record.ts';
 import { type UsageLogWithRelations, withRelations } from './usage-log-relations.ts';
 import { createUsageLog, type CreatedUsageLog } from './create-usage-log.ts';
 import { UsageLog } from './usage-log.entity.ts';
+import { type UsageLogsOptions, type UsageStatements, usageStatements } from './usage-logs-form.ts';
 import type { NewUsage } from './usage-record.ts';
 import { type HalfOpenRange, within } from './usage-range.ts';
 
@@ -30,22 +31,25 @@ export interface UsageLogSlice {
 /** Usage logs, newest first by id. Every method joins the transaction of the entity manager that it was given. */
 export class UsageLogRepository {
   readonly #em: DataEntityManager;
+  readonly #statements: UsageStatements;
 
   static {
     placeReads(this, (own) => own.#em);
   }
 
-  constructor(em: DataEntityManager) {
+  constructor(em: DataEntityManager, options: UsageLogsOptions = {}) {
     this.#em = em;
+    this.#statements = usageStatements(options);
   }
 
   /**
    * Stores a log and charges nobody: `recordUsage` does both. A request that was stored before is answered with its log.
    *
-   * @throws InvalidInputError VALIDATION; NotFoundError when a row that the log names was never there.
+   * @throws InvalidInputError VALIDATION; NotFoundError when a row that the log names was never there;
+   *   RuleError when the database has the other form of `usageLogs`.
    */
   async create(usage: NewUsage): Promise<CreatedUsageLog> {
-    return createUsageLog(this.#em, usage);
+    return createUsageLog(this.#em, usage, this.#statements);
   }
 
   /** Removes the row, and its line of the ledger with it; a log that is not there is a success. */

@@ -9,6 +9,7 @@ import type { Variables } from '../substitute.ts';
 import { describeSchema, type SchemaDescription } from './description.ts';
 import { differenceOf, type SchemaDifference } from './difference.ts';
 import { lastTouched } from './last-touched.ts';
+import { withoutRunTimePartitions } from './run-time-partitions.ts';
 
 /** Which database is compared with which files. */
 export interface DriftOptions {
@@ -58,7 +59,7 @@ export async function findDrift(options: DriftOptions): Promise<Drift> {
         for (const file of pending) await replay.run(file);
         await options.inspect(scratch);
       }
-      return differenceOf(rebuilt, live);
+      return withoutRunTimePartitions(differenceOf(rebuilt, live));
     }),
   );
   return {
