@@ -10,8 +10,9 @@ const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
 /**
  * As for one request, for many: the parameters are arrays, one for each column.
  *
- * Logs go in by key and request, users and subscriptions are locked by id before any of them is changed: two batches that
- * have several of them in common wait for each other in one order. Each row is changed once, by the sum of its charges.
+ * Logs go in by key and request, users and then subscriptions are locked by id before any of them is changed: two batches that
+ * have several of them in common wait for each other in one order. The count of locked users is what makes them come first;
+ * without it the kind of the first log decides, and batches deadlock. Each row is changed once, by the sum of its charges.
  */
 export const RECORD_USAGES: PreparedStatement = {
   name: 'tombstone_record_usages',
@@ -30,7 +31,9 @@ export const RECORD_USAGES: PreparedStatement = {
     select id from users where id in (select user_id from owed) and deleted_at is null order by id for no key update
   ), locked_subscription as materialized (
     select s.id from user_subscriptions s join groups g on g.id = s.group_id and g.deleted_at is null
-    where s.id in (select subscription_id from counted) and s.deleted_at is null order by s.id for no key update of s
+    where s.id in (select subscription_id from counted) and s.deleted_at is null
+      and (select count(*) from locked_user) >= 0
+    order by s.id for no key update of s
   ), payer as (
     update users u set balance = u.balance - o.amount, updated_at = now()
     from owed o join locked_user l on l.id = o.user_id
