@@ -215,7 +215,7 @@ describe('autoPauseExpiredAccounts by several schedulers', () => {
     });
     expect(counts.reduce((sum, count) => sum + count, 0)).toBe(10);
     expect([await run(), await run()]).toEqual([1, 0]);
-    expect((await accounts.getByIds(expired)).filter((account) => account.schedulable)).toEqual([]);
+    expect((await accounts.getByIds(expired)).filter((one) => one.schedulable)).toEqual([]);
   });
 });
 

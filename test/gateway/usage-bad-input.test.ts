@@ -76,7 +76,7 @@ describe.each(FORMS)('%s', (_name, call, prefix) => {
     const wrong: unknown[] = [];
     for (const value of values) {
       gateway.statements();
-      const error = await call(usageOf(PAYER, { [field]: value } as never)).then(
+      const error = await call(usageOf(PAYER, { [field]: value })).then(
         () => undefined,
         (reason: unknown) => reason as { code?: string; field?: string },
       );
