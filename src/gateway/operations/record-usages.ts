@@ -37,7 +37,8 @@ export async function recordUsages(
   if (!Array.isArray(usages) || usages.length > MOST)
     throw new InvalidInputError('usages', `be a list of at most ${MOST}`);
   if (usages.length === 0) return [];
-  const rows = usages.map((usage, index) => checkedUsage(usage, `usages[${index}].`));
+  // Not by map, which passes over the holes of a list.
+  const rows = Array.from(usages, (usage, index) => checkedUsage(usage, `usages[${index}].`));
   for (const row of rows) row[REQUEST_ID] ??= randomUUID();
   const columns = USAGE_COLUMNS.map((_, index) => rows.map((row) => row[index]));
   const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statements.recordUsages, columns);

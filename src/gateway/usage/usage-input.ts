@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkAmount, checkId, checkInteger, checkOptionalId } from '../../kit/input/index.ts';
+import { checkAmount, checkId, checkInstant, checkInteger, checkOptionalId } from '../../kit/input/index.ts';
 import { USAGE_COLUMNS } from './usage-columns.ts';
 import type { NewUsage } from './usage-record.ts';
 
@@ -52,11 +52,7 @@ const CHECKS: Readonly<Record<(typeof USAGE_COLUMNS)[number]['type'], Check>> = 
     if (typeof value !== 'boolean') throw new InvalidInputError(field, 'be true or false');
     return value;
   },
-  timestamptz: (field, value) => {
-    if (!(value instanceof Date) || Number.isNaN(value.getTime()))
-      throw new InvalidInputError(field, 'be a date');
-    return value;
-  },
+  timestamptz: (field, value) => checkInstant(field, value),
 };
 
 /** Trimmed; an empty one is none, one that is too long is replaced by its hash, which has exactly the column's length. */

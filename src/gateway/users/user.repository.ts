@@ -4,7 +4,7 @@ import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
-import { retryTransaction } from '../../kit/transactions/index.ts';
+import { retryLostRace, retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import {
   lockLiveGroups,
@@ -135,13 +135,13 @@ export class UserRepository {
   /** Adds to the balance in one statement; a negative delta may take it below zero. @throws NotFoundError USER_NOT_FOUND. */
   async updateBalance(id: Id, delta: Amount): Promise<void> {
     const amount = checkAmount('delta', delta, BALANCE);
-    await this.#change(id, { balance: raw('balance + ?::numeric', [amount]) });
+    await this.#change(id, () => ({ balance: raw('balance + ?::numeric', [amount]) }));
   }
 
   /** Takes from the balance in one statement, into overdraft too: the request that runs must finish. @throws NotFoundError USER_NOT_FOUND. */
   async deductBalance(id: Id, amount: Amount): Promise<void> {
     const deducted = checkAmount('amount', amount, { ...BALANCE, notNegative: true });
-    await this.#change(id, { balance: raw('balance - ?::numeric', [deducted]) });
+    await this.#change(id, () => ({ balance: raw('balance - ?::numeric', [deducted]) }));
   }
 
   /**
@@ -150,12 +150,14 @@ export class UserRepository {
    * @throws InvalidInputError VALIDATION when the result would be negative; NotFoundError USER_NOT_FOUND.
    */
   async setBalance(id: Id, operation: BalanceOperation, amount: Amount): Promise<BalanceChange> {
-    return changeBalance(this.#em, id, operation, amount);
+    const change = () => changeBalance(this.#em, id, operation, amount);
+    return this.#em.isInTransaction() ? change() : retryLostRace(change);
   }
 
   /** Adds to the number of parallel requests. @throws NotFoundError USER_NOT_FOUND. */
   async updateConcurrency(id: Id, delta: number): Promise<void> {
-    await this.#change(id, { concurrency: raw('concurrency + ?', [checkInteger('delta', delta)]) });
+    const added = checkInteger('delta', delta);
+    await this.#change(id, () => ({ concurrency: raw('concurrency + ?', [added]) }));
   }
 
   /** Whether a live user has the e-mail. The answer may be old when you use it: `create` is what decides. */
@@ -181,9 +183,12 @@ export class UserRepository {
     return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
-  async #change(id: Id, columns: object): Promise<void> {
-    const changes = { ...columns, updatedAt: raw('now()') };
-    const changed = await this.#em.nativeUpdate(User, { id: checkId('id', id) }, changes);
+  async #change(id: Id, columns: () => object): Promise<void> {
+    const key = checkId('id', id);
+    // Built anew each time, because a raw fragment serves one statement.
+    const write = () => this.#em.nativeUpdate(User, { id: key }, { ...columns(), updatedAt: raw('now()') });
+    // One update may lose a deadlock of others, who queue for its row in front of it and behind it.
+    const changed = await (this.#em.isInTransaction() ? write() : retryLostRace(write));
     if (changed === 0) throw new NotFoundError('User', gatewayErrors);
   }
 }
