@@ -9,7 +9,7 @@ import { type CrashServer, startCrashServer } from './server.ts';
 import { Sums } from './sums.ts';
 import { type Ground, trial, type TrialResult, undisturbed } from './trial.ts';
 
-const USAGE = `Usage: npm run crash -- migrations|record-usage [--trials N] [--seed N] [--json]
+const USAGE = `Usage: npm run crash -- migrations|record-usage [--trials N] [--seed N] [--json] [--partitions]
 
 migrations: applies twelve migration files in a process of its own and interrupts it at a random point: SIGKILL, the server's session
 ended, the socket cut, the server crashed, or stopped and started, the disk full. Then it applies them again and compares the
@@ -19,9 +19,10 @@ Full disks need the right to mount a file system; where that is missing, a line 
 record-usage: kills a program that records usage, or ends its sessions, at a random point; records the same requests again;
 and compares what was charged with the ledger. Exit code 1 when they differ, or a request was charged twice or never.
 
-  --trials  how many; 50 when left out
-  --seed    repeats the choices of an earlier run
-  --json    one JSON object on standard output, nothing else
+  --trials      how many; 50 when left out
+  --seed        repeats the choices of an earlier run
+  --json        one JSON object on standard output, nothing else
+  --partitions  record-usage where the usage logs are divided by month
 `;
 
 const TRIES = 20;
@@ -61,6 +62,7 @@ function readArguments(): {
   trials: number;
   seed: number;
   json: boolean;
+  partitions: boolean;
   help: boolean;
 } {
   const { values, positionals } = parseArgs({
@@ -69,6 +71,7 @@ function readArguments(): {
       trials: { type: 'string', default: '50' },
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'boolean', default: false },
+      partitions: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
-import { type OpenGateway } from './gateway.ts';
+import type { Form, OpenGateway } from './gateway.ts';
 import { REQUESTS, type Task, usagesOf } from './task.ts';
 import { END_SESSIONS, Victim } from './victim.ts';
 
@@ -38,14 +38,19 @@ const TOTALS = `select (select count(*) from usage_logs)::int as logs, (?::numer
 export async function runCampaign(
   gateway: OpenGateway,
   url: string,
-  { trials, random, tick }: { trials: number; random: Random; tick: (done: number) => void },
+  {
+    form,
+    trials,
+    random,
+    tick,
+  }: { form: Form; trials: number; random: Random; tick: (done: number) => void },
 ): Promise<Totals> {
   const [who] = await gateway.rows<Omit<Task, 'trial'>>(PREPARE, [BALANCE]);
   let interrupted = 0;
-  let next = new Victim(url);
+  let next = new Victim(url, form);
   for (let trial = 0; trial < trials; trial += 1) {
     const victim = next;
-    if (trial + 1 < trials) next = new Victim(url);
+    if (trial + 1 < trials) next = new Victim(url, form);
     const task = { ...(who as Omit<Task, 'trial'>), trial };
     if (await interrupt(gateway, victim, task, random)) interrupted += 1;
     await Promise.all(usagesOf(task).map((usage) => gateway.record(usage)));

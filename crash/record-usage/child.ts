@@ -1,10 +1,14 @@
 import { createInterface } from 'node:readline';
-import { openGateway } from './gateway.ts';
+import { type Form, openGateway } from './gateway.ts';
 import { type Task, usagesOf } from './task.ts';
 
 // The program that is killed. It connects first and waits for its task on a line, so that no trial waits for it to start;
 // then it records each request, two at a time and the last ones as a batch, and says when a single one is done.
-const { record, recordBatch } = await openGateway(process.env['DATABASE_URL'] ?? '', 2);
+const { record, recordBatch } = await openGateway(
+  process.env['DATABASE_URL'] ?? '',
+  2,
+  process.argv[2] as Form,
+);
 process.stdout.write('ready\n');
 createInterface({ input: process.stdin }).once('line', (line) => {
   const usages = usagesOf(JSON.parse(line) as Task);

@@ -1,10 +1,9 @@
 import { SingleBar } from 'cli-progress';
 import { createTestDatabase, startTestServer } from 'tombstone/testing';
-import { gateway as module } from 'tombstone/gateway';
 import { Migrator } from 'tombstone/migrations';
 import { Random } from '../random.ts';
 import { runCampaign, type Totals } from './campaign.ts';
-import { openGateway } from './gateway.ts';
+import { type Form, modulesOf, openGateway } from './gateway.ts';
 import { REQUESTS } from './task.ts';
 
 const ZERO = /^0(\.0+)?$/;
@@ -14,8 +13,10 @@ export async function recordUsageTrials(options: {
   readonly trials: number;
   readonly seed: number;
   readonly json: boolean;
+  readonly partitions: boolean;
 }): Promise<void> {
   const { trials, seed, json } = options;
+  const form: Form = options.partitions ? 'monthly-partitions' : 'one-table';
   const bar = new SingleBar({
     stream: process.stderr,
     format: '{bar} {value}/{total} trials',
@@ -24,12 +25,12 @@ export async function recordUsageTrials(options: {
   const server = await startTestServer();
   try {
     const prepare = async (url: string): Promise<void> => {
-      await new Migrator({ connection: url, modules: [module] }).up();
+      await new Migrator({ connection: url, modules: modulesOf(form) }).up();
     };
     const { url } = await createTestDatabase(server, { prepare });
-    const gateway = await openGateway(url, 8);
+    const gateway = await openGateway(url, 8, form);
     if (process.stderr.isTTY && !json) bar.start(trials, 0);
-    const work = { trials, random: new Random(seed), tick: (done: number) => bar.update(done) };
+    const work = { form, trials, random: new Random(seed), tick: (done: number) => bar.update(done) };
     const totals = await runCampaign(gateway, url, work);
     await gateway.close();
     bar.stop();

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
+import type { Form } from './gateway.ts';
 import type { Task } from './task.ts';
 
 const APPLICATION = 'tombstone-crash-victim';
@@ -16,10 +17,10 @@ export class Victim {
   #done = 0;
   #moment: { after: number; reached: () => void } | undefined;
 
-  constructor(url: string) {
+  constructor(url: string, form: Form) {
     const preload = new URL('../../tools/from-sources.js', import.meta.url).href;
     const script = new URL('child.ts', import.meta.url).pathname;
-    this.#child = spawn(process.execPath, ['--import', preload, script], {
+    this.#child = spawn(process.execPath, ['--import', preload, script, form], {
       env: { ...process.env, DATABASE_URL: url, PGAPPNAME: APPLICATION },
       stdio: ['pipe', 'pipe', 'ignore'],
     });

@@ -10,7 +10,7 @@ import {
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { mustCreatePayer, type Payer, sumsOf, usageOf } from '../support/gateway-usage.ts';
 import { divideUsageLogs, openUsageGateway } from '../support/usage-forms.ts';
-import { NO_STRAYS, straysOf } from '../support/usage-invariants.ts';
+import { NO_STRAYS, STRAYS, straysOf } from '../support/usage-invariants.ts';
 import { cloneTestDatabase } from '../support/database.ts';
 
 const usageLogs = 'monthly-partitions';
@@ -195,6 +195,27 @@ describe('what a log names, where the logs are divided by month', () => {
     expect(await gateway.rows('select group_id, subscription_id from usage_logs where id = ?', [id])).toEqual(
       [{ group_id: null, subscription_id: null }],
     );
+  });
+});
+
+describe('the triggers of logs that are divided by month', () => {
+  it('are what the rest of this file rests on: without them a request is stored twice, and its ledger stays', async () => {
+    const payer = await mustCreatePayer(gateway.em());
+    const { id } = await recordUsage(usageOf(payer, { requestId: 'off' }));
+    const work = gateway.em().transactional(async (em) => {
+      await em.execute('alter table usage_logs disable trigger user');
+      await em.execute(
+        `insert into usage_logs (user_id, api_key_id, account_id, model, request_id)
+         select user_id, api_key_id, account_id, model, request_id from usage_logs where id = ?`,
+        [id],
+      );
+      expect((await em.execute<object[]>(STRAYS))[0]).toMatchObject({ doubled: '1', unclaimed: '1' });
+      await em.execute('delete from usage_logs where user_id = ?', [payer.userId]);
+      expect((await em.execute<object[]>(STRAYS))[0]).toMatchObject({ claims: '1', entries: '1' });
+      throw new Error('taken back');
+    });
+    await expect(work).rejects.toThrow('taken back');
+    expect(await straysOf(gateway)).toEqual(NO_STRAYS);
   });
 });
 

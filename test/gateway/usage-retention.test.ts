@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { type GatewayRepositories, gatewayRepositories, recordUsage } from 'tombstone/gateway';
+import { type GatewayRepositories, gatewayRepositories, recordUsage, recordUsages } from 'tombstone/gateway';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { mustCreatePayer, type Payer, sumsOf, usageOf } from '../support/gateway-usage.ts';
 import { openUsageGateway } from '../support/usage-forms.ts';
@@ -25,12 +25,13 @@ const ensure = (now: string) => aggregation().ensureUsageLogsPartitions(new Date
 const cleanup = (cutoff: string, batchSize = 5000) =>
   aggregation().cleanupUsageLogs(new Date(cutoff), { batchSize });
 
+const usageAt = (prefix: string, n: number, createdAt: string) =>
+  usageOf(payer, { requestId: `${prefix}-${n}`, createdAt: new Date(createdAt) });
+
 /** Requests of that instant, one after another. */
 async function fill(prefix: string, createdAt: string, count: number): Promise<void> {
-  for (let n = 0; n < count; n += 1) {
-    const usage = usageOf(payer, { requestId: `${prefix}-${n}`, createdAt: new Date(createdAt) });
-    await recordUsage(gateway.em(), usage, { usageLogs });
-  }
+  for (let n = 0; n < count; n += 1)
+    await recordUsage(gateway.em(), usageAt(prefix, n, createdAt), { usageLogs });
 }
 
 /** How many logs each partition holds, those that hold none left out. */
@@ -121,7 +122,8 @@ describe('the clean-up of months', () => {
 
   it('is never seen half done, and the next one goes on, when its session ends at any point', async () => {
     await ensure('2022-02-10T00:00:00Z');
-    await fill('crash', '2022-02-10T00:00:00Z', 60);
+    const usages = Array.from({ length: 400 }, (_, n) => usageAt('crash', n, '2022-02-10T00:00:00Z'));
+    await recordUsages(gateway.em(), usages, { usageLogs });
     let interrupted = 0;
     for (let n = 0; n < 8; n += 1) {
       const own = await openGateway({ url: gateway.url, pool: { min: 0, max: 1 } });

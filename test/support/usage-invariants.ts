@@ -10,7 +10,8 @@ export interface Strays {
 
 export const NO_STRAYS: Strays = { unclaimed: '0', claims: '0', entries: '0', doubled: '0' };
 
-const STRAYS = `select
+/** The statement that counts them. */
+export const STRAYS = `select
   (select count(*) from usage_logs l where request_id is not null and not exists (select from usage_request_ids c
     where c.api_key_id = l.api_key_id and c.request_id = l.request_id and c.usage_log_id = l.id
       and c.created_at = l.created_at)) as unclaimed,
