@@ -8,6 +8,7 @@ import { createTestDatabase, startTestServer, type TestServer } from '../src/kit
 import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
+import { flushWorkloads } from './flush.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { growthWorkloads } from './growth.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
@@ -16,7 +17,6 @@ import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
 import { subscriptionWorkloads } from './subscriptions.ts';
-import { flushWorkloads } from './flush.ts';
 import { GENERATION } from './usage-history.ts';
 import { usageWorkloads } from './usage.ts';
 import { workloads } from './workloads.ts';

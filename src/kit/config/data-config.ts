@@ -36,6 +36,11 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
    * tells the database that its writes may pass. Without it nothing is sent.
    */
   readonly backstop?: boolean;
+  /**
+   * Whether a flush may write many changes by one prepared statement with arrays; true when left out. With false every flush is
+   * MikroORM's own, as it has to be behind a pooler that shares sessions between transactions.
+   */
+  readonly quickFlush?: boolean;
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
@@ -46,7 +51,17 @@ export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
  * makes the rules hold: the driver, the entity manager and the soft-delete filter.
  */
 export function defineDataConfig(input: DataConfigInput): DataConfig {
-  const { modules, backstop, filters, subscribers, extensions, discovery, migrations, ...options } = input;
+  const {
+    modules,
+    backstop,
+    quickFlush,
+    filters,
+    subscribers,
+    extensions,
+    discovery,
+    migrations,
+    ...options
+  } = input;
   const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
   const entities = modules.flatMap((module) => [...module.entities]);
   return {
@@ -76,7 +91,7 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       snapshot: false,
       modules: modules.map(migrationsOf),
     } as Options['migrations'],
-    [LAYER_OPTIONS]: { domainErrors, backstop, modules },
+    [LAYER_OPTIONS]: { domainErrors, backstop, quickFlush, modules },
   } as DataConfig;
 }
 

@@ -1,3 +1,4 @@
+import type { LoggingOptions } from '@mikro-orm/core';
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
@@ -57,14 +58,19 @@ export class DataConnection extends PostgreSqlConnection {
    * Sends a statement under its name, by the pool or, where `ctx` is given, by the connection of that transaction. It tells the
    * log what `execute` tells it, and nothing is made for a log that is off: this is the way of the shortest statements.
    */
-  executeNamed<Row extends object>(given: NamedQuery, ctx?: object): Promise<Row[]> {
+  executeNamed<Row extends object>(
+    given: NamedQuery,
+    ctx?: object,
+    loggerContext?: LoggingOptions,
+  ): Promise<Row[]> {
     const shapes = this.#shapes;
     const query = shapes === 0 ? given : { ...given, name: `${given.name}_${shapes}` };
     const send = ctx
       ? () => besideSavepoints(ctx, () => inTransaction<Row>(ctx, query))
       : () => this.#byPool<Row>(query);
-    const isLogged = this.logger.isEnabled('query') || this.config.get('slowQueryThreshold') != null;
-    const sent = isLogged ? this.#logged(query, send) : send();
+    const isLogged =
+      this.logger.isEnabled('query', loggerContext) || this.config.get('slowQueryThreshold') != null;
+    const sent = isLogged ? this.#logged(query, send, loggerContext) : send();
     return this.translating(
       sent.catch((error: unknown) => {
         if (!isStale(error)) throw error;
@@ -120,9 +126,14 @@ export class DataConnection extends PostgreSqlConnection {
     return (await pool.query<Row>(withScope(query))).rows;
   }
 
-  #logged<Row>({ text, values: params }: NamedQuery, send: () => Promise<Row[]>): Promise<Row[]> {
-    const sql = this.logger.isEnabled('query-params') ? withValues(this.platform, text, params) : text;
-    return this.executeQuery(sql, send, { params });
+  #logged<Row>(
+    { text, values: params }: NamedQuery,
+    send: () => Promise<Row[]>,
+    context: LoggingOptions | undefined,
+  ): Promise<Row[]> {
+    const isShown = this.logger.isEnabled('query-params', context);
+    const sql = isShown ? withValues(this.platform, text, params) : text;
+    return this.executeQuery(sql, send, { ...context, params });
   }
 
   #watch(client: PoolClient): void {

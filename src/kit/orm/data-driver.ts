@@ -44,6 +44,7 @@ import { placedConnection } from './read-place.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor } from './shown-owners.ts';
 import { upsertByPolicy } from './upsert-by-policy.ts';
+import { updateByArrays } from './update-by-arrays.ts';
 import { conflictFields } from './upsert-request.ts';
 import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
 
@@ -170,21 +171,28 @@ export class DataDriver extends PostgreSqlDriver {
     transform?: (sql: string, params: unknown[]) => string,
   ): Promise<QueryResult<T>> {
     const meta = this.metadata.get(entityName);
-    if (!this.#guards(meta)) return super.nativeUpdateMany(entityName, where, data, options, transform);
-    if (options.upsert) return this.#upsertMany(entityName, where, data, options);
+    if (options.upsert) {
+      if (this.#guards(meta)) return this.#upsertMany(entityName, where, data, options);
+      return super.nativeUpdateMany(entityName, where, data, options, transform);
+    }
+    if (!this.#guards(meta)) {
+      const sent = !transform && (await updateByArrays(this, meta as never, where, data, options));
+      return (sent || super.nativeUpdateMany(entityName, where, data, options, transform)) as Promise<
+        QueryResult<T>
+      >;
+    }
     // A change set whose only change was a foreign key that the removal had emptied arrives empty.
     const changed = data.flatMap((row, index) => (Utils.hasObjectKeys(row) ? [index] : []));
     if (changed.length === 0) return { affectedRows: 0, insertId: 0 as never, rows: [] };
     const conditions = changed.map((index) => where[index] as FilterQuery<T>);
     const rows = changed.map((index) => data[index] as EntityDictionary<T>);
-    const guard = guardBatchUpdate(
-      meta as never,
-      namesFor(this, meta as never, options.schema),
-      currentScope(),
-    );
-    const result = await super.nativeUpdateMany(entityName, conditions, rows, options, (sql, params) =>
-      guard(transform ? transform(sql, params) : sql),
-    );
+    const names = namesFor(this, meta as never, options.schema);
+    const guard = guardBatchUpdate(meta as never, names, currentScope());
+    const sent = !transform && (await updateByArrays(this, meta as never, conditions, rows, options));
+    const result = (sent ||
+      (await super.nativeUpdateMany(entityName, conditions, rows, options, (sql, params) =>
+        guard(transform ? transform(sql, params) : sql),
+      ))) as QueryResult<T>;
     const missing = missingKeys(meta as never, conditions, result.rows ?? []);
     if (missing.length > 0) throw new SoftDeletedRowError(meta.className, missing);
     return result;

@@ -23,6 +23,7 @@ import { keepStubs } from './keep-stubs.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
 import { otherFilters, ownFilter, withFilter } from './own-filter.ts';
+import { flushQuickly } from './quick-flush.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import type { TrashReads } from './trash-reads.ts';
 import { inUpsert, upsertOptions } from './upsert-call.ts';
@@ -87,8 +88,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
 
   constructor(...args: ConstructorParameters<typeof EntityManager<Driver>>) {
     super(...args);
-    keepReferences(this);
-    keepStubs(this);
+    for (const install of [keepReferences, keepStubs, flushQuickly]) install(this);
   }
 
   /**

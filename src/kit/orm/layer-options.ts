@@ -6,6 +6,8 @@ export interface LayerOptions {
   readonly domainErrors: DomainErrors;
   /** Whether the scope tells the tables' backstop that its writes may pass. */
   readonly backstop?: boolean | undefined;
+  /** Whether a flush may write its changes in arrays; see {@link flushesQuickly}. */
+  readonly quickFlush?: boolean | undefined;
   /** Which classes belong to which module. */
   readonly modules?: readonly ModuleEntities[];
 }
@@ -27,6 +29,12 @@ export function domainErrorsOf(config: Configuration): DomainErrors {
 /** Whether the configuration says that tables have a backstop. */
 export function hasBackstop(config: Configuration): boolean {
   return optionsOf(config)?.backstop === true;
+}
+
+/** Whether a flush may go past the core's change sets and its statements: unless the configuration says no. */
+export function flushesQuickly(config: Configuration): boolean {
+  const options = optionsOf(config);
+  return options !== undefined && options.quickFlush !== false;
 }
 
 function optionsOf(config: Configuration): LayerOptions | undefined {

@@ -1,0 +1,81 @@
+import { type EntityProperty, JsonType, type Platform, ReferenceKind } from '@mikro-orm/core';
+
+/** The values of one column for many rows, as PostgreSQL reads them in an array; null is NULL. */
+export interface ArrayColumn {
+  readonly column: string;
+  readonly values: (string | null)[];
+}
+
+const known = new WeakMap<EntityProperty, { readonly column: string | undefined }>();
+
+/**
+ * The column of a property whose values may travel in an array, one element a row. Undefined for what needs more than that: several
+ * columns, a function around the value, an array (whose arrays PostgreSQL would flatten), a type that separates elements otherwise.
+ */
+export function arrayColumnOf(prop: EntityProperty): string | undefined {
+  const before = known.get(prop);
+  if (before) return before.column;
+  const column = isPlain(prop) && isStored(prop) ? prop.fieldNames[0] : undefined;
+  known.set(prop, { column });
+  return column;
+}
+
+function isStored(prop: EntityProperty): boolean {
+  const { persist, formula, generated, kind, owner, ownColumns } = prop;
+  const fieldNames = (prop.fieldNames as string[] | undefined) ?? [];
+  const isToOne = kind === ReferenceKind.MANY_TO_ONE || (kind === ReferenceKind.ONE_TO_ONE && owner);
+  const ownsColumn = !ownColumns || ownColumns.includes(fieldNames[0] ?? '');
+  const isColumn = persist !== false && !formula && !generated && fieldNames.length === 1;
+  return isColumn && ownsColumn && (kind === ReferenceKind.SCALAR || isToOne);
+}
+
+function isPlain(prop: EntityProperty): boolean {
+  const { polymorphic, array, customType } = prop;
+  const columnTypes = (prop.columnTypes as string[] | undefined) ?? [];
+  const { stiFieldNames, renamedFrom } = prop as { stiFieldNames?: unknown; renamedFrom?: unknown };
+  // The function of JSON is a cast to the type of the column, which the array has already.
+  const isJson = customType?.constructor === JsonType;
+  const hasFunction = !isJson && customType !== undefined && 'convertToDatabaseValueSQL' in customType;
+  const isArray = array === true || columnTypes.some((type) => /\]$|\barray\b|^box\b/i.test(type.trim()));
+  return !polymorphic && !stiFieldNames && !renamedFrom && !hasFunction && !isArray;
+}
+
+/**
+ * The places of rows in the order of their keys; undefined where they are in it. PostgreSQL locks the rows of an update in the order
+ * in which its plan comes to them, mostly that of the arrays, so that two flushes of the same rows must not differ in it. For keys
+ * that are numbers it is their own order; any other only has to be the same everywhere.
+ */
+export function keyOrder(keys: readonly ArrayColumn[]): number[] | undefined {
+  const compare = (left: number, right: number): number => {
+    for (const { values } of keys) {
+      const difference = compareTexts(values[left] ?? '', values[right] ?? '');
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  };
+  const places = [...(keys[0]?.values.keys() ?? [])];
+  return places.every((place) => place === 0 || compare(place - 1, place) <= 0)
+    ? undefined
+    : places.toSorted(compare);
+}
+
+function compareTexts(left: string, right: string): number {
+  if (left.length !== right.length) return left.length - right.length;
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
+}
+
+/** A value of a change set as text, as the core would write it; undefined for one that has to go another way. */
+export function arrayText(value: unknown, platform: Platform): string | null | undefined {
+  if (typeof value === 'string') return value;
+  if (value === null || value === undefined) return null;
+  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined;
+  if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (value instanceof Date) return (platform as unknown as DateFormat).formatDate(value);
+  return Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : undefined;
+}
+
+/** A step of PostgreSQL's platform, which the core marks as internal. */
+interface DateFormat {
+  formatDate(date: Date): string;
+}

@@ -1,0 +1,68 @@
+import type { ArrayColumn } from './array-column.ts';
+import { typedArray } from './array-statement.ts';
+
+/** A column that an update sets, by a value for each row or by one piece of SQL for all; `given` says in which rows, if not in all. */
+export interface SetColumn {
+  readonly column: string;
+  readonly values: ArrayColumn['values'] | string;
+  readonly given?: readonly boolean[] | undefined;
+}
+
+/** An update of many rows by their keys. Names are those of the database, unquoted, but for `table`. */
+export interface ArrayUpdate {
+  /** Quoted, with its schema. */
+  readonly table: string;
+  readonly keys: readonly ArrayColumn[];
+  readonly sets: readonly SetColumn[];
+  /** Sets that take no value from outside: `"version" = "t"."version" + 1`. */
+  readonly computed: readonly string[];
+  /** As SQL, with the alias `t` for the row and `u` for what it is changed to. */
+  readonly returning: readonly string[];
+  /** Whether `u` has a column `n`: which of the given rows it is, from 1. */
+  readonly numbered?: boolean;
+  /** The live predicate of an alias, or an empty text. */
+  live(alias: string): string;
+  /** More conditions on the alias `t`. */
+  readonly conditions: readonly string[];
+}
+
+type Quote = (name: string) => string;
+
+/**
+ * `update … from unnest($1, $2 …)`: one text for a set of columns, whatever the number of rows, and its values.
+ *
+ * A column that not every row sets comes with a second array that says which ones do; the others keep what the row holds.
+ */
+export function arrayUpdate(update: ArrayUpdate, quote: Quote): { text: string; values: unknown[] } {
+  const { table, keys, sets, computed, returning, conditions } = update;
+  const values: unknown[] = [];
+  const arrays: string[] = [];
+  const names: string[] = [];
+  const add = (name: string, array: readonly unknown[], expression: (place: string) => string): string => {
+    values.push(array);
+    arrays.push(expression(`$${values.length}`));
+    names.push(name);
+    return `"u".${name}`;
+  };
+  const typed = (column: string) => (place: string) =>
+    typedArray(place, quote(column), table, update.live('x'));
+  const joins = keys.map(
+    ({ column, values: own }, n) => `"t".${quote(column)} = ${add(`k${n}`, own, typed(column))}`,
+  );
+  const assignments = sets.map(({ column, values: own, given }, n) => {
+    const value = typeof own === 'string' ? own : add(`c${n}`, own, typed(column));
+    const isGiven = given && add(`g${n}`, given, (place) => `${place}::boolean[]`);
+    const kept = `case when ${isGiven} then ${value} else "t".${quote(column)} end`;
+    return `${quote(column)} = ${isGiven ? kept : value}`;
+  });
+  if (update.numbered) names.push('n');
+  const ordinality = update.numbered ? ' with ordinality' : '';
+  const where = [...joins, ...[update.live('t')].filter(Boolean), ...conditions];
+  return {
+    text:
+      `update ${table} as "t" set ${[...assignments, ...computed].join(', ')} ` +
+      `from unnest(${arrays.join(', ')})${ordinality} as "u" (${names.join(', ')}) ` +
+      `where ${where.join(' and ')} returning ${returning.join(', ')}`,
+    values,
+  };
+}
