@@ -12,6 +12,7 @@ import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
 import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
+import { ormVerbWorkloads } from './orm-verbs.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
 import { subscriptionWorkloads } from './subscriptions.ts';
@@ -56,6 +57,7 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
       ...subscriptionWorkloads(pool, em),
       ...workloads(pool, em),
       ...overheadWorkloads(stock, orm),
+      ...(await ormVerbWorkloads(pool, stock, orm)),
     ];
     return await measureAll(all, options);
   } finally {
