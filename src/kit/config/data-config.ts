@@ -36,6 +36,11 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
    * tells the database that its writes may pass. Without it nothing is sent.
    */
   readonly backstop?: boolean;
+  /**
+   * `false` sends every statement with its values in the text, as stock MikroORM does, and none under a name. Say so behind a
+   * pooler that gives each transaction another server session and does not know prepared statements.
+   */
+  readonly preparedStatements?: boolean;
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
@@ -46,7 +51,8 @@ export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
  * makes the rules hold: the driver, the entity manager and the soft-delete filter.
  */
 export function defineDataConfig(input: DataConfigInput): DataConfig {
-  const { modules, backstop, filters, subscribers, extensions, discovery, migrations, ...options } = input;
+  const { modules, backstop, preparedStatements, filters, subscribers, extensions, ...others } = input;
+  const { discovery, migrations, ...options } = others;
   const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
   const entities = modules.flatMap((module) => [...module.entities]);
   return {
@@ -76,7 +82,7 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       snapshot: false,
       modules: modules.map(migrationsOf),
     } as Options['migrations'],
-    [LAYER_OPTIONS]: { domainErrors, backstop, modules },
+    [LAYER_OPTIONS]: { domainErrors, backstop, preparedStatements, modules },
   } as DataConfig;
 }
 

@@ -6,6 +6,8 @@ export interface LayerOptions {
   readonly domainErrors: DomainErrors;
   /** Whether the scope tells the tables' backstop that its writes may pass. */
   readonly backstop?: boolean | undefined;
+  /** Whether the ORM's statements are sent with parameters and prepared; they are, unless this says `false`. */
+  readonly preparedStatements?: boolean | undefined;
   /** Which classes belong to which module. */
   readonly modules?: readonly ModuleEntities[];
 }
@@ -27,6 +29,12 @@ export function domainErrorsOf(config: Configuration): DomainErrors {
 /** Whether the configuration says that tables have a backstop. */
 export function hasBackstop(config: Configuration): boolean {
   return optionsOf(config)?.backstop === true;
+}
+
+/** Whether the ORM's statements, and those of `runPrepared`, are prepared: what `defineDataConfig` says, and it is so by default. */
+export function preparesStatements(config: Configuration): boolean {
+  const options = optionsOf(config);
+  return options !== undefined && options.preparedStatements !== false;
 }
 
 function optionsOf(config: Configuration): LayerOptions | undefined {
