@@ -3,6 +3,7 @@ import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
 import { tellBackstop } from './backstop-session.ts';
+import { type CapturedStatement, captureOf } from './captured-statement.ts';
 import { domainErrorsOf, hasBackstop, preparesStatements } from './layer-options.ts';
 import { withValues } from './prepared-text.ts';
 import { keepingRefusal } from './refused-plans.ts';
@@ -37,6 +38,8 @@ export class DataConnection extends PostgreSqlConnection {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
     const { execute } = PostgreSqlConnection.prototype;
     this.prototype.execute = function (this: DataConnection, ...args: ExecuteArguments) {
+      const sink = captureOf(args[4]);
+      if (sink) return captured(sink, args);
       if (this.#binds(args)) return this.#executeBound(...args);
       return besideSavepoints(args[3], () => this.translating(execute.apply(this, args)));
     } as Execute;
@@ -180,6 +183,12 @@ export class DataConnection extends PostgreSqlConnection {
   protected translated(error: unknown): Error {
     return translateDriverError(error, domainErrorsOf(this.config));
   }
+}
+
+/** Keeps the statement, and answers as a table without rows would. */
+function captured(sink: CapturedStatement, [sql, params, method]: ExecuteArguments): Promise<unknown> {
+  if (typeof sql === 'string') Object.assign(sink, { sql, params: params ?? [] });
+  return Promise.resolve(method === 'get' ? undefined : []);
 }
 
 type Query = (...args: unknown[]) => unknown;

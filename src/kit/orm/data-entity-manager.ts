@@ -23,6 +23,7 @@ import { keepStubs } from './keep-stubs.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
 import { otherFilters, ownFilter, withFilter } from './own-filter.ts';
+import { makeShortly } from './made-entities.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import type { TrashReads } from './trash-reads.ts';
 import { inUpsert, upsertOptions } from './upsert-call.ts';
@@ -75,6 +76,12 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
       return inUpsert(() => upsertMany.call(this, target as never, data as never, own)) as never;
     } as typeof upsertMany;
 
+    const { addFilter } = EntityManager.prototype;
+    this.prototype.addFilter = function (this: EntityManager, options) {
+      (this.getDriver() as unknown as DataDriver).filtersAreAdded();
+      addFilter.call(this, options as never);
+    } as typeof addFilter;
+
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {
       const kysely = getKysely.call(this, options);
@@ -89,6 +96,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     super(...args);
     keepReferences(this);
     keepStubs(this);
+    makeShortly(this);
   }
 
   /**
