@@ -1,4 +1,5 @@
-import { MikroORM, type FilterQuery, type FindOptions, raw, wrap } from '@mikro-orm/core';
+import { type FilterQuery, type FindOptions, helper, MikroORM, raw, wrap } from '@mikro-orm/core';
+import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type DataDriver, type DataEntityManager, defineDataConfig, defineModule } from 'tombstone';
 import { emptyTestDatabase } from '../support/database.ts';
@@ -21,6 +22,9 @@ beforeAll(async () => {
   const { url } = await emptyTestDatabase();
   bound = await open(url, true);
   plain = await open(url, false);
+  // Nor does it know the shapes of reads: each goes the core's way.
+  const { find, count } = PostgreSqlDriver.prototype;
+  Object.assign(plain.driver, { find, count });
   await plain.schema.create();
   const em = plain.em.fork();
   await em.insertMany(
@@ -55,11 +59,17 @@ interface Read {
 
 async function found(orm: Orm, { where, options }: Read): Promise<unknown> {
   const em = orm.em.fork();
+  // Without it, the core makes the entities.
+  if (orm === plain) expect(Reflect.deleteProperty(em.getEntityFactory(), 'create')).toBe(true);
   const rows = await em.find(Parcel, where(), { orderBy: { id: 'asc' } as never, ...options });
   const data = rows.map((row) => [wrap(row).toObject(), Object.keys(row).toSorted()]);
   // What is loaded must not look changed.
   em.getUnitOfWork().computeChangeSets();
-  return [data, em.getUnitOfWork().getChangeSets().length];
+  const loaded = [...em.getUnitOfWork().getIdentityMap()].map((entity) => {
+    const { __originalEntityData: original, __loadedProperties: names, __initialized: isLoaded } = helper(entity);
+    return [original, [...names].toSorted(), isLoaded];
+  });
+  return [data, loaded.map(shown).toSorted(), em.getUnitOfWork().getChangeSets().length];
 }
 
 /** Sent first without a name, then under one, then by a plan of the server that may hold for any values. */
@@ -74,15 +84,19 @@ describe('a statement with parameters means what it means with its values in the
   it.each(READ_OPTIONS.map((options) => [JSON.stringify(options), options] as const))(
     'in find with %s',
     async (_, options) => {
-      for (const where of conditions()) {
-        await agree((orm) => found(orm, { where: copy(where), options: structuredClone(options) }));
+      const step = options === READ_OPTIONS[0] ? 1 : 11;
+      for (const [n, where] of conditions().entries()) {
+        if (n % step === 0) {
+          await agree((orm) => found(orm, { where: copy(where), options: structuredClone(options) }));
+        }
       }
     },
     300_000,
   );
 
   it('in count, findOne and findAndCount', async () => {
-    for (const where of conditions()) {
+    for (const [n, where] of conditions().entries()) {
+      if (n % 5 !== 0) continue;
       const own = copy(where);
       await agree((orm) => orm.em.fork().count(Parcel, own()));
       await agree(async (orm) => {
@@ -121,14 +135,14 @@ describe('a statement with parameters means what it means with its values in the
         em
           .createQueryBuilder(Parcel, 'p')
           .select(['p.id', raw('? as what, p.pieces + ? as more', ['x', 2])])
-          .orderBy({ [raw('p.pieces + ?', [2]) as string]: 'desc', id: 'asc' })
+          .orderBy([{ [raw('p.pieces + ?', [2]) as string]: 'desc' }, { id: 'asc' }])
           .limit(3)
           .execute('all', false),
       (em) =>
         em
           .createQueryBuilder(Parcel, 'p')
           .select('p.id')
-          .where({ sender: em.createQueryBuilder(Sender, 's').select('s.id').where({ rank: 1 }).getNativeQuery() })
+          .where({ sender: { $in: em.createQueryBuilder(Sender, 's').select('s.id').where({ rank: 1 }) } } as never)
           .execute('all'),
       (em) => em.createQueryBuilder(Stamp, 's').select('*').where({ parcel: ['1', '2'], price: { $gte: 0 } }).execute('all'),
       (em) => em.find(Stamp, [['1', '1'], ['2', '2']] as never, { populate: ['parcel', 'sender'] as never }),
@@ -165,7 +179,7 @@ describe('a statement with parameters means what it means with its values in the
         await em.rollback();
       }
     };
-    for (const row of PARCELS) {
+    for (const row of PARCELS.slice(0, 12)) {
       const { id: _, ...data } = row;
       await agree((orm) => write(orm, data));
       for (const [name, value] of Object.entries(data)) await agree((orm) => write(orm, { [name]: value }), 1);
