@@ -165,7 +165,13 @@ export class DataConnection extends PostgreSqlConnection {
     const { onCreateConnection, onReserveConnection } = { ...this.config.getAll(), ...this.options };
     const isTold = onCreateConnection ?? onReserveConnection ?? (this.config.get('sessionContext') === 'connection');
     if (!this.#pool || isTold) return viaKysely(this.getClient(), query);
-    return answerOf(await this.#pool.query(withScope(query) as never));
+    const client = await this.#pool.connect();
+    try {
+      return answerOf<Row>(await client.query(withScope(query)));
+    } finally {
+      // The pool's own `query` ends the connection of a statement that was refused.
+      client.release();
+    }
   }
 
   #logged<Row>({ text, values: params }: NamedQuery, send: () => Promise<Row[]>): Promise<Row[]> {

@@ -62,6 +62,8 @@ export class StatementSender {
         'query',
         'A prepared statement was lost or its name was taken: a pooler seems to give each transaction another server session. ' +
           'Statements are sent without names from now on. Say preparedStatements: false in defineDataConfig.',
+        // Also where nothing else is logged: the program has to be told.
+        { enabled: true },
       );
     }
     return true;
