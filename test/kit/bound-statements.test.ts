@@ -66,7 +66,11 @@ async function found(orm: Orm, { where, options }: Read): Promise<unknown> {
   // What is loaded must not look changed.
   em.getUnitOfWork().computeChangeSets();
   const loaded = [...em.getUnitOfWork().getIdentityMap()].map((entity) => {
-    const { __originalEntityData: original, __loadedProperties: names, __initialized: isLoaded } = helper(entity);
+    const {
+      __originalEntityData: original,
+      __loadedProperties: names,
+      __initialized: isLoaded,
+    } = helper(entity);
     return [original, [...names].toSorted(), isLoaded];
   });
   return [data, loaded.map(shown).toSorted(), em.getUnitOfWork().getChangeSets().length];
@@ -78,7 +82,10 @@ async function agree(read: (orm: Orm) => Promise<unknown>, times = 3): Promise<v
   for (let n = 0; n < times; n += 1) expect(await outcome(read(bound))).toBe(expected);
 }
 
-const copy = (where: FilterQuery<Parcel>): (() => FilterQuery<Parcel>) => () => structuredClone(where);
+const copy =
+  (where: FilterQuery<Parcel>): (() => FilterQuery<Parcel>) =>
+  () =>
+    structuredClone(where);
 
 describe('a statement with parameters means what it means with its values in the text', () => {
   it.each(READ_OPTIONS.map((options) => [JSON.stringify(options), options] as const))(
@@ -101,7 +108,9 @@ describe('a statement with parameters means what it means with its values in the
       await agree((orm) => orm.em.fork().count(Parcel, own()));
       await agree(async (orm) => {
         const options = { orderBy: { id: 'desc' }, populate: ['sender'] } as never;
-        const row = await orm.em.fork().findOne(Parcel, { $and: [{ id: { $gt: '0' } }, own()] } as never, options);
+        const row = await orm.em
+          .fork()
+          .findOne(Parcel, { $and: [{ id: { $gt: '0' } }, own()] } as never, options);
         return row && wrap(row).toObject();
       });
     }
@@ -121,7 +130,13 @@ describe('a statement with parameters means what it means with its values in the
 
   it('in a query builder', async () => {
     const builds: ((em: DataEntityManager) => Promise<unknown>)[] = [
-      (em) => em.createQueryBuilder(Parcel, 'p').select('*').where({ name: `it's` }).orderBy({ id: 1 }).execute('all'),
+      (em) =>
+        em
+          .createQueryBuilder(Parcel, 'p')
+          .select('*')
+          .where({ name: `it's` })
+          .orderBy({ id: 1 })
+          .execute('all'),
       (em) =>
         em
           .createQueryBuilder(Parcel, 'p')
@@ -142,14 +157,42 @@ describe('a statement with parameters means what it means with its values in the
         em
           .createQueryBuilder(Parcel, 'p')
           .select('p.id')
-          .where({ sender: { $in: em.createQueryBuilder(Sender, 's').select('s.id').where({ rank: 1 }) } } as never)
+          .where({
+            sender: { $in: em.createQueryBuilder(Sender, 's').select('s.id').where({ rank: 1 }) },
+          } as never)
           .execute('all'),
-      (em) => em.createQueryBuilder(Stamp, 's').select('*').where({ parcel: ['1', '2'], price: { $gte: 0 } }).execute('all'),
-      (em) => em.find(Stamp, [['1', '1'], ['2', '2']] as never, { populate: ['parcel', 'sender'] as never }),
-      (em) => em.find(Stamp, { price: { $lt: 9 } }, { populate: ['parcel', 'sender'] as never, orderBy: { price: 1 } as never }),
-      (em) => em.execute('select id, name from parcel where deleted_at is null and name = ? and pieces >= ? order by id', ['what?', 1]),
+      (em) =>
+        em
+          .createQueryBuilder(Stamp, 's')
+          .select('*')
+          .where({ parcel: ['1', '2'], price: { $gte: 0 } })
+          .execute('all'),
+      (em) =>
+        em.find(
+          Stamp,
+          [
+            ['1', '1'],
+            ['2', '2'],
+          ] as never,
+          { populate: ['parcel', 'sender'] as never },
+        ),
+      (em) =>
+        em.find(
+          Stamp,
+          { price: { $lt: 9 } },
+          { populate: ['parcel', 'sender'] as never, orderBy: { price: 1 } as never },
+        ),
+      (em) =>
+        em.execute(
+          'select id, name from parcel where deleted_at is null and name = ? and pieces >= ? order by id',
+          ['what?', 1],
+        ),
       (em) => em.execute('select ?::text as a, ? as b, ?::int + 1 as c', ['a', 'b', 3]),
-      (em) => em.execute(`select count(*)::int as n from parcel where deleted_at is null and note is not distinct from ?`, ['x']),
+      (em) =>
+        em.execute(
+          `select count(*)::int as n from parcel where deleted_at is null and note is not distinct from ?`,
+          ['x'],
+        ),
       (em) => em.execute(String.raw`select 'a\?b' as q, ? as v`, ['w']),
     ];
     for (const build of builds) await agree((orm) => build(orm.em.fork()), 7);
@@ -182,7 +225,8 @@ describe('a statement with parameters means what it means with its values in the
     for (const row of PARCELS.slice(0, 12)) {
       const { id: _, ...data } = row;
       await agree((orm) => write(orm, data));
-      for (const [name, value] of Object.entries(data)) await agree((orm) => write(orm, { [name]: value }), 1);
+      for (const [name, value] of Object.entries(data))
+        await agree((orm) => write(orm, { [name]: value }), 1);
     }
     await agree((orm) => write(orm, { pieces: raw('pieces + ?', [2]) }));
     await agree((orm) => write(orm, { name: 'x'.repeat(41) }));

@@ -121,7 +121,9 @@ const driver: Record<string, Right> = {
     'DATA.SOFT_DELETED_ROW',
   mapJoinedProps: async (library) => {
     const where = { book: '2', author: '2' };
-    const found = await library.em().find(Credit, where, { populate: ['author'], strategy: 'joined' });
+    // With a comment, the statement is made and its rows are mapped by the core.
+    const options = { populate: ['author'], strategy: 'joined', comments: ['by the core'] } as const;
+    const found = await library.em().find(Credit, where, options);
     return found.map(({ author }) => author.id).join('') === '2';
   },
   nativeClone: async (library) =>

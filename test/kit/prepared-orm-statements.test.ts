@@ -19,7 +19,10 @@ const open = async (more: object = {}): Promise<Orm> => {
 };
 const NAMES = `select name, statement, generic_plans + custom_plans as calls from pg_prepared_statements where name like 'ts_%'`;
 const named = async (orm: Orm) =>
-  orm.em.fork().getConnection().execute<{ name: string; statement: string; calls: string }[]>(`${NAMES} -- ${Math.random()}`);
+  orm.em
+    .fork()
+    .getConnection()
+    .execute<{ name: string; statement: string; calls: string }[]>(`${NAMES} -- ${Math.random()}`);
 
 beforeAll(async () => {
   ({ url } = await emptyTestDatabase());
@@ -37,7 +40,13 @@ afterAll(() => undefined);
 describe('statements of the ORM', () => {
   it('have a name from the second time on, whatever the values and the length of a list', async () => {
     const orm = await open();
-    for (const ids of [['1', '2'], ['3', '4', '5'], ['6', '7', '8', '9'], ['1', '3'], ['9', '8']]) {
+    for (const ids of [
+      ['1', '2'],
+      ['3', '4', '5'],
+      ['6', '7', '8', '9'],
+      ['1', '3'],
+      ['9', '8'],
+    ]) {
       expect(await orm.em.fork().find(Parcel, { id: { $in: ids } })).toHaveLength(ids.length);
     }
     const statements = (await named(orm)).filter(({ statement }) => statement.includes('from "parcel"'));
@@ -55,7 +64,8 @@ describe('statements of the ORM', () => {
     const orm = await open();
     const em = orm.em.fork();
     const count = MAX_NAMED + 5;
-    const ask = (n: number) => em.execute(`select ${n} as n from sender where deleted_at is null and id = ?`, ['1']);
+    const ask = (n: number) =>
+      em.execute(`select ${n} as n from sender where deleted_at is null and id = ?`, ['1']);
     for (let n = 0; n < count; n += 1) for (let time = 0; time < 2; time += 1) await ask(n);
     expect((await named(orm)).length).toBe(MAX_NAMED);
     expect(await ask(0)).toEqual([{ n: 0 }]);
@@ -63,7 +73,11 @@ describe('statements of the ORM', () => {
     await em
       .transactional(async (tx) => {
         await tx.execute('select 1 / 0').catch(() => undefined);
-        await Promise.allSettled([1, 2, 3].map((n) => tx.execute(`select ${n} as n from sender where deleted_at is null and id = ?`, ['1'])));
+        await Promise.allSettled(
+          [1, 2, 3].map((n) =>
+            tx.execute(`select ${n} as n from sender where deleted_at is null and id = ?`, ['1']),
+          ),
+        );
       })
       .catch(() => undefined);
     for (const n of [1, 2, 3]) expect(await ask(n)).toEqual([{ n }]);
@@ -108,7 +122,9 @@ describe('statements of the ORM', () => {
       const made = { clientUrl: pooler.url, pool: { min: 0, max: 6 }, colors: false, logger };
       const orms = [await open(made), await open(made)];
       const work = async (orm: Orm, n: number): Promise<number> => {
-        const found = await orm.em.fork().find(Parcel, { pieces: { $gte: n % 3 } }, { populate: ['sender'] as never });
+        const found = await orm.em
+          .fork()
+          .find(Parcel, { pieces: { $gte: n % 3 } }, { populate: ['sender'] as never });
         return found.length;
       };
       for (let round = 0; round < 20; round += 1) {

@@ -105,11 +105,14 @@ function listShape(items: readonly unknown[], platform: Platform): Shape | reado
     if (!shape) return undefined;
     shapes.push(shape);
   }
-  const casts = new Set(shapes.map(({ cast, literal }) => (literal === undefined ? (cast ?? '') : 'literal')));
+  const casts = new Set(
+    shapes.map(({ cast, literal }) => (literal === undefined ? (cast ?? '') : 'literal')),
+  );
   const parameter = shapes.map(({ parameter: item }) => item as string);
   if (casts.size === 1 && casts.has('') && !parameter.some(isArrayText)) return { code: 'A', parameter };
   const widest = ['::numeric', '::int8', '::int4'].find((cast) => casts.has(cast));
-  if (widest && !casts.has('') && !casts.has('literal')) return { code: `A${widest};`, parameter, cast: `${widest}[]` };
+  if (widest && !casts.has('') && !casts.has('literal'))
+    return { code: `A${widest};`, parameter, cast: `${widest}[]` };
   return shapes.length > MAX_KEPT_LIST / 4 ? undefined : shapes;
 }
 

@@ -81,7 +81,8 @@ export class DataConnection extends PostgreSqlConnection {
 
   /** What is not a text with its values in order, and what can be aborted, goes the core's way. */
   #binds([query, params, , , logging]: ExecuteArguments): boolean {
-    if (typeof query !== 'string' || !Array.isArray(params ?? []) || !this.connected || !this.#pool) return false;
+    if (typeof query !== 'string' || !Array.isArray(params ?? []) || !this.connected || !this.#pool)
+      return false;
     const { signal, inflightQueryAbortStrategy } = (logging ?? {}) as Record<string, unknown>;
     return signal == null && inflightQueryAbortStrategy == null && preparesStatements(this.config);
   }
@@ -102,7 +103,9 @@ export class DataConnection extends PostgreSqlConnection {
   /** A logger of the program's own may want more than it prints. */
   #isSilent(logging: ExecuteArguments[4]): boolean {
     const isCore = Object.getPrototypeOf(this.logger) === DefaultLogger.prototype;
-    return isCore && !this.logger.isEnabled('query', logging) && this.config.get('slowQueryThreshold') == null;
+    return (
+      isCore && !this.logger.isEnabled('query', logging) && this.config.get('slowQueryThreshold') == null
+    );
   }
 
   /** The log shows what it shows without parameters: the text with `?`, or with the values where they are asked for. */
@@ -163,7 +166,8 @@ export class DataConnection extends PostgreSqlConnection {
   async #byPool<Row>(query: SentQuery): Promise<Answer<Row>> {
     if (!this.connected) await this.ensureConnection();
     const { onCreateConnection, onReserveConnection } = { ...this.config.getAll(), ...this.options };
-    const isTold = onCreateConnection ?? onReserveConnection ?? (this.config.get('sessionContext') === 'connection');
+    const isTold =
+      onCreateConnection ?? onReserveConnection ?? this.config.get('sessionContext') === 'connection';
     if (!this.#pool || isTold) return viaKysely(this.getClient(), query);
     const client = await this.#pool.connect();
     try {

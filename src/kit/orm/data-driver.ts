@@ -76,15 +76,19 @@ export class DataDriver extends PostgreSqlDriver {
   static {
     const { find, count } = this.prototype;
     this.prototype.find = function (this: DataDriver, entityName, where, options = {}) {
-      const make = (own: unknown, rest: object) => find.call(this, entityName as never, own as never, rest as never);
+      const make = (own: unknown, rest: object) =>
+        find.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
       const found = isCaptured(options) ? undefined : this.#reads.find(meta, where, options as never, make);
       return (found ?? make(where, options)) as never;
     } as typeof find;
     this.prototype.count = function (this: DataDriver, entityName, where, options = {}) {
-      const make = (own: unknown, rest: object) => count.call(this, entityName as never, own as never, rest as never);
+      const make = (own: unknown, rest: object) =>
+        count.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
-      const counted = isCaptured(options) ? undefined : this.#reads.count(meta, where, options as never, make);
+      const counted = isCaptured(options)
+        ? undefined
+        : this.#reads.count(meta, where, options as never, make);
       return (counted ?? make(where, options)) as never;
     } as typeof count;
 

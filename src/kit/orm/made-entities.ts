@@ -88,7 +88,8 @@ class Maker {
 
   create(entityName: unknown, data: Row, options: CreateOptions): object | undefined {
     const { merge, convertCustomTypes, newEntity, refresh, recomputeSnapshot, normalizeAccessors } = options;
-    if (!merge || !convertCustomTypes || newEntity || refresh || recomputeSnapshot || normalizeAccessors) return undefined;
+    if (!merge || !convertCustomTypes || newEntity || refresh || recomputeSnapshot || normalizeAccessors)
+      return undefined;
     if (options.initialized === false || !Utils.isPlainObject(data)) return undefined;
     const known = made.get(data);
     if (known && helper(known).__em === this.#em) return known;
@@ -97,7 +98,8 @@ class Maker {
     if (!recipe || !isWhole(recipe, data)) return undefined;
     for (const { name, targetMeta } of recipe.keys) {
       // Otherwise the core makes a reference of it first, and merges the row into that one.
-      if (Utils.isPlainObject(data[name])) this.#factory.create(targetMeta?.class, data[name] as Row, nested(options));
+      if (Utils.isPlainObject(data[name]))
+        this.#factory.create(targetMeta?.class, data[name] as Row, nested(options));
     }
     if (this.#factory.findEntity(data, meta, options)) return undefined;
     const entity = this.#new(meta, recipe, data, options);
@@ -117,7 +119,13 @@ class Maker {
     wrapped.__schema = schema;
     const snapshot = { ...data };
     const rest = [options.convertCustomTypes, options.schema] as const;
-    this.#hydrator.hydrateReference(entity, meta as never, snapshot as never, this.#factory as never, ...rest);
+    this.#hydrator.hydrateReference(
+      entity,
+      meta as never,
+      snapshot as never,
+      this.#factory as never,
+      ...rest,
+    );
     uow.register(entity);
     EntityHelper.ensurePropagation(entity);
     wrapped.__initialized = true;
@@ -133,7 +141,8 @@ class Maker {
     );
     for (const { name, targetMeta } of recipe.relations) {
       const value = snapshot[name];
-      if (Utils.isPlainObject(value)) snapshot[name] = Utils.getPrimaryKeyValues(value, targetMeta as never, true);
+      if (Utils.isPlainObject(value))
+        snapshot[name] = Utils.getPrimaryKeyValues(value, targetMeta as never, true);
     }
     for (const key in snapshot) if (key in meta.properties) wrapped.__loadedProperties.add(key);
     wrapped.__originalEntityData = snapshot;
@@ -175,8 +184,10 @@ function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
     hydrateProps: EntityProperty[];
     root: EntityMetadata;
   };
-  const isOwn = em.config.get('forceEntityConstructor') || em.config.get('forceUndefined') || meta.forceConstructor;
-  if (isOwn || meta.virtual || meta.embeddable || root.inheritanceType || meta.serializedPrimaryKey) return null;
+  const isOwn =
+    em.config.get('forceEntityConstructor') || em.config.get('forceUndefined') || meta.forceConstructor;
+  if (isOwn || meta.virtual || meta.embeddable || root.inheritanceType || meta.serializedPrimaryKey)
+    return null;
   if (meta.props.some(isUnusual)) return null;
   const isScalar = ({ kind }: EntityProperty): boolean => kind === ReferenceKind.SCALAR;
   const scalars = hydrateProps
@@ -205,4 +216,3 @@ function isUnusual(prop: EntityProperty): boolean {
     (prop.kind === ReferenceKind.SCALAR && prop.persist === false),
   );
 }
-

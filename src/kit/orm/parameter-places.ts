@@ -42,7 +42,8 @@ const AFTER = new Set(
  */
 export function parameterPlaces(tokens: readonly SqlToken[]): ParameterPlace[] | undefined {
   const first = tokens.find(({ text }) => text !== '(')?.text ?? '';
-  if (!STATEMENTS.has(first) || tokens.some(({ kind, text }) => kind === 'sign' && text === ';')) return undefined;
+  if (!STATEMENTS.has(first) || tokens.some(({ kind, text }) => kind === 'sign' && text === ';'))
+    return undefined;
   const frames: Frame[] = [{ clause: undefined, opener: undefined, inList: false }];
   const places: ParameterPlace[] = [];
   for (const [index, token] of tokens.entries()) {
@@ -122,7 +123,8 @@ function isStored({ tokens, index, frames, first }: Position, clause: string): b
   const [outer, row] = frames;
   const before = tokens[index - 1];
   if (clause === 'set') return frames.length === 1 && before?.text === '=';
-  if (clause !== 'values' || first !== 'insert' || frames.length !== 2 || outer?.clause !== 'values') return false;
+  if (clause !== 'values' || first !== 'insert' || frames.length !== 2 || outer?.clause !== 'values')
+    return false;
   return row?.clause === undefined && (before?.text === '(' || before?.text === ',');
 }
 
@@ -155,4 +157,3 @@ function listPlace({ tokens, index, frames }: Position): ParameterPlace | undefi
   const negated = not?.text === 'not' && not.kind === 'word';
   return { kind: 'list', start: (negated ? not : keyword).start, end: closing.end, negated };
 }
-

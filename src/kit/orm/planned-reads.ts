@@ -80,7 +80,8 @@ export class PlannedReads {
 
   #run(verb: string, meta: EntityMetadata, where: unknown, options: ReadOptions, make: Make) {
     const scope = currentScope();
-    if (scope?.closed || isInUpsert() || !this.#fits(meta) || options.em?.getTransactionSessionContext()) return undefined;
+    if (scope?.closed || isInUpsert() || !this.#fits(meta) || options.em?.getTransactionSessionContext())
+      return undefined;
     const shape = readShape(where, options as Record<string, unknown>);
     if (!shape) return undefined;
     const key = `${verb}${this.#numberOf(meta)}${scope?.mode ?? ''}${options.em ? 'e' : ''}${this.#filtered() ? 'f' : ''}${shape.key}`;
@@ -107,10 +108,16 @@ export class PlannedReads {
     this.#plans.set(key, entry);
   }
 
-  #sent(options: ReadOptions, { plan, leaves }: { plan: ReadPlan; leaves: readonly unknown[] }): Promise<Row[]> {
+  #sent(
+    options: ReadOptions,
+    { plan, leaves }: { plan: ReadPlan; leaves: readonly unknown[] },
+  ): Promise<Row[]> {
     const driver = this.#driver;
     const { ctx, connectionType, logging, em, signal, inflightQueryAbortStrategy } = options;
-    const abort = signal == null && inflightQueryAbortStrategy == null ? undefined : { signal, inflightQueryAbortStrategy };
+    const abort =
+      signal == null && inflightQueryAbortStrategy == null
+        ? undefined
+        : { signal, inflightQueryAbortStrategy };
     const type = driver.resolveConnectionType({ ctx, connectionType }) ?? (ctx ? 'write' : undefined);
     const preferred = type ?? (driver.config.get('preferReadReplicas') ? 'read' : 'write');
     const context = { id: em?.id, ...logging, ...abort };
@@ -152,7 +159,9 @@ export class PlannedReads {
     const known = this.#isFit.get(meta);
     if (known !== undefined) return known;
     const own = (prop: EntityMetadata['props'][number]): boolean =>
-      prop.formula !== undefined || prop.hasConvertToJSValueSQL === true || prop.hasConvertToDatabaseValueSQL === true;
+      prop.formula !== undefined ||
+      prop.hasConvertToJSValueSQL === true ||
+      prop.hasConvertToDatabaseValueSQL === true;
     const fits = !meta.virtual && meta.inheritanceType !== 'tpt' && !meta.tptParent && !meta.props.some(own);
     this.#isFit.set(meta, fits);
     return fits;
@@ -169,7 +178,11 @@ export class PlannedReads {
     if (this.#hasFilters !== undefined) return this.#hasFilters;
     const { config } = this.#driver;
     const names = Object.keys(config.get('filters'));
-    const metas = [...(this.#driver as unknown as { metadata: { getAll(): Map<unknown, EntityMetadata> } }).metadata.getAll().values()];
+    const metas = [
+      ...(this.#driver as unknown as { metadata: { getAll(): Map<unknown, EntityMetadata> } }).metadata
+        .getAll()
+        .values(),
+    ];
     this.#hasFilters =
       names.some((name) => name !== SOFT_DELETE_FILTER) ||
       metas.some((meta) => Object.keys(meta.filters).length > 0);

@@ -1,4 +1,10 @@
-import { type Dictionary, type EntityMetadata, type EntityProperty, type PopulateOptions, ReferenceKind } from '@mikro-orm/core';
+import {
+  type Dictionary,
+  type EntityMetadata,
+  type EntityProperty,
+  type PopulateOptions,
+  ReferenceKind,
+} from '@mikro-orm/core';
 import { isStub, showStub } from './keep-stubs.ts';
 
 type Row = Dictionary;
@@ -61,7 +67,9 @@ export function rowMapper(
   const joins = Object.values(builder.state.joins);
   // A row that a condition's join repeats has to be merged with itself.
   if (!joins.every(({ prop }) => prop !== undefined && isToOne(prop))) return undefined;
-  const own = meta.props.filter(({ fieldNames }) => fieldNames).map((prop) => columnOf(driver, prop, '', 'root'));
+  const own = meta.props
+    .filter(({ fieldNames }) => fieldNames)
+    .map((prop) => columnOf(driver, prop, '', 'root'));
   const branches = branchesOf(driver, meta, populate, builder, '');
   if (!branches || own.length === 0) return undefined;
   const known = new Set([...own, ...branches.flatMap(allColumns)].map(({ field }) => field));
@@ -93,7 +101,12 @@ function isToOne({ kind }: EntityProperty): boolean {
   return kind === ReferenceKind.MANY_TO_ONE || kind === ReferenceKind.ONE_TO_ONE;
 }
 
-function columnOf(driver: MappingDriver, prop: EntityProperty, alias: string, level: 'joined' | 'root'): Column {
+function columnOf(
+  driver: MappingDriver,
+  prop: EntityProperty,
+  alias: string,
+  level: 'joined' | 'root',
+): Column {
   const field = `${alias}${prop.fieldNames[0] ?? ''}`;
   const isRoot = level === 'root';
   // As the core does: what a joined row holds is converted by the hydrator.
@@ -113,7 +126,8 @@ function branchesOf(
   for (const hint of driver.joinedProps(meta, populate)) {
     const prop = meta.properties[hint.field as never] as EntityProperty | undefined;
     const target = prop?.targetMeta as EntityMetadata | undefined;
-    if (!prop || !target || !isToOne(prop) || prop.mapToPk || hint.dataOnly || !isPlain(target)) return undefined;
+    if (!prop || !target || !isToOne(prop) || prop.mapToPk || hint.dataOnly || !isPlain(target))
+      return undefined;
     const path = parent ? `${parent}.${prop.name}` : `[populate]${String(meta.name)}.${prop.name}`;
     const alias = builder.getAliasForJoinPath(path, { matchPopulateJoins: true });
     const children = hint.children ?? [];
