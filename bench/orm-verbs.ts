@@ -1,6 +1,7 @@
 import type { SqlEntityManager } from '@mikro-orm/postgresql';
 import type { Pool } from 'pg';
-import { Account, AccountGroup, ApiKey } from '../src/gateway/index.ts';
+import type { Account } from '../src/gateway/index.ts';
+import { AccountGroup, ApiKey } from '../src/gateway/index.ts';
 import { liveNumber, SIZE } from './data.ts';
 import type { Variant, Workload } from './measure.ts';
 
@@ -95,7 +96,7 @@ const verbs = (firstGroup: bigint): readonly Verb[] => [
         {
           group: String(firstGroup + BigInt(index % GROUPS)),
           account: { ...pending(new Date()), ...live() },
-        } as never,
+        },
         {
           populate: ['account'] as never,
           orderBy: { priority: 'asc', account: { priority: 'asc', id: 'asc' } } as never,

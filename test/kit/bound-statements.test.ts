@@ -29,12 +29,12 @@ beforeAll(async () => {
   const em = plain.em.fork();
   await em.insertMany(
     Sender,
-    ['Al', 'Bo', 'Cy', 'Do'].map((name, n) => ({ id: String(n + 1), name, rank: n })) as never,
+    ['Al', 'Bo', 'Cy', 'Do'].map((name, n) => ({ id: String(n + 1), name, rank: n })),
   );
   await em.insertMany(Parcel, PARCELS as never);
   await em.insertMany(
     Stamp,
-    PARCELS.slice(0, 12).map(({ id, sender }, n) => ({ parcel: id, sender, price: n })) as never,
+    PARCELS.slice(0, 12).map(({ id, sender }, n) => ({ parcel: id, sender, price: n })),
   );
   await em.nativeDelete(Parcel, { id: { $in: ['7', '8'] } });
   await em.nativeDelete(Sender, '4');
@@ -108,9 +108,7 @@ describe('a statement with parameters means what it means with its values in the
       await agree((orm) => orm.em.fork().count(Parcel, own()));
       await agree(async (orm) => {
         const options = { orderBy: { id: 'desc' }, populate: ['sender'] } as never;
-        const row = await orm.em
-          .fork()
-          .findOne(Parcel, { $and: [{ id: { $gt: '0' } }, own()] } as never, options);
+        const row = await orm.em.fork().findOne(Parcel, { $and: [{ id: { $gt: '0' } }, own()] }, options);
         return row && wrap(row).toObject();
       });
     }
@@ -143,14 +141,14 @@ describe('a statement with parameters means what it means with its values in the
           .select(['p.kind', raw('count(*)::int as total')])
           .where({ pieces: { $lt: 5 } })
           .groupBy('p.kind')
-          .having({ [raw('count(*)') as string]: { $gt: 2 } })
+          .having({ [raw('count(*)')]: { $gt: 2 } })
           .orderBy({ kind: 1 })
           .execute('all', false),
       (em) =>
         em
           .createQueryBuilder(Parcel, 'p')
           .select(['p.id', raw('? as what, p.pieces + ? as more', ['x', 2])])
-          .orderBy([{ [raw('p.pieces + ?', [2]) as string]: 'desc' }, { id: 'asc' }])
+          .orderBy([{ [raw('p.pieces + ?', [2])]: 'desc' }, { id: 'asc' }])
           .limit(3)
           .execute('all', false),
       (em) =>

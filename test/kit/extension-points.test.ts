@@ -122,7 +122,7 @@ const driver: Record<string, Right> = {
   mapJoinedProps: async (library) => {
     const where = { book: '2', author: '2' };
     // With a comment, the statement is made and its rows are mapped by the core.
-    const options = { populate: ['author'], strategy: 'joined', comments: ['by the core'] } as const;
+    const options = { populate: ['author'], strategy: 'joined', comments: 'by the core' } as const;
     const found = await library.em().find(Credit, where, options);
     return found.map(({ author }) => author.id).join('') === '2';
   },

@@ -29,7 +29,10 @@ beforeAll(async () => {
   const orm = await open();
   await orm.schema.create();
   const em = orm.em.fork();
-  await em.insertMany(Sender, ['Al', 'Bo'].map((name, n) => ({ id: String(n + 1), name, rank: n })) as never);
+  await em.insertMany(
+    Sender,
+    ['Al', 'Bo'].map((name, n) => ({ id: String(n + 1), name, rank: n })),
+  );
   await em.insertMany(Parcel, PARCELS.map((row) => ({ ...row, sender: '1', previous: null })) as never);
 });
 afterEach(async () => {

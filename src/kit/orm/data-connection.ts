@@ -96,7 +96,7 @@ export class DataConnection extends PostgreSqlConnection {
         this.#answer(bound, ctx).then((answer) => this.transformRawResult(answer as never, method));
       return this.translating(this.#isSilent(logging) ? send() : this.#told(sql, params, logging, send));
     } catch (error) {
-      return Promise.reject(error as Error);
+      return Promise.reject(error);
     }
   }
 
@@ -117,7 +117,7 @@ export class DataConnection extends PostgreSqlConnection {
   ): Promise<unknown> {
     const formatted = this.platform.formatQuery(query, params);
     const shown = this.logger.isEnabled('query-params', logging) ? formatted : query;
-    return this.executeQuery(shown, send, { query, params, formatted, ...logging } as never);
+    return this.executeQuery(shown, send, { query, params, formatted, ...logging });
   }
 
   #answer<Row = object>(query: SentQuery, ctx?: object): Promise<Answer<Row>> {

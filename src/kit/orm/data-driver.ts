@@ -80,7 +80,7 @@ export class DataDriver extends PostgreSqlDriver {
         find.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
       const found = isCaptured(options) ? undefined : this.#reads.find(meta, where, options as never, make);
-      return (found ?? make(where, options)) as never;
+      return found ?? make(where, options);
     } as typeof find;
     this.prototype.count = function (this: DataDriver, entityName, where, options = {}) {
       const make = (own: unknown, rest: object) =>
@@ -89,7 +89,7 @@ export class DataDriver extends PostgreSqlDriver {
       const counted = isCaptured(options)
         ? undefined
         : this.#reads.count(meta, where, options as never, make);
-      return (counted ?? make(where, options)) as never;
+      return counted ?? make(where, options);
     } as typeof count;
 
     // The core marks this step as private, so that a subclass cannot name it.

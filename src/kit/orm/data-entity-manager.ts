@@ -80,7 +80,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
     this.prototype.addFilter = function (this: EntityManager, options) {
       (this.getDriver() as unknown as DataDriver).filtersAreAdded();
       addFilter.call(this, options as never);
-    } as typeof addFilter;
+    };
 
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {

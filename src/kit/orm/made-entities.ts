@@ -93,13 +93,13 @@ class Maker {
     if (options.initialized === false || !Utils.isPlainObject(data)) return undefined;
     const known = made.get(data);
     if (known && helper(known).__em === this.#em) return known;
-    const meta = this.#em.getMetadata().get(entityName as never) as unknown as EntityMetadata;
+    const meta = this.#em.getMetadata().get(entityName as never);
     const recipe = recipeOf(this.#em, meta);
     if (!recipe || !isWhole(recipe, data)) return undefined;
     for (const { name, targetMeta } of recipe.keys) {
       // Otherwise the core makes a reference of it first, and merges the row into that one.
       if (Utils.isPlainObject(data[name]))
-        this.#factory.create(targetMeta?.class, data[name] as Row, nested(options));
+        this.#factory.create(targetMeta?.class, data[name], nested(options));
     }
     if (this.#factory.findEntity(data, meta, options)) return undefined;
     const entity = this.#new(meta, recipe, data, options);
@@ -111,7 +111,7 @@ class Maker {
   #new(meta: EntityMetadata, recipe: Recipe, data: Row, options: CreateOptions): object {
     const em = this.#em;
     const uow = em.getUnitOfWork(false);
-    const schema = em.getDriver().getSchemaName(meta as never, options as never);
+    const schema = em.getDriver().getSchemaName(meta as never, options);
     const entity: object = Object.setPrototypeOf({ ...recipe.template }, meta.class.prototype as object);
     const wrapped = helper(entity) as unknown as Wrapped;
     wrapped.__managed = true;
@@ -119,20 +119,14 @@ class Maker {
     wrapped.__schema = schema;
     const snapshot = { ...data };
     const rest = [options.convertCustomTypes, options.schema] as const;
-    this.#hydrator.hydrateReference(
-      entity,
-      meta as never,
-      snapshot as never,
-      this.#factory as never,
-      ...rest,
-    );
+    this.#hydrator.hydrateReference(entity, meta as never, snapshot, this.#factory as never, ...rest);
     uow.register(entity);
     EntityHelper.ensurePropagation(entity);
     wrapped.__initialized = true;
     this.#hydrator.hydrate(
       entity,
       meta as never,
-      snapshot as never,
+      snapshot,
       this.#factory as never,
       'full',
       undefined,
@@ -177,7 +171,7 @@ function recipeOf(em: EntityManager, meta: EntityMetadata): Recipe | null {
   return recipe;
 }
 
-const TO_ONE: readonly ReferenceKind[] = [ReferenceKind.MANY_TO_ONE, ReferenceKind.ONE_TO_ONE];
+const TO_ONE = new Set<ReferenceKind>([ReferenceKind.MANY_TO_ONE, ReferenceKind.ONE_TO_ONE]);
 
 function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
   const { hydrateProps, root } = meta as unknown as {
@@ -190,10 +184,8 @@ function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
     return null;
   if (meta.props.some(isUnusual)) return null;
   const isScalar = ({ kind }: EntityProperty): boolean => kind === ReferenceKind.SCALAR;
-  const scalars = hydrateProps
-    .filter((prop) => isScalar(prop) && !prop.lazy)
-    .map(({ name }) => name as string);
-  const relations = meta.relations.filter(({ kind }) => TO_ONE.includes(kind)) as unknown as EntityProperty[];
+  const scalars = hydrateProps.filter((prop) => isScalar(prop) && !prop.lazy).map(({ name }) => name);
+  const relations = meta.relations.filter(({ kind }) => TO_ONE.has(kind));
   return {
     template: Object.fromEntries(scalars.map((name) => [name, undefined])),
     scalars,

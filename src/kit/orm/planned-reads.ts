@@ -98,7 +98,7 @@ export class PlannedReads {
       this.#keep(key, plan ?? 'unfit');
       return plan
         ? { plan, leaves, made: undefined }
-        : { plan, leaves, made: await make(where, { ...options } as Record<string, unknown>) };
+        : { plan, leaves, made: await make(where, { ...options }) };
     });
   }
 
@@ -159,9 +159,7 @@ export class PlannedReads {
     const known = this.#isFit.get(meta);
     if (known !== undefined) return known;
     const own = (prop: EntityMetadata['props'][number]): boolean =>
-      prop.formula !== undefined ||
-      prop.hasConvertToJSValueSQL === true ||
-      prop.hasConvertToDatabaseValueSQL === true;
+      prop.formula !== undefined || prop.hasConvertToJSValueSQL || prop.hasConvertToDatabaseValueSQL;
     const fits = !meta.virtual && meta.inheritanceType !== 'tpt' && !meta.tptParent && !meta.props.some(own);
     this.#isFit.set(meta, fits);
     return fits;

@@ -124,14 +124,14 @@ function branchesOf(
 ): Branch[] | undefined {
   const branches: Branch[] = [];
   for (const hint of driver.joinedProps(meta, populate)) {
-    const prop = meta.properties[hint.field as never] as EntityProperty | undefined;
-    const target = prop?.targetMeta as EntityMetadata | undefined;
+    const prop = meta.properties[hint.field] as EntityProperty | undefined;
+    const target = prop?.targetMeta;
     if (!prop || !target || !isToOne(prop) || prop.mapToPk || hint.dataOnly || !isPlain(target))
       return undefined;
     const path = parent ? `${parent}.${prop.name}` : `[populate]${String(meta.name)}.${prop.name}`;
     const alias = builder.getAliasForJoinPath(path, { matchPopulateJoins: true });
     const children = hint.children ?? [];
-    const below = branchesOf(driver, target, children as Hints, builder, path);
+    const below = branchesOf(driver, target, children, builder, path);
     if (!alias || !below) return undefined;
     const props = target.props.filter((own) => driver.getPlatform().shouldHaveColumn(own, children as Hints));
     branches.push({
@@ -200,7 +200,7 @@ function partOf(answer: Answer, branch: Branch, hint: Hints[number]): Row | null
   const { row, parse, parts } = answer;
   let key = '';
   for (const field of branch.keys) {
-    const value: unknown = row[field];
+    const value = row[field] as number | string | null | undefined;
     if (value === null || value === undefined) return null;
     key += `${typeof value}:${String(value)}\n`;
   }
@@ -211,6 +211,6 @@ function partOf(answer: Answer, branch: Branch, hint: Hints[number]): Row | null
   const part = mapped(row, branch.columns, parse, false);
   shared.add(part);
   known.set(key, part);
-  addBranches(answer, part, branch.branches, (hint.children ?? []) as Hints);
+  addBranches(answer, part, branch.branches, hint.children ?? []);
   return part;
 }

@@ -68,7 +68,7 @@ export class StatementTemplates {
     const text = sql.replaceAll(/\\\?|\?\??|\uE001/g, (found) => {
       if (found === String.raw`\?`) return found;
       if (found === '??') {
-        const name = this.#platform.quoteIdentifier(params[next] as string).toString();
+        const name = this.#platform.quoteIdentifier(params[next] as string);
         next += 1;
         return name.includes('?') ? `${MARK}${LIST_MARK}` : name;
       }
