@@ -14,6 +14,7 @@ import { growthWorkloads } from './growth.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
 import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
+import { ormVerbWorkloads } from './orm-verbs.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
 import { subscriptionWorkloads } from './subscriptions.ts';
@@ -78,6 +79,7 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
       ...overheadWorkloads(stock, orm),
       ...flushWorkloads(pool, stock, orm),
       ...(await usageWorkloads(pool, em)),
+      ...(await ormVerbWorkloads(pool, stock, orm)),
     ];
     return await measureAll(all, options);
   } finally {

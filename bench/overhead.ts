@@ -1,6 +1,6 @@
 import { MikroORM } from '@mikro-orm/core';
 import { PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
-import { ApiKey, Group, User, UserAllowedGroup } from '../src/gateway/index.ts';
+import { Account, AccountGroup, ApiKey, Group, Proxy, User, UserAllowedGroup } from '../src/gateway/index.ts';
 import { liveNumber, SIZE } from './data.ts';
 import type { Variant, Workload } from './measure.ts';
 
@@ -13,7 +13,7 @@ export async function stockOrm(clientUrl: string): Promise<MikroORM> {
   return (await MikroORM.init({
     driver: PostgreSqlDriver,
     clientUrl,
-    entities: [User, UserAllowedGroup, Group, ApiKey],
+    entities: [User, UserAllowedGroup, Group, ApiKey, Proxy, Account, AccountGroup],
     contextName: 'stock',
     forceUtcTimezone: true,
   } as never)) as never;

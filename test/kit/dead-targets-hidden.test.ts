@@ -174,15 +174,18 @@ describe('without the condition of a row that is shown', () => {
     const own = prototype.shown;
     prototype.shown = () => undefined;
     const tight: string[] = [];
+    // One that has not yet kept the statements of these reads, which have the condition.
+    const open = await openMuseum();
     try {
       for (const [way, read, hidden] of hiddenReads.filter(([name]) => !/^(Kysely|live\()/.test(name))) {
-        await museum.reset();
-        await museum.rows(HIDDEN_WORLD);
-        const seen = await read(museum.em()).catch(String);
+        await open.reset();
+        await open.rows(HIDDEN_WORLD);
+        const seen = await read(open.em()).catch(String);
         if (JSON.stringify(seen) === JSON.stringify(hidden)) tight.push(way);
       }
     } finally {
       prototype.shown = own;
+      await open.close();
     }
     expect(tight).toEqual([]);
   });

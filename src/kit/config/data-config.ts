@@ -38,9 +38,14 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
   readonly backstop?: boolean;
   /**
    * Whether a flush may write many changes by one prepared statement with arrays; true when left out. With false every flush is
-   * MikroORM's own, as it has to be behind a pooler that shares sessions between transactions.
+   * MikroORM's own, as it is without prepared statements.
    */
   readonly quickFlush?: boolean;
+  /**
+   * `false` sends every statement with its values in the text, as stock MikroORM does, and none under a name. Say so behind a
+   * pooler that gives each transaction another server session and does not know prepared statements.
+   */
+  readonly preparedStatements?: boolean;
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
@@ -51,17 +56,8 @@ export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
  * makes the rules hold: the driver, the entity manager and the soft-delete filter.
  */
 export function defineDataConfig(input: DataConfigInput): DataConfig {
-  const {
-    modules,
-    backstop,
-    quickFlush,
-    filters,
-    subscribers,
-    extensions,
-    discovery,
-    migrations,
-    ...options
-  } = input;
+  const { modules, backstop, quickFlush, preparedStatements, filters, subscribers, ...others } = input;
+  const { extensions, discovery, migrations, ...options } = others;
   const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
   const entities = modules.flatMap((module) => [...module.entities]);
   return {
@@ -91,7 +87,7 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       snapshot: false,
       modules: modules.map(migrationsOf),
     } as Options['migrations'],
-    [LAYER_OPTIONS]: { domainErrors, backstop, quickFlush, modules },
+    [LAYER_OPTIONS]: { domainErrors, backstop, quickFlush, preparedStatements, modules },
   } as DataConfig;
 }
 

@@ -1,15 +1,21 @@
-import type { LoggingOptions } from '@mikro-orm/core';
+import { DefaultLogger, type LoggingOptions } from '@mikro-orm/core';
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
 import { tellBackstop } from './backstop-session.ts';
-import { domainErrorsOf, hasBackstop } from './layer-options.ts';
+import { type CapturedStatement, captureOf } from './captured-statement.ts';
+import { domainErrorsOf, hasBackstop, preparesStatements } from './layer-options.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { withValues } from './prepared-text.ts';
+import { keepingRefusal } from './refused-plans.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
+import { type SentQuery, StatementBinder } from './statement-binder.ts';
+import { keepFewNames } from './statement-names.ts';
+import { type Answer, answerOf, StatementSender, viaKysely } from './statement-sender.ts';
 
 type Execute = PostgreSqlConnection['execute'];
+type ExecuteArguments = Parameters<Execute>;
 
 /** A statement with the values of one call, as `pg` takes it. */
 interface NamedQuery {
@@ -21,17 +27,22 @@ interface NamedQuery {
 /**
  * MikroORM's connection, whose errors are all translated: the driver does that for its own statements, but not for raw SQL,
  * queries built by hand, Kysely, streams, and BEGIN and COMMIT, where a deferred constraint reports a row's values.
+ *
+ * It sends the ORM's statements with parameters, prepared, where stock MikroORM writes the values into the text.
  */
 export class DataConnection extends PostgreSqlConnection {
   #pool: Pool | undefined;
   readonly #sockets = new OpenSockets();
-  /** How often a change of a table has made prepared statements useless; part of their names from then on. */
-  #shapes = 0;
+  #binder: StatementBinder | undefined;
+  #sender: StatementSender | undefined;
 
   static {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
     const { execute } = PostgreSqlConnection.prototype;
-    this.prototype.execute = function (this: DataConnection, ...args: Parameters<Execute>) {
+    this.prototype.execute = function (this: DataConnection, ...args: ExecuteArguments) {
+      const sink = captureOf(args[4]);
+      if (sink) return captured(sink, args);
+      if (this.#binds(args)) return this.#executeBound(...args);
       return besideSavepoints(args[3], () => this.translating(execute.apply(this, args)));
     } as Execute;
   }
@@ -59,33 +70,76 @@ export class DataConnection extends PostgreSqlConnection {
    * log what `execute` tells it, and nothing is made for a log that is off: this is the way of the shortest statements.
    */
   executeNamed<Row extends object>(
-    given: NamedQuery,
+    query: NamedQuery,
     ctx?: object,
     loggerContext?: LoggingOptions,
   ): Promise<Row[]> {
-    const shapes = this.#shapes;
-    const query = shapes === 0 ? given : { ...given, name: `${given.name}_${shapes}` };
-    const send = ctx
-      ? () => besideSavepoints(ctx, () => inTransaction<Row>(ctx, query))
-      : () => this.#byPool<Row>(query);
+    const send = (): Promise<Row[]> => this.#answer<Row>(query, ctx).then(({ rows }) => rows);
     const isLogged =
       this.logger.isEnabled('query', loggerContext) || this.config.get('slowQueryThreshold') != null;
-    const sent = isLogged ? this.#logged(query, send, loggerContext) : send();
-    return this.translating(
-      sent.catch((error: unknown) => {
-        if (!isStale(error)) throw error;
-        // Of many that fail together, the first one makes the new name for all.
-        if (this.#shapes === shapes) this.#shapes += 1;
-        // The transaction has failed with it; its repetition finds the new name.
-        if (ctx) throw error;
-        return this.#byPool<Row>({ ...given, name: `${given.name}_${this.#shapes}` });
-      }),
-    );
+    return this.translating(isLogged ? this.#logged(query, send, loggerContext) : send());
   }
 
   /** Ends the sessions with a replica that lets no new one in, so that whoever waits for it gets an error. */
   async endIfSilent(): Promise<void> {
     if (this.#pool) await this.#sockets.closeIfSilent(this.#pool.options);
+  }
+
+  /** A statement of the ORM with the values of a call, in the form in which it is sent. */
+  bound(sql: string, params: readonly unknown[]): SentQuery | undefined {
+    if (!preparesStatements(this.config)) return undefined;
+    this.#binder ??= new StatementBinder(this.platform);
+    return this.#binder.bind(sql, params);
+  }
+
+  /** What is not a text with its values in order, and what can be aborted, goes the core's way. */
+  #binds([query, params, , , logging]: ExecuteArguments): boolean {
+    if (typeof query !== 'string' || !Array.isArray(params ?? []) || !this.connected || !this.#pool)
+      return false;
+    const { signal, inflightQueryAbortStrategy } = (logging ?? {}) as Record<string, unknown>;
+    return signal == null && inflightQueryAbortStrategy == null && preparesStatements(this.config);
+  }
+
+  #executeBound(...[query, given, method = 'all', ctx, logging]: ExecuteArguments): Promise<unknown> {
+    try {
+      const params = (given ?? []) as unknown[];
+      const sql = this.config.get('onQuery')(query as string, params);
+      const bound = this.bound(sql, params) ?? { text: this.platform.formatQuery(sql, params), values: [] };
+      const send = (): Promise<unknown> =>
+        this.#answer(bound, ctx).then((answer) => this.transformRawResult(answer as never, method));
+      return this.translating(this.#isSilent(logging) ? send() : this.#told(sql, params, logging, send));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** A logger of the program's own may want more than it prints. */
+  #isSilent(logging: ExecuteArguments[4]): boolean {
+    const isCore = Object.getPrototypeOf(this.logger) === DefaultLogger.prototype;
+    return (
+      isCore && !this.logger.isEnabled('query', logging) && this.config.get('slowQueryThreshold') == null
+    );
+  }
+
+  /** The log shows what it shows without parameters: the text with `?`, or with the values where they are asked for. */
+  #told(
+    query: string,
+    params: unknown[],
+    logging: ExecuteArguments[4],
+    send: () => Promise<unknown>,
+  ): Promise<unknown> {
+    const formatted = this.platform.formatQuery(query, params);
+    const shown = this.logger.isEnabled('query-params', logging) ? formatted : query;
+    return this.executeQuery(shown, send, { query, params, formatted, ...logging });
+  }
+
+  #answer<Row = object>(query: SentQuery, ctx?: object): Promise<Answer<Row>> {
+    this.#sender ??= new StatementSender({
+      logger: this.logger,
+      isNaming: preparesStatements(this.config),
+      byPool: (sent) => this.#byPool(sent),
+    });
+    return this.#sender.send<Row>(query, ctx);
   }
 
   override async *stream<T>(...args: Parameters<PostgreSqlConnection['stream']>): AsyncIterableIterator<T> {
@@ -121,9 +175,20 @@ export class DataConnection extends PostgreSqlConnection {
     });
   }
 
-  async #byPool<Row extends object>(query: NamedQuery): Promise<Row[]> {
-    const pool = this.#pool && this.connected ? this.#pool : await this.getNativeClient();
-    return (await pool.query<Row>(withScope(query))).rows;
+  /** Past Kysely, unless the program wants to be told of each connection that is taken. */
+  async #byPool<Row>(query: SentQuery): Promise<Answer<Row>> {
+    if (!this.connected) await this.ensureConnection();
+    const { onCreateConnection, onReserveConnection } = { ...this.config.getAll(), ...this.options };
+    const isTold =
+      onCreateConnection ?? onReserveConnection ?? this.config.get('sessionContext') === 'connection';
+    if (!this.#pool || isTold) return viaKysely(this.getClient(), query);
+    const client = await this.#pool.connect();
+    try {
+      return answerOf<Row>(await client.query(withScope(query)));
+    } finally {
+      // The pool's own `query` ends the connection of a statement that was refused.
+      client.release();
+    }
   }
 
   #logged<Row>(
@@ -139,7 +204,7 @@ export class DataConnection extends PostgreSqlConnection {
   #watch(client: PoolClient): void {
     watch(client, {
       sends: (query) => tellListeners(this.config, query),
-      translated: (error) => this.translated(error),
+      translated: (error) => keepingRefusal(error, this.translated(error)),
     });
   }
 
@@ -148,21 +213,10 @@ export class DataConnection extends PostgreSqlConnection {
   }
 }
 
-/**
- * Whether a statement was prepared before a migration changed the type of a column that it gives: PostgreSQL refuses it on
- * every connection that has it, for as long as these live. It has done nothing then.
- */
-function isStale(error: unknown): boolean {
-  const { code, sqlState = code } = error as { code?: unknown; sqlState?: unknown };
-  return sqlState === '0A000';
-}
-
-/** Kysely hands `sql` and `parameters` on to `pg` as they are, which takes an object with a name for a text. */
-async function inTransaction<Row>(ctx: object, { name, text, values }: NamedQuery): Promise<Row[]> {
-  const trx = ctx as { executeQuery(query: object): Promise<{ rows: Row[] }> };
-  const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
-  const { rows } = await trx.executeQuery({ query, sql: { name, text }, parameters: values, queryId: {} });
-  return rows;
+/** Keeps the statement, and answers as a table without rows would. */
+function captured(sink: CapturedStatement, [sql, params, method]: ExecuteArguments): Promise<unknown> {
+  if (typeof sql === 'string') Object.assign(sink, { sql, params: params ?? [] });
+  return Promise.resolve(method === 'get' ? undefined : []);
 }
 
 type Query = (...args: unknown[]) => unknown;
@@ -177,6 +231,7 @@ function watch(client: PoolClient, { sends, translated }: Watcher): void {
   const query = client.query.bind(client) as Query;
   const watched = (...args: unknown[]): unknown => {
     sends(args[0]);
+    keepFewNames(client, query, args[0]);
     if (args[0] === 'commit' || args[0] === 'rollback') return endTransaction(query, args);
     const answer = query(...args);
     if (!isPromise(answer)) return answer;

@@ -33,6 +33,7 @@ import {
   isSoftDeletable,
   upsertPolicyOf,
 } from '../soft-delete/index.ts';
+import { captureOf } from './captured-statement.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
@@ -41,6 +42,7 @@ import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
 import { partialIndexWhere } from './partial-index.ts';
 import { placedConnection } from './read-place.ts';
+import { PlannedReads } from './planned-reads.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor } from './shown-owners.ts';
 import { upsertByPolicy } from './upsert-by-policy.ts';
@@ -71,8 +73,27 @@ type InsertManyRest<T extends object> = [
 export class DataDriver extends PostgreSqlDriver {
   declare [EntityManagerType]: DataEntityManager<this>;
   readonly #domain: DomainErrors;
+  readonly #reads = new PlannedReads(this as never);
 
   static {
+    const { find, count } = this.prototype;
+    this.prototype.find = function (this: DataDriver, entityName, where, options = {}) {
+      const make = (own: unknown, rest: object) =>
+        find.call(this, entityName as never, own as never, rest as never);
+      const meta = this.metadata.get(entityName) as never;
+      const found = isCaptured(options) ? undefined : this.#reads.find(meta, where, options as never, make);
+      return found ?? make(where, options);
+    } as typeof find;
+    this.prototype.count = function (this: DataDriver, entityName, where, options = {}) {
+      const make = (own: unknown, rest: object) =>
+        count.call(this, entityName as never, own as never, rest as never);
+      const meta = this.metadata.get(entityName) as never;
+      const counted = isCaptured(options)
+        ? undefined
+        : this.#reads.count(meta, where, options as never, make);
+      return counted ?? make(where, options);
+    } as typeof count;
+
     // The core marks this step as private, so that a subclass cannot name it.
     const { mapJoinedProps } = this.prototype as unknown as { mapJoinedProps: MapJoined };
     Object.assign(this.prototype, {
@@ -125,6 +146,11 @@ export class DataDriver extends PostgreSqlDriver {
     );
     if (!convertCustomTypes) builder.unsetFlag(QueryFlag.CONVERT_CUSTOM_TYPES);
     return builder as unknown as AnyQueryBuilder<T>;
+  }
+
+  /** @internal From now on reads may be filtered in ways that their options do not show. */
+  filtersAreAdded(): void {
+    this.#reads.filtersAreAdded();
   }
 
   /** An index says what its mapping says; with the guard, one of all rows would hold live ones only. */
@@ -295,6 +321,8 @@ export class DataDriver extends PostgreSqlDriver {
     return isHiding || (guardsWrites(currentScope()) && isSoftDeletable(meta as never));
   }
 }
+
+const isCaptured = (options: { logging?: unknown }): boolean => captureOf(options.logging) !== undefined;
 
 function isVersioned(where: unknown, meta: { versionProperty?: string }): boolean {
   return (

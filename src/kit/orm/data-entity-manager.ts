@@ -24,6 +24,7 @@ import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
 import { otherFilters, ownFilter, withFilter } from './own-filter.ts';
 import { flushQuickly } from './quick-flush.ts';
+import { makeShortly } from './made-entities.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
 import type { TrashReads } from './trash-reads.ts';
 import { inUpsert, upsertOptions } from './upsert-call.ts';
@@ -76,6 +77,12 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
       return inUpsert(() => upsertMany.call(this, target as never, data as never, own)) as never;
     } as typeof upsertMany;
 
+    const { addFilter } = EntityManager.prototype;
+    this.prototype.addFilter = function (this: EntityManager, options) {
+      (this.getDriver() as unknown as DataDriver).filtersAreAdded();
+      addFilter.call(this, options as never);
+    };
+
     const { getKysely } = EntityManager.prototype;
     this.prototype.getKysely = function (this: EntityManager, options) {
       const kysely = getKysely.call(this, options);
@@ -88,7 +95,7 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
 
   constructor(...args: ConstructorParameters<typeof EntityManager<Driver>>) {
     super(...args);
-    for (const install of [keepReferences, keepStubs, flushQuickly]) install(this);
+    for (const install of [keepReferences, keepStubs, flushQuickly, makeShortly]) install(this);
   }
 
   /**

@@ -18,6 +18,7 @@ import {
   type VisibleRows,
   visibleRows,
 } from '../soft-delete/index.ts';
+import { captureOf } from './captured-statement.ts';
 import { instantsSetOnUpdate, withColumnPredicate, withPredicate } from './live-predicate.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor, shownOwners, withSql } from './shown-owners.ts';
@@ -58,6 +59,8 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   override execute<U = unknown>(
     ...[method, options]: Parameters<QueryBuilder<Entity>['execute']>
   ): Promise<U> {
+    const sink = captureOf(this.loggerContext);
+    if (sink) sink.builder = this;
     // Until it is compiled, an update by a condition on a relation looks like the SELECT that it will contain.
     const isRewritten = this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY);
     if (isRewritten) this.connectionType ??= 'write';

@@ -38,7 +38,8 @@ const missing = new WeakMap<Hint, Set<string>>();
 
 const keyText = (key: unknown): string => JSON.stringify([key].flat(9).map(String));
 
-function isStub(meta: EntityMetadata, prop: EntityProperty): boolean {
+/** Whether a relation of `meta` shows a stub where its target is not there. */
+export function isStub(meta: EntityMetadata, prop: EntityProperty): boolean {
   return mayLoseTarget(prop) && deadTargetOf(meta, prop) === 'stub';
 }
 
@@ -63,8 +64,13 @@ export function mapKeepingStubs(
   for (const { hint, prop, key } of stubs) {
     if (result[prop.name] !== null) continue;
     result[prop.name] = key;
-    missing.set(hint, (missing.get(hint) ?? new Set()).add(keyText(key)));
+    showStub(hint, key);
   }
+}
+
+/** Keeps for the loader that the target of `key` was not there in a joined query. */
+export function showStub(hint: Hint, key: unknown): void {
+  missing.set(hint, (missing.get(hint) ?? new Set()).add(keyText(key)));
 }
 
 /**

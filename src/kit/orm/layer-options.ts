@@ -8,6 +8,8 @@ export interface LayerOptions {
   readonly backstop?: boolean | undefined;
   /** Whether a flush may write its changes in arrays; see {@link flushesQuickly}. */
   readonly quickFlush?: boolean | undefined;
+  /** Whether the ORM's statements are sent with parameters and prepared; they are, unless this says `false`. */
+  readonly preparedStatements?: boolean | undefined;
   /** Which classes belong to which module. */
   readonly modules?: readonly ModuleEntities[];
 }
@@ -31,10 +33,15 @@ export function hasBackstop(config: Configuration): boolean {
   return optionsOf(config)?.backstop === true;
 }
 
-/** Whether a flush may go past the core's change sets and its statements: unless the configuration says no. */
+/** Whether a flush may go past the core's change sets and its statements: unless the configuration says no to that, or to preparing. */
 export function flushesQuickly(config: Configuration): boolean {
+  return preparesStatements(config) && optionsOf(config)?.quickFlush !== false;
+}
+
+/** Whether the ORM's statements, and those of `runPrepared`, are prepared: what `defineDataConfig` says, and it is so by default. */
+export function preparesStatements(config: Configuration): boolean {
   const options = optionsOf(config);
-  return options !== undefined && options.quickFlush !== false;
+  return options !== undefined && options.preparedStatements !== false;
 }
 
 function optionsOf(config: Configuration): LayerOptions | undefined {

@@ -1,0 +1,210 @@
+import {
+  EntityHelper,
+  EventType,
+  type EntityManager,
+  type EntityMetadata,
+  type EntityProperty,
+  helper,
+  type Hydrator,
+  ReferenceKind,
+  Utils,
+} from '@mikro-orm/core';
+import { isSharedPart } from './row-mapper.ts';
+
+type Row = Record<string, unknown>;
+
+/** What the core's loops hand to `create`. */
+interface CreateOptions {
+  initialized?: boolean;
+  newEntity?: boolean;
+  merge?: boolean;
+  refresh?: boolean;
+  recomputeSnapshot?: boolean;
+  convertCustomTypes?: boolean;
+  normalizeAccessors?: boolean;
+  schema?: string;
+  parentSchema?: string;
+}
+
+type Create = (entityName: unknown, data: Row, options?: CreateOptions) => object;
+
+/** Steps of the core's factory, one of which it marks as private. */
+interface Factory {
+  create: Create;
+  findEntity(data: Row, meta: EntityMetadata, options: CreateOptions): object | undefined;
+}
+
+interface Wrapped {
+  __em?: object;
+  __managed: boolean;
+  __processing: boolean;
+  __initialized: boolean;
+  __schema: string | undefined;
+  __originalEntityData?: Row;
+  __loadedProperties: Set<string>;
+}
+
+/** How the entities of a class are made from rows; undefined for a class that the core has to make. */
+interface Recipe {
+  /** An object with the scalar properties in the core's order, all of them undefined. */
+  readonly template: Row;
+  readonly scalars: readonly string[];
+  readonly relations: readonly EntityProperty[];
+  /** To-one relations of the primary key. */
+  readonly keys: readonly EntityProperty[];
+}
+
+/** By metadata, which belongs to one ORM. */
+const recipes = new WeakMap<EntityMetadata, Recipe | null>();
+
+/** The entity made of a row's part, which several rows of one answer share. */
+const made = new WeakMap<Row, object>();
+
+/**
+ * Makes the factory of an entity manager create loaded entities by a shorter way. The core gives each scalar of each entity a pair
+ * of accessors, which do nothing but keep a value; and it merges a joined row with the entity that the same row has just made.
+ * Whatever is not a loaded entity of a plain class goes the core's way.
+ */
+export function makeShortly(em: EntityManager): void {
+  const factory = em.getEntityFactory() as unknown as Factory;
+  const create = factory.create.bind(factory);
+  const maker = new Maker(em, factory);
+  Object.assign(factory, {
+    create: (entityName: unknown, data: Row, options: CreateOptions = {}) =>
+      maker.create(entityName, data, options) ?? create(entityName, data, options),
+  });
+}
+
+class Maker {
+  readonly #em: EntityManager;
+  readonly #factory: Factory;
+  readonly #hydrator: Hydrator;
+
+  constructor(em: EntityManager, factory: Factory) {
+    this.#em = em;
+    this.#factory = factory;
+    this.#hydrator = em.config.getHydrator(em.getMetadata()) as unknown as Hydrator;
+  }
+
+  create(entityName: unknown, data: Row, options: CreateOptions): object | undefined {
+    const { merge, convertCustomTypes, newEntity, refresh, recomputeSnapshot, normalizeAccessors } = options;
+    if (!merge || !convertCustomTypes || newEntity || refresh || recomputeSnapshot || normalizeAccessors)
+      return undefined;
+    if (options.initialized === false || !Utils.isPlainObject(data)) return undefined;
+    const known = made.get(data);
+    if (known && helper(known).__em === this.#em) return known;
+    const meta = this.#em.getMetadata().get(entityName as never);
+    const recipe = recipeOf(this.#em, meta);
+    if (!recipe || !isWhole(recipe, data)) return undefined;
+    for (const { name, targetMeta } of recipe.keys) {
+      // Otherwise the core makes a reference of it first, and merges the row into that one.
+      if (Utils.isPlainObject(data[name]))
+        this.#factory.create(targetMeta?.class, data[name], nested(options));
+    }
+    if (this.#factory.findEntity(data, meta, options)) return undefined;
+    const entity = this.#new(meta, recipe, data, options);
+    if (isSharedPart(data)) made.set(data, entity);
+    return entity;
+  }
+
+  /** The core's own steps, in its order. */
+  #new(meta: EntityMetadata, recipe: Recipe, data: Row, options: CreateOptions): object {
+    const em = this.#em;
+    const uow = em.getUnitOfWork(false);
+    const schema = em.getDriver().getSchemaName(meta as never, options);
+    const entity: object = Object.setPrototypeOf({ ...recipe.template }, meta.class.prototype as object);
+    const wrapped = helper(entity) as unknown as Wrapped;
+    wrapped.__managed = true;
+    wrapped.__processing = true;
+    wrapped.__schema = schema;
+    const snapshot = { ...data };
+    const rest = [options.convertCustomTypes, options.schema] as const;
+    this.#hydrator.hydrateReference(entity, meta as never, snapshot, this.#factory as never, ...rest);
+    uow.register(entity);
+    EntityHelper.ensurePropagation(entity);
+    wrapped.__initialized = true;
+    this.#hydrator.hydrate(
+      entity,
+      meta as never,
+      snapshot,
+      this.#factory as never,
+      'full',
+      undefined,
+      ...rest,
+      schema,
+    );
+    for (const { name, targetMeta } of recipe.relations) {
+      const value = snapshot[name];
+      if (Utils.isPlainObject(value))
+        snapshot[name] = Utils.getPrimaryKeyValues(value, targetMeta as never, true);
+    }
+    for (const key in snapshot) if (key in meta.properties) wrapped.__loadedProperties.add(key);
+    wrapped.__originalEntityData = snapshot;
+    uow.register(entity, undefined, { loaded: true });
+    const events = em.getEventManager();
+    if (events.hasListeners(EventType.onInit, meta as never)) {
+      void events.dispatchEvent(EventType.onInit, { entity, meta: meta as never, em });
+    }
+    wrapped.__processing = false;
+    return entity;
+  }
+}
+
+const nested = ({ convertCustomTypes, schema }: CreateOptions): CreateOptions => ({
+  initialized: true,
+  merge: true,
+  ...(convertCustomTypes !== undefined && { convertCustomTypes }),
+  ...(schema !== undefined && { schema }),
+});
+
+/** A row of some columns only would leave properties that are there and undefined. */
+function isWhole({ scalars }: Recipe, data: Row): boolean {
+  for (const name of scalars) if (data[name] === undefined) return false;
+  return true;
+}
+
+function recipeOf(em: EntityManager, meta: EntityMetadata): Recipe | null {
+  const known = recipes.get(meta);
+  if (known !== undefined) return known;
+  const recipe = makeRecipe(em, meta);
+  recipes.set(meta, recipe);
+  return recipe;
+}
+
+const TO_ONE = new Set<ReferenceKind>([ReferenceKind.MANY_TO_ONE, ReferenceKind.ONE_TO_ONE]);
+
+function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
+  const { hydrateProps, root } = meta as unknown as {
+    hydrateProps: EntityProperty[];
+    root: EntityMetadata;
+  };
+  const isOwn =
+    em.config.get('forceEntityConstructor') || em.config.get('forceUndefined') || meta.forceConstructor;
+  if (isOwn || meta.virtual || meta.embeddable || root.inheritanceType || meta.serializedPrimaryKey)
+    return null;
+  if (meta.props.some(isUnusual)) return null;
+  const isScalar = ({ kind }: EntityProperty): boolean => kind === ReferenceKind.SCALAR;
+  const scalars = hydrateProps.filter((prop) => isScalar(prop) && !prop.lazy).map(({ name }) => name);
+  const relations = meta.relations.filter(({ kind }) => TO_ONE.has(kind));
+  return {
+    template: Object.fromEntries(scalars.map((name) => [name, undefined])),
+    scalars,
+    relations,
+    keys: relations.filter(({ primary }) => primary),
+  };
+}
+
+/** Accessors, references to scalars, embeddables, polymorphic relations and columns that are not hydrated. */
+function isUnusual(prop: EntityProperty): boolean {
+  const isAccessor = prop.getter ?? prop.setter ?? prop.accessor ?? prop.formula;
+  const isScalarReference = prop.kind === ReferenceKind.SCALAR && prop.ref;
+  const isOwnPlace = prop.polymorphic ?? prop.mapToPk ?? prop.embedded ?? prop.inherited;
+  return Boolean(
+    isAccessor ||
+    isScalarReference ||
+    isOwnPlace ||
+    prop.hydrate === false ||
+    prop.kind === ReferenceKind.EMBEDDED ||
+    (prop.kind === ReferenceKind.SCALAR && prop.persist === false),
+  );
+}

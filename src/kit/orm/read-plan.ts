@@ -1,0 +1,101 @@
+import { type CapturedStatement, capturing } from './captured-statement.ts';
+import { type ReadShape, withLeaves } from './read-shape.ts';
+
+/** A value of the read, by its position among the leaves; everything else in a plan is the same in every call. */
+interface Leaf {
+  readonly leaf: number;
+}
+
+/** The statement of all reads of one shape. */
+export interface ReadPlan {
+  readonly sql: string;
+  readonly builder: object;
+  values(leaves: readonly unknown[]): unknown[];
+}
+
+type Options = Readonly<Record<string, unknown>>;
+type Make = (where: unknown, options: Record<string, unknown>) => Promise<unknown>;
+
+/**
+ * Has the core make the statement of a read twice, with its own values and with others, and compares: undefined when a value is
+ * more than a parameter, so that the texts differ, or is changed on its way.
+ */
+export async function planRead(
+  make: Make,
+  where: unknown,
+  options: Options,
+  { leaves }: ReadShape,
+): Promise<ReadPlan | undefined> {
+  const strange = leaves.map((leaf, index) => otherThan(leaf, index));
+  const real = await capture(make, where, options, leaves);
+  const other = await capture(make, where, options, strange);
+  if (real.sql === undefined || real.sql !== other.sql || !real.builder) return undefined;
+  const slots = slotsOf(real.params ?? [], other.params ?? [], leaves, strange);
+  if (!slots) return undefined;
+  return {
+    sql: real.sql,
+    builder: real.builder,
+    values: (own) => slots.map((slot) => (isLeafSlot(slot) ? own[slot.leaf] : slot)),
+  };
+}
+
+async function capture(
+  make: Make,
+  where: unknown,
+  options: Options,
+  leaves: readonly unknown[],
+): Promise<CapturedStatement> {
+  const sink: CapturedStatement = {};
+  let next = 0;
+  const read = withLeaves(where, options, () => leaves[(next += 1) - 1]);
+  const logging = capturing(options['logging'] as object | undefined, sink);
+  await make(read.where, { ...read.options, logging });
+  return sink;
+}
+
+class LeafSlot implements Leaf {
+  readonly leaf: number;
+  constructor(leaf: number) {
+    this.leaf = leaf;
+  }
+}
+
+const isLeafSlot = (slot: unknown): slot is LeafSlot => slot instanceof LeafSlot;
+
+function slotsOf(
+  real: readonly unknown[],
+  other: readonly unknown[],
+  leaves: readonly unknown[],
+  strange: readonly unknown[],
+): unknown[] | undefined {
+  if (real.length !== other.length) return undefined;
+  const slots: unknown[] = [];
+  for (const [index, value] of other.entries()) {
+    const leaf = strange.findIndex((own) => isSame(own, value));
+    if (leaf >= 0 ? !isSame(leaves[leaf], real[index]) : !isFixed(value, real[index])) return undefined;
+    slots.push(leaf >= 0 ? new LeafSlot(leaf) : value);
+  }
+  return slots;
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  if (a instanceof Date) return b instanceof Date && a.getTime() === b.getTime();
+  return Object.is(a, b);
+}
+
+/** An object may hold a value that is one of the call's own. */
+const isFixed = (a: unknown, b: unknown): boolean => (typeof a !== 'object' || a === null) && Object.is(a, b);
+
+/** A value of the same type that no program has. */
+function otherThan(leaf: unknown, index: number): unknown {
+  switch (typeof leaf) {
+    case 'string':
+      return `\u{F8FF}tombstone-${index}\u{F8FF}`;
+    case 'number':
+      return 7_263_548_100_000_000 + index + (Number.isInteger(leaf) ? 0 : 0.5);
+    case 'bigint':
+      return 7_263_548_100_000_000_000n + BigInt(index);
+    default:
+      return leaf instanceof Date ? new Date(4_102_444_800_123 + index) : Buffer.from(`tombstone-${index}`);
+  }
+}

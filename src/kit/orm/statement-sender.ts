@@ -1,0 +1,98 @@
+import type { Logger } from '@mikro-orm/core';
+import { planRefusal } from './refused-plans.ts';
+import { besideSavepoints } from './savepoint.ts';
+import type { SentQuery } from './statement-binder.ts';
+
+/** An answer in the form in which Kysely gives it to the ORM. */
+export interface Answer<Row = object> {
+  readonly numAffectedRows?: bigint | undefined;
+  readonly rows: Row[];
+}
+
+interface Ways {
+  readonly logger: Logger;
+  /** Whether statements are sent under their names at all. */
+  readonly isNaming: boolean;
+  byPool<Row>(query: SentQuery): Promise<Answer<Row>>;
+}
+
+/** Sends statements under their names for as long as names work, and does what a refused name asks for. */
+export class StatementSender {
+  readonly #ways: Ways;
+  #isNaming: boolean;
+  /** How often a change of a table has made prepared statements useless; part of their names from then on. */
+  #shapes = 0;
+
+  constructor(ways: Ways) {
+    this.#ways = ways;
+    this.#isNaming = ways.isNaming;
+  }
+
+  /** By the connection of the transaction `ctx`, or else by the pool. */
+  async send<Row>(given: SentQuery, ctx: object | undefined): Promise<Answer<Row>> {
+    for (;;) {
+      const [shapes, query] = [this.#shapes, this.#named(given)];
+      try {
+        return await (ctx
+          ? besideSavepoints(ctx, () => viaKysely<Row>(ctx as KyselyLike, query))
+          : this.#ways.byPool<Row>(query));
+      } catch (error) {
+        // A transaction has failed with it; its repetition finds the new name, or none.
+        if (query.name === undefined || !this.#learns(error, shapes) || ctx) throw error;
+      }
+    }
+  }
+
+  #named({ name, ...query }: SentQuery): SentQuery {
+    if (name === undefined || !this.#isNaming) return query;
+    return { ...query, name: this.#shapes === 0 ? name : `${name}_${this.#shapes}` };
+  }
+
+  /** Whether the next attempt will be another one. Of many that fail together, the first one decides for all. */
+  #learns(error: unknown, shapes: number): boolean {
+    const refusal = planRefusal(error);
+    if (!refusal) return false;
+    if (refusal === 'stale-plan') {
+      if (this.#shapes === shapes) this.#shapes += 1;
+      return true;
+    }
+    if (this.#isNaming) {
+      this.#isNaming = false;
+      this.#ways.logger.warn(
+        'query',
+        'A prepared statement was lost or its name was taken: a pooler seems to give each transaction another server session. ' +
+          'Statements are sent without names from now on. Say preparedStatements: false in defineDataConfig.',
+        // Also where nothing else is logged: the program has to be told.
+        { enabled: true },
+      );
+    }
+    return true;
+  }
+}
+
+interface KyselyLike {
+  executeQuery(query: object): Promise<{ numAffectedRows?: bigint; rows: unknown[] }>;
+}
+
+/** Kysely hands `sql` and `parameters` on to `pg` as they are, which takes an object with a name for a text. */
+export async function viaKysely<Row>(
+  connection: KyselyLike | object,
+  { values, ...text }: SentQuery,
+): Promise<Answer<Row>> {
+  const query = { kind: 'RawNode', sqlFragments: [text.text], parameters: [] };
+  const sql = text.name === undefined && text.rowMode === undefined ? text.text : text;
+  const compiled = { query, sql, parameters: values, queryId: {} };
+  return (await (connection as KyselyLike).executeQuery(compiled)) as Answer<Row>;
+}
+
+const COUNTED = new Set(['INSERT', 'UPDATE', 'DELETE', 'MERGE']);
+
+/** The driver's answer as Kysely would give it; several statements in one text answer with a list, which has no rows. */
+export function answerOf<Row>(result: {
+  readonly command?: string;
+  readonly rowCount?: number | null;
+  readonly rows?: unknown[];
+}): Answer<Row> {
+  const { command = '', rowCount, rows = [] } = result;
+  return { rows: rows as Row[], numAffectedRows: COUNTED.has(command) ? BigInt(rowCount ?? 0) : undefined };
+}
