@@ -1,6 +1,12 @@
 import { MikroORM } from '@mikro-orm/core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type DataDriver, type DataEntityManager, defineDataConfig, defineModule } from 'tombstone';
+import {
+  type DataDriver,
+  type DataEntityManager,
+  defineDataConfig,
+  defineModule,
+  retryTransaction,
+} from 'tombstone';
 import { MAX_NAMED } from '../../src/kit/orm/statement-names.ts';
 import { emptyTestDatabase } from '../support/database.ts';
 import { hasPooler, startPooler } from '../support/pgbouncer.ts';
@@ -96,8 +102,11 @@ describe('statements of the ORM', () => {
     await em.execute('alter table shape alter column minutes type bigint');
     expect(await read(em)).toEqual([{ minutes: '1' }]);
     await em.execute('alter table shape alter column minutes type numeric');
-    await expect(em.transactional(read)).rejects.toMatchObject({ sqlState: '0A000' });
+    const refusal = { code: 'DATA.CONCURRENCY', sqlState: '0A000' };
+    await expect(em.transactional(read)).rejects.toMatchObject(refusal);
     expect(await em.transactional(read)).toEqual([{ minutes: '1' }]);
+    await em.execute('alter table shape alter column minutes type float8');
+    expect(await retryTransaction(em, read)).toEqual([{ minutes: 1 }]);
     // The same SQLSTATE for another reason is an answer, and makes nothing new.
     const before = (await named(orm)).length;
     const wrong = `select distinct id from sender where deleted_at is null and id = ? for update`;
@@ -105,6 +114,23 @@ describe('statements of the ORM', () => {
       await expect(em.execute(wrong, ['1'])).rejects.toMatchObject({ sqlState: '0A000' });
     }
     expect((await named(orm)).length).toBe(before);
+  });
+
+  it('do not fail a transaction when a column is added, whose reads name no columns', async () => {
+    const orm = await open();
+    const em = orm.em.fork();
+    await em.execute('create table wider as select 1::int as minutes');
+    const read = (own: DataEntityManager) =>
+      own.execute('select * from wider where minutes = ?', [1]) as Promise<object[]>;
+    for (let n = 0; n < 3; n += 1) await read(em);
+    // What a name would have done.
+    const [{ name } = { name: '' }] = await em.execute<{ name: string }[]>(
+      `select name from pg_prepared_statements where statement like '%from wider%'`,
+    );
+    await em.execute('alter table wider add column note text');
+    await expect(em.execute(`execute ${name}(1)`)).rejects.toMatchObject({ code: 'DATA.CONCURRENCY' });
+    expect(await em.transactional(read)).toEqual([{ minutes: 1, note: null }]);
+    expect(await read(em)).toEqual([{ minutes: 1, note: null }]);
   });
 
   it('are not those of another filter: one that is added later reaches the joins of a condition', async () => {

@@ -111,6 +111,9 @@ const WRITES: Record<string, Work> = {
   upsert: (em) => em.upsert(Publisher, { id: '1', name: 'Wren', address: null }),
 };
 
+/** Stock MikroORM's with BEGIN and COMMIT around the one update, which the layer sends alone (docs/flush.md). */
+const ALONE = { 'flush of a change': 1, 'flush of two changes': 2 };
+
 let library: Library;
 let stock: StockLibrary;
 beforeAll(async () => {
@@ -143,11 +146,13 @@ async function both(work: Work): Promise<{ ours: string[]; theirs: string[] }> {
 }
 
 describe('beside stock MikroORM with the conditions by hand, the layer sends no statement and no join more', () => {
-  it.each(Object.entries({ ...READS, ...WRITES }))('%s', async (_verb, work) => {
+  it.each(Object.entries({ ...READS, ...WRITES }))('%s', async (verb, work) => {
     const { ours, theirs } = await both(work);
     expect(theirs.length).toBeGreaterThan(0);
+    const needed = verb in ALONE ? theirs.filter((sql) => !/^(begin|commit)/i.test(sql)) : theirs;
+    expect(theirs.length - needed.length).toBe(verb in ALONE ? 2 : 0);
     // A page and its total are asked for at the same time, and sent in any order.
-    expect(ours.map(joinsOf).toSorted()).toEqual(theirs.map(joinsOf).toSorted());
+    expect(ours.map(joinsOf).toSorted()).toEqual(needed.map(joinsOf).toSorted());
   });
 
   it.each(Object.entries(READS))(

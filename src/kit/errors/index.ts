@@ -20,4 +20,5 @@ export {
 } from './refusals.ts';
 export { RuleError } from './rule-error.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
+export { type PlanRefusal, planRefusalOf } from './plan-refusal.ts';
 export { isConnectionLost, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';

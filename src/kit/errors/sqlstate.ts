@@ -1,3 +1,4 @@
+import { planRefusalOf } from './plan-refusal.ts';
 import {
   BackstopError,
   CheckError,
@@ -38,6 +39,13 @@ export const LOST_RACE: Refusal = {
   type: ConcurrencyError,
   code: 'DATA.CONCURRENCY',
   sentence: 'The transaction lost against a concurrent one. Run the whole unit of work again.',
+};
+/** Of a prepared statement in a transaction; outside of one it is sent again. */
+const refusedPlan: Refusal = {
+  ...LOST_RACE,
+  sentence:
+    'A prepared statement was no longer usable: a migration has changed its tables, or a pooler the session. Run the whole ' +
+    'unit of work again, which prepares it anew.',
 };
 const invalid: Refusal = {
   type: InvalidDataError,
@@ -144,6 +152,7 @@ const TLS_TEXT = /server does not support ssl connections/i;
 /** Which refusal an error of the driver is; `undefined` when it does not come from the database at all. */
 export function refusalOf(error: Error & { code?: unknown }): Refusal | undefined {
   const code = typeof error.code === 'string' ? error.code : '';
+  if (planRefusalOf(error)) return refusedPlan;
   if (SQLSTATE.test(code) && !SOCKET_CODES.test(code))
     return EXACT[code] ?? BY_CLASS[code.slice(0, 2)] ?? query;
   if (SOCKET_CODES.test(code) || CONNECTION_TEXT.test(error.message)) return unavailable;

@@ -1,21 +1,12 @@
-/** What PostgreSQL says of a prepared statement before it runs it, so that nothing was done. */
-type Refusal = 'missing-name' | 'stale-plan' | 'taken-name';
-
-/** By SQLSTATE and the place in the server's sources, because 0A000 also says other things and texts are translated. */
-const REFUSALS: Readonly<Record<string, Refusal>> = {
-  '0A000 RevalidateCachedQuery': 'stale-plan',
-  '26000 FetchPreparedStatement': 'missing-name',
-  '42P05 StorePreparedStatement': 'taken-name',
-};
+import { type PlanRefusal, planRefusalOf } from '../errors/index.ts';
 
 /** The translated errors of such refusals: translation leaves out where the server was. */
-const known = new WeakMap<object, Refusal>();
+const known = new WeakMap<object, PlanRefusal>();
 
-/** Whether the error is such a refusal; `undefined` for all others. */
-export function planRefusal(error: unknown): Refusal | undefined {
+/** Whether the error, translated or not, is a refusal of a prepared statement; `undefined` for all others. */
+export function planRefusal(error: unknown): PlanRefusal | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
-  const { code, routine } = error as { code?: unknown; routine?: unknown };
-  return known.get(error) ?? REFUSALS[`${String(code)} ${String(routine)}`];
+  return known.get(error) ?? planRefusalOf(error);
 }
 
 /** Hands `translated` on, and keeps for {@link planRefusal} what the error of the driver was. */

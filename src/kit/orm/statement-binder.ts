@@ -6,6 +6,8 @@ import { StatementTemplates } from './statement-template.ts';
 /** A statement as `pg` takes it; without a name it is parsed and planned for this call. */
 export interface SentQuery {
   readonly name?: string | undefined;
+  /** Whether a new column of a table makes its plan useless, which would fail a whole transaction. */
+  readonly isOpen?: boolean | undefined;
   readonly text: string;
   readonly values: unknown[];
   /** Rows as lists of values in the order of the columns. */
@@ -31,6 +33,7 @@ export class StatementBinder {
     if (!bound) return undefined;
     const { text, once } = bound;
     const values = [...bound.values] as unknown[];
-    return once ? { text, values } : { name: this.#names.nameOf(text), text, values };
+    const named = once ? undefined : this.#names.nameOf(text);
+    return named ? { name: named.name, isOpen: named.isOpen, text, values } : { text, values };
   }
 }

@@ -7,8 +7,12 @@ const MAX_KNOWN = 1000;
 
 interface Known {
   readonly name: string;
+  readonly isOpen: boolean;
   uses: number;
 }
+
+/** A star that may stand for columns; one alone in parentheses is that of `count(*)`. */
+const STAR = /(?<!\()\*|\*(?!\))/;
 
 /**
  * Names for texts that are sent more than once. A name is made of the text alone: behind a pooler that hands one server session
@@ -17,12 +21,15 @@ interface Known {
 export class StatementNames {
   readonly #known = new Map<string, Known>();
 
-  /** Undefined the first time: a text that is never sent again is not worth a place. */
-  nameOf(text: string): string | undefined {
+  /**
+   * Undefined the first time: a text that is never sent again is not worth a place. `isOpen` says of a text that its answer
+   * may get another column with its table.
+   */
+  nameOf(text: string): { readonly name: string; readonly isOpen: boolean } | undefined {
     const known = this.#known.get(text);
     if (!known) {
       if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value as string);
-      this.#known.set(text, { name: `ts_${hash('sha1', text)}`, uses: 1 });
+      this.#known.set(text, { name: `ts_${hash('sha1', text)}`, isOpen: STAR.test(text), uses: 1 });
       return undefined;
     }
     known.uses += 1;
@@ -31,7 +38,7 @@ export class StatementNames {
       this.#known.delete(text);
       this.#known.set(text, known);
     }
-    return known.name;
+    return known;
   }
 }
 

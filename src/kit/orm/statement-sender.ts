@@ -31,7 +31,7 @@ export class StatementSender {
   /** By the connection of the transaction `ctx`, or else by the pool. */
   async send<Row>(given: SentQuery, ctx: object | undefined): Promise<Answer<Row>> {
     for (;;) {
-      const [shapes, query] = [this.#shapes, this.#named(given)];
+      const [shapes, query] = [this.#shapes, this.#named(given, ctx)];
       try {
         return await (ctx
           ? besideSavepoints(ctx, () => viaKysely<Row>(ctx as KyselyLike, query))
@@ -43,8 +43,9 @@ export class StatementSender {
     }
   }
 
-  #named({ name, ...query }: SentQuery): SentQuery {
-    if (name === undefined || !this.#isNaming) return query;
+  /** In a transaction only what no new column of a table can fail: `select *` is what most reads of the ORM are. */
+  #named({ name, isOpen = false, ...query }: SentQuery, ctx: object | undefined): SentQuery {
+    if (name === undefined || !this.#isNaming || (isOpen && ctx)) return query;
     return { ...query, name: this.#shapes === 0 ? name : `${name}_${this.#shapes}` };
   }
 
