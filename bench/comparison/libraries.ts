@@ -19,4 +19,4 @@ const peer = (name: string): LibraryFile => ({
 export const OWN = ['pg', 'tombstone', 'tombstone-orm'].map(own);
 
 /** Those of `bench/peers`, a package of its own. */
-export const PEERS = ['postgresjs', 'kysely', 'drizzle', 'pg-copy'].map(peer);
+export const PEERS = ['postgresjs', 'pg-copy', 'kysely', 'drizzle', 'typeorm', 'sequelize', 'prisma', 'objection'].map(peer);

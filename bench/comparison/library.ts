@@ -80,7 +80,7 @@ export interface Deduction {
 
 export type Way<Name extends WorkloadName> = (
   given: Workloads[Name]['given'],
-) => Promise<Workloads[Name]['answer']>;
+) => PromiseLike<Workloads[Name]['answer']>;
 
 /** A library with its connections: how it does each workload. */
 export interface Library {
