@@ -36,7 +36,7 @@ async function start(): Promise<Library> {
   const begin = performance.now();
   const { open } = (await import(path)) as LibraryModule;
   const library = await open({ url, size: Number(size) });
-  await library.ways.W1?.('sk-bench-none').catch(() => undefined);
+  await library.ways.W1?.('sk-bench-none');
   const used = process.cpuUsage(cpu);
   const ready: Ready = {
     ms: performance.now() - begin,

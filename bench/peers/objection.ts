@@ -1,6 +1,12 @@
 import knexOf, { type Knex } from 'knex';
 import { raw } from 'objection';
-import { type Connections, type Library, newName, type PageRequest, type Renaming } from '../comparison/library.ts';
+import {
+  type Connections,
+  type Library,
+  newName,
+  type PageRequest,
+  type Renaming,
+} from '../comparison/library.ts';
 import { column, FIELDS } from '../comparison/statements.ts';
 import { AccountGroup, ApiKey, UsageLog, User } from './objection-models.ts';
 
@@ -72,7 +78,9 @@ async function accountsOfGroup(knex: Knex, group: string): Promise<object[]> {
     .where(past('temp_unschedulable_until'))
     .where(past('overload_until'))
     .where(past('rate_limit_reset_at'))
-    .where(raw('(account.expires_at is null or account.expires_at > now() or not account.auto_pause_on_expired)'))
+    .where(
+      raw('(account.expires_at is null or account.expires_at > now() or not account.auto_pause_on_expired)'),
+    )
     .orderBy(['account_groups.priority', 'account.priority', 'account.id']);
   return bindings.map((binding) => binding.account);
 }
@@ -81,8 +89,6 @@ async function rename(knex: Knex, { ids, round }: Renaming): Promise<void> {
   await knex.transaction(async (transaction) => {
     const keys = await live(transaction).findByIds([...ids]);
     for (const key of keys)
-      await key
-        .$query(transaction)
-        .patch({ name: newName(key.id, round), updatedAt: raw('now()') } as never);
+      await key.$query(transaction).patch({ name: newName(key.id, round), updatedAt: raw('now()') } as never);
   });
 }

@@ -1,5 +1,11 @@
 import { Op, Sequelize } from 'sequelize';
-import { type Connections, type Library, newName, type PageRequest, type Renaming } from '../comparison/library.ts';
+import {
+  type Connections,
+  type Library,
+  newName,
+  type PageRequest,
+  type Renaming,
+} from '../comparison/library.ts';
 import { FIELDS } from '../comparison/statements.ts';
 import { type Models, modelsOf } from './sequelize-models.ts';
 
@@ -25,7 +31,8 @@ export async function open({ url, size }: Connections): Promise<Library> {
     },
     faster: {
       W1: {
-        raw: (key) => ApiKey.findOne({ where: { key }, ...ownersOf(models), raw: true, nest: true }).then(emptied),
+        raw: (key) =>
+          ApiKey.findOne({ where: { key }, ...ownersOf(models), raw: true, nest: true }).then(emptied),
       },
       W7: { bulk: (renaming) => renameInBulk(models, renaming) },
     },
@@ -84,7 +91,11 @@ function ofGroup({ Account, Group }: Models, groupId: string) {
       { ...account, required: true, where: mayServe },
       { model: Group, as: 'group', required: true, attributes: [] },
     ],
-    order: [['priority', 'ASC'], [account, 'priority', 'ASC'], [account, 'id', 'ASC']],
+    order: [
+      ['priority', 'ASC'],
+      [account, 'priority', 'ASC'],
+      [account, 'id', 'ASC'],
+    ],
   };
 }
 

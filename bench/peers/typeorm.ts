@@ -1,7 +1,22 @@
 import { DataSource, In, type Repository } from 'typeorm';
-import { type Connections, type Library, newName, type PageRequest, type Renaming } from '../comparison/library.ts';
+import {
+  type Connections,
+  type Library,
+  newName,
+  type PageRequest,
+  type Renaming,
+} from '../comparison/library.ts';
 import { FIELDS } from '../comparison/statements.ts';
-import { type AccountGroup, AccountGroups, Accounts, type ApiKey, ApiKeys, Groups, UsageLogs, Users } from './typeorm-entities.ts';
+import {
+  type AccountGroup,
+  AccountGroups,
+  Accounts,
+  type ApiKey,
+  ApiKeys,
+  Groups,
+  UsageLogs,
+  Users,
+} from './typeorm-entities.ts';
 
 const OWNERS = { user: true, group: true };
 const chosen = (fields: readonly string[]) => Object.fromEntries(fields.map((field) => [field, true]));
@@ -31,7 +46,13 @@ export async function open({ url, size }: Connections): Promise<Library> {
           },
         }),
       W2: async ({ groupId, offset, limit }) => {
-        const options = { where: { groupId }, relations: OWNERS, order: { id: 'DESC' }, skip: offset, take: limit };
+        const options = {
+          where: { groupId },
+          relations: OWNERS,
+          order: { id: 'DESC' },
+          skip: offset,
+          take: limit,
+        };
         const [items, total] = await keys.findAndCount(options as never);
         return { items, total };
       },
