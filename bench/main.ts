@@ -1,13 +1,19 @@
+import { cpus, loadavg } from 'node:os';
 import { MikroORM } from '@mikro-orm/postgresql';
 import Table from 'cli-table3';
 import { Pool } from 'pg';
 import { gateway } from '../src/gateway/index.ts';
 import { defineDataConfig } from '../src/index.ts';
 import { Migrator } from '../src/kit/migrations/index.ts';
-import { createTestDatabase, startTestServer } from '../src/kit/testing/index.ts';
+import { createTestDatabase, startTestServer, type TestServer } from '../src/kit/testing/index.ts';
 import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
+import { compare, type Comparison } from './comparison/comparison.ts';
+import { readRecorded } from './comparison/guard.ts';
+import { writeResults } from './comparison/results.ts';
+import { runGuard } from './comparison/run-guard.ts';
+import { tablesOf } from './comparison/tables.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
 import { migrationWorkloads } from './migrations.ts';
@@ -25,7 +31,7 @@ async function measureAll(
   const plan = quick ? { rounds: 2, callsPerRound: 5 } : { rounds, callsPerRound: 20 };
   const measured: Measured[] = [];
   for (const workload of all) {
-    if (only.length > 0 && !only.some((name) => isNamed(workload.name, name))) continue;
+    if (!isAsked(workload.name, only)) continue;
     await verify(workload);
     measured.push(...(await measure(workload, plan)));
   }
@@ -65,8 +71,12 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
   }
 }
 
-const isNamed = (workload: string, name: string): boolean =>
-  workload === name || workload.startsWith(`${name}-`);
+const isAsked = (workload: string, only: readonly string[]): boolean =>
+  only.length === 0 || only.some((name) => workload === name || workload.startsWith(`${name}-`));
+
+/** Those with parts of their own below; every other name is one of `runWorkloads`. */
+const isOfComparison = (name: string): boolean => /^W\d/.test(name) || /^(start-up|packages)$/.test(name);
+const isOfMigrations = (name: string): boolean => name.startsWith('migrations');
 
 const show = ({ median, low, high }: Interval): string =>
   `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
@@ -82,6 +92,68 @@ function print(measured: readonly Measured[], environment: string): void {
   process.stdout.write(`${table.toString()}\n${environment}\n`);
 }
 
+/** The workloads within one process, each part on a database of its own where it is asked for. */
+async function runOwn(server: TestServer, options: BenchArguments): Promise<Measured[]> {
+  const { only } = options;
+  const isPart = (belongs: (name: string) => boolean): boolean => only.length === 0 || only.some(belongs);
+  const parts = [
+    { run: runWorkloads, isAsked: isPart((name) => !isOfMigrations(name) && !isOfComparison(name)) },
+    { run: runMigrations, isAsked: isPart(isOfMigrations) },
+  ];
+  const measured: Measured[] = [];
+  for (const part of parts.filter((one) => one.isAsked)) {
+    const database = await createTestDatabase(server);
+    try {
+      measured.push(...(await part.run(database.url, options)));
+    } finally {
+      await database.drop();
+    }
+  }
+  return measured;
+}
+
+async function runAll(server: TestServer, options: BenchArguments): Promise<void> {
+  const measured = await runOwn(server, options);
+  const comparison = await compare(server, { ...options, isAsked: (name) => isAsked(name, options.only) });
+  const environment = environmentOf(server);
+  const all = { environment, ...comparison, measured: [...measured, ...comparison.measured] };
+  if (options.json) process.stdout.write(`${JSON.stringify(all)}\n`);
+  else if (measured.length > 0) print(measured, environment);
+  if (isEmpty(comparison)) return;
+  if (!options.json) process.stdout.write(`${tablesOf(comparison)}\n${environment}\n`);
+  process.stderr.write(`${await writeResults(comparison, environment)}\n`);
+}
+
+const isEmpty = ({ measured, startUp, packages }: Comparison): boolean =>
+  measured.length + startUp.length + packages.length === 0;
+
+const environmentOf = ({ version }: TestServer): string =>
+  [
+    `PostgreSQL ${version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`,
+    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}`,
+    `load of the machine ${loadavg()
+      .map((load) => load.toFixed(1))
+      .join(', ')}`,
+  ].join('; ');
+
+async function guard(server: TestServer, { only, recorded, json }: BenchArguments): Promise<void> {
+  const file = readRecorded(recorded);
+  const { slower, ratios } = await runGuard(server, file, (name) => isAsked(name, only));
+  if (json)
+    process.stdout.write(`${JSON.stringify({ environment: environmentOf(server), slower, ratios })}\n`);
+  for (const { workload, library, recorded: was, measured } of slower)
+    process.stderr.write(
+      `${workload}: ${library} reaches ${measured} of pg instead of ${was}, three times in a row.\n`,
+    );
+  if (slower.length > 0) {
+    process.stderr.write(
+      'Find out what made it slower; if it has to be, run "npm run -s bench -- --guard --json" and record its ratios.\n',
+    );
+    process.exitCode = 1;
+  } else if (!json)
+    process.stdout.write('No library of this repository is more than 1.5 times slower than recorded.\n');
+}
+
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
   if (options.help) {
@@ -91,22 +163,7 @@ async function main(): Promise<void> {
   const url = process.env['DATABASE_URL'];
   const server = await startTestServer(url ? { url } : { durable: true });
   try {
-    const database = await createTestDatabase(server);
-    const migrations = await createTestDatabase(server);
-    try {
-      const measured = [
-        ...(options.only.length > 0 && options.only.every((name) => name.startsWith('migrations'))
-          ? []
-          : await runWorkloads(database.url, options)),
-        ...(await runMigrations(migrations.url, options)),
-      ];
-      const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
-      if (options.json) process.stdout.write(`${JSON.stringify({ environment, measured })}\n`);
-      else print(measured, environment);
-    } finally {
-      await database.drop();
-      await migrations.drop();
-    }
+    await (options.guard ? guard : runAll)(server, options);
   } finally {
     await server.stop();
   }

@@ -101,3 +101,11 @@ export interface Connections {
 export interface LibraryModule {
   open(connections: Connections): Promise<Library>;
 }
+
+/** A library in a chart: its throughput against the floor, and the interval of it. */
+export interface Bar {
+  readonly name: string;
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+}
