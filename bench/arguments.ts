@@ -11,7 +11,8 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
   --scale      of W1 to W9: tables so many times as long; default 1
   --guard      W1 to W9 only, in the short form: fails when a library of this repository is more than 1.5 times slower
                against pg than bench/comparison/recorded-ratios.json says, three times in a row
-  --recorded   another file of recorded ratios for --guard
+  --recorded   another file of recorded ratios for --guard and --record
+  --record     W1 to W9 as --guard measures them, written to the file of recorded ratios
   --help       show this text
 `;
 
@@ -20,6 +21,7 @@ export interface BenchArguments {
   readonly json: boolean;
   readonly help: boolean;
   readonly guard: boolean;
+  readonly record: boolean;
   readonly rounds: number;
   /** Empty means all, and so for the libraries. */
   readonly only: readonly string[];
@@ -38,6 +40,7 @@ export function readArguments(argv: readonly string[]): BenchArguments {
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       guard: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       libraries: { type: 'string', default: '' },
       callers: { type: 'string', default: '' },

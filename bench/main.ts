@@ -10,9 +10,9 @@ import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
 import { compare, type Comparison } from './comparison/comparison.ts';
-import { readRecorded } from './comparison/guard.ts';
+import { readRecorded, writeRecorded } from './comparison/guard.ts';
 import { writeResults } from './comparison/results.ts';
-import { runGuard } from './comparison/run-guard.ts';
+import { ratiosToRecord, runGuard } from './comparison/run-guard.ts';
 import { tablesOf } from './comparison/tables.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
@@ -147,7 +147,7 @@ async function guard(server: TestServer, { only, recorded, json }: BenchArgument
     );
   if (slower.length > 0) {
     process.stderr.write(
-      'Find out what made it slower; if it has to be, run "npm run -s bench -- --guard --json" and record its ratios.\n',
+      'Find out what made it slower; if it has to be, run "npm run bench -- --record" and commit what it writes.\n',
     );
     process.exitCode = 1;
   } else if (!json)
@@ -163,7 +163,8 @@ async function main(): Promise<void> {
   const url = process.env['DATABASE_URL'];
   const server = await startTestServer(url ? { url } : { durable: true });
   try {
-    await (options.guard ? guard : runAll)(server, options);
+    if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
+    else await (options.guard ? guard : runAll)(server, options);
   } finally {
     await server.stop();
   }

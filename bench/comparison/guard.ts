@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** Throughput against `pg` by workload and library, as it was when somebody last looked at it. */
@@ -15,22 +15,30 @@ export interface Slower {
 const MOST = 1.5;
 const TRIES = 3;
 
-export const RECORDED = fileURLToPath(new URL('recorded-ratios.json', import.meta.url));
+const RECORDED = fileURLToPath(new URL('recorded-ratios.json', import.meta.url));
 
 export const readRecorded = (file = RECORDED): RecordedRatios =>
   JSON.parse(readFileSync(file, 'utf8')) as RecordedRatios;
+
+export function writeRecorded(ratios: RecordedRatios, file = RECORDED): void {
+  writeFileSync(file, `${JSON.stringify(ratios, null, 2)}\n`);
+}
 
 /**
  * Measures what is recorded, and again those that were more than 1.5 times slower than their record. Answers those that were
  * so three times in a row: other work on the machine seldom hits one library and spares the floor for so long.
  *
- * @throws Error for a recorded ratio that is not measured: its record guards nothing.
+ * @throws Error when nothing is recorded, or a recorded ratio is not measured: a record like that guards nothing.
  */
 export async function findSlower(
   recorded: RecordedRatios,
   measure: (workloads: readonly string[]) => Promise<RecordedRatios>,
 ): Promise<Slower[]> {
   let suspects: Slower[] = entriesOf(recorded);
+  if (suspects.length === 0)
+    throw new Error(
+      'No ratio is recorded for the workloads that are asked for. Ask for W1 to W9, or record them.',
+    );
   for (let attempt = 0; attempt < TRIES && suspects.length > 0; attempt += 1) {
     const measured = await measure([...new Set(suspects.map((one) => one.workload))]);
     suspects = suspects
