@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
+import { GENERATION } from './usage-history.ts';
 
 export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only NAME,NAME] [-- --rounds N] ...
 
   --quick      fewer rounds, no libraries of bench/peers: shows that the bench runs, not how fast anything is
   --json       one JSON object on stdout instead of the tables
   --only       workloads by name or by the beginning of one (W1, overhead, migrations, start-up, packages), separated by commas
+  --only growth  the same work with 50,000 usage logs and with many; not part of a run of all
+  --rows       how many these are; default 5,000,000, with --quick 200,000
   --rounds     how often every workload is run; default 30, more for narrower intervals
   --libraries  of W1 to W9, start-up and packages: these libraries and pg only, separated by commas
   --callers    W1 to W8 by so many callers too, separated by commas: 8,32,128
@@ -23,6 +26,8 @@ export interface BenchArguments {
   readonly guard: boolean;
   readonly record: boolean;
   readonly rounds: number;
+  /** Usage logs of the longer table in the workloads of growth. */
+  readonly rows: number;
   /** Empty means all, and so for the libraries. */
   readonly only: readonly string[];
   readonly libraries: readonly string[];
@@ -46,12 +51,14 @@ export function readArguments(argv: readonly string[]): BenchArguments {
       callers: { type: 'string', default: '' },
       scale: { type: 'string', default: '1' },
       rounds: { type: 'string', default: '30' },
+      rows: { type: 'string' },
       recorded: { type: 'string' },
     },
   });
   return {
     ...values,
     rounds: wholeNumber('--rounds', values.rounds),
+    rows: rowsOf(values.rows ?? (values.quick ? '200000' : '5000000')),
     scale: wholeNumber('--scale', values.scale),
     callers: listOf(values.callers).map((count) => wholeNumber('--callers', count)),
     only: listOf(values.only),
@@ -65,4 +72,12 @@ function wholeNumber(name: string, text: string): number {
   const number = Number(text);
   if (!Number.isInteger(number) || number < 1) throw new TypeError(`${name} needs a whole number above 0.`);
   return number;
+}
+
+/** Whole generations, so that each of their users has as many logs. */
+function rowsOf(text: string): number {
+  const rows = Number(text);
+  if (!Number.isInteger(rows / GENERATION.logs) || rows < 2 * GENERATION.logs)
+    throw new TypeError('--rows needs a multiple of 50000 from 100000 on.');
+  return rows;
 }

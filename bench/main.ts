@@ -15,12 +15,16 @@ import { writeResults } from './comparison/results.ts';
 import { ratiosToRecord, runGuard } from './comparison/run-guard.ts';
 import { tablesOf } from './comparison/tables.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
+import { growthWorkloads } from './growth.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
 import { migrationWorkloads } from './migrations.ts';
 import { verify } from './verify.ts';
 import { overheadWorkloads, stockOrm } from './overhead.ts';
 import type { Interval } from './statistics.ts';
 import { subscriptionWorkloads } from './subscriptions.ts';
+import { flushWorkloads } from './flush.ts';
+import { GENERATION } from './usage-history.ts';
+import { usageWorkloads } from './usage.ts';
 import { workloads } from './workloads.ts';
 
 /** Those that were asked for, each after its variants were seen to do the same. */
@@ -47,6 +51,22 @@ async function runMigrations(url: string, options: BenchArguments): Promise<Meas
   }
 }
 
+/** Makes a database of each size, which takes minutes. */
+async function runGrowth(server: TestServer, options: BenchArguments): Promise<Measured[]> {
+  const databases = [await createTestDatabase(server), await createTestDatabase(server)] as const;
+  try {
+    const sizes = [GENERATION.logs, options.rows] as const;
+    const growth = await growthWorkloads([databases[0].url, databases[1].url], sizes);
+    try {
+      return await measureAll(growth.workloads, options);
+    } finally {
+      await growth.close();
+    }
+  } finally {
+    for (const database of databases) await database.drop();
+  }
+}
+
 async function runWorkloads(url: string, options: BenchArguments): Promise<Measured[]> {
   await new Migrator({ connection: url, modules: [gateway] }).up();
   await fill(url);
@@ -62,6 +82,8 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
       ...subscriptionWorkloads(pool, em),
       ...workloads(pool, em),
       ...overheadWorkloads(stock, orm),
+      ...flushWorkloads(pool, stock, orm),
+      ...(await usageWorkloads(pool, em)),
     ];
     return await measureAll(all, options);
   } finally {
@@ -77,6 +99,7 @@ const isAsked = (workload: string, only: readonly string[]): boolean =>
 /** Those with parts of their own below; every other name is one of `runWorkloads`. */
 const isOfComparison = (name: string): boolean => /^W\d/.test(name) || /^(start-up|packages)$/.test(name);
 const isOfMigrations = (name: string): boolean => name.startsWith('migrations');
+const isOfGrowth = (name: string): boolean => name.startsWith('growth');
 
 const show = ({ median, low, high }: Interval): string =>
   `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
@@ -92,23 +115,33 @@ function print(measured: readonly Measured[], environment: string): void {
   process.stdout.write(`${table.toString()}\n${environment}\n`);
 }
 
-/** The workloads within one process, each part on a database of its own where it is asked for. */
-async function runOwn(server: TestServer, options: BenchArguments): Promise<Measured[]> {
-  const { only } = options;
-  const isPart = (belongs: (name: string) => boolean): boolean => only.length === 0 || only.some(belongs);
-  const parts = [
-    { run: runWorkloads, isAsked: isPart((name) => !isOfMigrations(name) && !isOfComparison(name)) },
-    { run: runMigrations, isAsked: isPart(isOfMigrations) },
-  ];
-  const measured: Measured[] = [];
-  for (const part of parts.filter((one) => one.isAsked)) {
+type Part = (server: TestServer, options: BenchArguments) => Promise<Measured[]>;
+
+/** A part that needs one database, which it fills. */
+const onDatabase =
+  (run: (url: string, options: BenchArguments) => Promise<Measured[]>): Part =>
+  async (server, options) => {
     const database = await createTestDatabase(server);
     try {
-      measured.push(...(await part.run(database.url, options)));
+      return await run(database.url, options);
     } finally {
       await database.drop();
     }
-  }
+  };
+
+/** The workloads within one process, each part where it is asked for. */
+async function runOwn(server: TestServer, options: BenchArguments): Promise<Measured[]> {
+  const { only } = options;
+  const isOther = (name: string): boolean =>
+    [isOfMigrations, isOfGrowth, isOfComparison].some((is) => is(name));
+  const isAll = only.length === 0;
+  const parts: { run: Part; isAsked: boolean }[] = [
+    { run: onDatabase(runWorkloads), isAsked: isAll || !only.every(isOther) },
+    { run: onDatabase(runMigrations), isAsked: isAll || only.some(isOfMigrations) },
+    { run: runGrowth, isAsked: only.some(isOfGrowth) },
+  ];
+  const measured: Measured[] = [];
+  for (const { run } of parts.filter((part) => part.isAsked)) measured.push(...(await run(server, options)));
   return measured;
 }
 
@@ -119,6 +152,8 @@ async function runAll(server: TestServer, options: BenchArguments): Promise<void
   const all = { environment, ...comparison, measured: [...measured, ...comparison.measured] };
   if (options.json) process.stdout.write(`${JSON.stringify(all)}\n`);
   else if (measured.length > 0) print(measured, environment);
+  if (measured.length === 0 && isEmpty(comparison))
+    throw new TypeError(`No workload is called ${options.only.join(' or ')}. Run with --help to see names.`);
   if (isEmpty(comparison)) return;
   if (!options.json) process.stdout.write(`${tablesOf(comparison)}\n${environment}\n`);
   process.stderr.write(`${await writeResults(comparison, environment)}\n`);
@@ -161,7 +196,10 @@ async function main(): Promise<void> {
     return;
   }
   const url = process.env['DATABASE_URL'];
-  const server = await startTestServer(url ? { url } : { durable: true });
+  const server = await startTestServer(
+    // A pool for each library, all at once.
+    url ? { url } : { durable: true, settings: { max_connections: 400 } },
+  );
   try {
     if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
     else await (options.guard ? guard : runAll)(server, options);

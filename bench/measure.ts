@@ -14,6 +14,8 @@ export interface Workload {
   readonly variants: readonly [Variant, ...Variant[]];
   /** Calls of each round relative to the usual number, for work that takes long. Default 1. */
   readonly share?: number;
+  /** For work that writes: does it, and answers what it left in the database, which must be the same for all variants. */
+  witness?(work: () => Promise<unknown>): Promise<unknown>;
   /** Callers at the same time, each of which starts its next call when the one before has ended. Default 1. */
   readonly callers?: number;
 }

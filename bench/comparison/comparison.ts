@@ -75,7 +75,12 @@ export async function compare(server: TestServer, options: Options): Promise<Com
     try {
       const measured: Compared[] = [];
       await contest.verify(rows);
-      for (const row of rows) measured.push(...(await contest.run(row, planOf(row, options))));
+      for (const row of rows) {
+        const found = await contest.run(row, planOf(row, options));
+        measured.push(...found);
+        // A run takes minutes, and what an interrupted one has measured is not lost.
+        say(`${row.name}: ${found.map((one) => `${one.variant} ${one.ratio.median.toFixed(2)}`).join(', ')}`);
+      }
       return { measured, startUp, packages, settings: await contest.settings() };
     } finally {
       await contest.stop();

@@ -52,6 +52,7 @@ export type { ModelRouting } from './groups/group.entity.ts';
 export { type GroupCascade, GroupRepository } from './groups/group.repository.ts';
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 export type { SchedulerEventType } from './outbox/enqueue-event.ts';
+export type { DeadLetter, FailureOutcome } from './outbox/event-failures.ts';
 export {
   OUTBOX_START,
   type OutboxPosition,
@@ -76,6 +77,7 @@ export {
   type Assignment,
   assignOrExtendSubscription,
 } from './operations/assign-or-extend-subscription.ts';
+export { type ConsumedEvents, consumeEvents, type EventConsumer } from './operations/consume-events.ts';
 export { redeem, type Redemption } from './operations/redeem.ts';
 export type {
   NewPromoCode,
@@ -98,6 +100,7 @@ export type {
 } from './redeem-codes/redeem-code-record.ts';
 export { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } from './repositories.ts';
+export type { ReadOptions } from './replica-reads.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
 export type { SubscriptionFilters } from './subscriptions/subscription-filters.ts';
@@ -207,6 +210,7 @@ export const gateway = defineModule({
   ],
   unmappedTables: [
     'orphan_allowed_groups_audit',
+    'scheduler_outbox_failures',
     'scheduler_outbox_watermarks',
     'usage_dashboard_hourly',
     'usage_dashboard_daily',

@@ -15,11 +15,12 @@ import { UserAttributeDefinitionRepository } from './user-attributes/user-attrib
 import { UserAttributeValueRepository } from './user-attributes/user-attribute-value.repository.ts';
 import type { AllowedGroupsOptions } from './users/dual-write.ts';
 import { PromoCodeRepository } from './promo-codes/promo-code.repository.ts';
+import { type ReadOptions, withReads } from './replica-reads.ts';
 import { RedeemCodeRepository } from './redeem-codes/redeem-code.repository.ts';
 import { UserRepository } from './users/user.repository.ts';
 
 /** What an installation decides once for all of its repositories. */
-export interface GatewayOptions extends AllowedGroupsOptions, TimeZoneOptions {}
+export interface GatewayOptions extends AllowedGroupsOptions, TimeZoneOptions, ReadOptions {}
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
 export interface GatewayRepositories {
@@ -40,13 +41,13 @@ export interface GatewayRepositories {
   readonly dashboardAggregation: DashboardAggregationRepository;
 }
 
-/** Makes the repositories; cheap enough to call per request. @throws InvalidInputError VALIDATION for an unknown zone. */
+/** Makes the repositories; cheap enough to call per request. @throws InvalidInputError VALIDATION for an unknown zone or place. */
 export function gatewayRepositories(
   em: DataEntityManager,
   options: GatewayOptions = {},
 ): GatewayRepositories {
   const zone = timeZoneOf(options);
-  return {
+  const repositories: GatewayRepositories = {
     users: new UserRepository(em, options),
     groups: new GroupRepository(em, (tx, id) => deleteGroupCascade(tx, id, options)),
     apiKeys: new ApiKeyRepository(em),
@@ -63,4 +64,5 @@ export function gatewayRepositories(
     usageReports: new UsageReportRepository(em, zone),
     dashboardAggregation: new DashboardAggregationRepository(em, zone),
   };
+  return withReads(repositories, options);
 }

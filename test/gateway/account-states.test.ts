@@ -202,6 +202,23 @@ it('autoPauseExpiredAccounts pauses what expires at the instant or before, and a
   expect([await eventsOf(gateway, run), count]).toEqual([[], 0]);
 });
 
+describe('autoPauseExpiredAccounts by several schedulers', () => {
+  it('works batch by batch, counts each account once, and leaves one that is being changed to the next run', async () => {
+    const expired: string[] = [];
+    for (let n = 0; n < 11; n += 1)
+      expired.push((await mustCreateAccount(gateway.em(), { expiresAt: new Date('2020-01-01') })).id);
+    const run = () => gatewayRepositories(gateway.em()).accounts.autoPauseExpiredAccounts(new Date(), 2);
+    let counts: number[] = [];
+    await gateway.em().transactional(async (tx) => {
+      await gatewayRepositories(tx).accounts.update({ id: expired[5] ?? '', name: 'being changed' });
+      counts = await Promise.all([1, 2, 3, 4].map(run));
+    });
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(10);
+    expect([await run(), await run()]).toEqual([1, 0]);
+    expect((await accounts.getByIds(expired)).filter((account) => account.schedulable)).toEqual([]);
+  });
+});
+
 describe('bindings', () => {
   it('are replaced, by position, and the event names old and new groups', async () => {
     const [a, b, c] = await Promise.all([1, 2, 3].map(async () => (await mustCreateGroup(gateway.em())).id));

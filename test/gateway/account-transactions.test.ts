@@ -68,7 +68,11 @@ const callsOfOutbox = (
   maxId: () => outbox.maxId(),
   advanceWatermark: () => outbox.advanceWatermark('c', { txid: '1', id: '1' }),
   watermark: () => outbox.watermark('c'),
-  deleteConsumedUpTo: () => outbox.deleteConsumedUpTo({ txid: '1', id: '1' }, 10),
+  recordFailure: () => outbox.recordFailure('c', { txid: '1', id: '1' }, new Error('failed')),
+  listDeadLetters: () => outbox.listDeadLetters('c'),
+  putBackDeadLetters: () => outbox.putBackDeadLetters('c', ['1']),
+  discardDeadLetters: () => outbox.discardDeadLetters('c', ['1']),
+  deleteConsumedUpTo: () => outbox.deleteConsumedUpTo({ txid: '1', id: '1' }, 10, { graceSeconds: 0 }),
   forgetConsumer: () => outbox.forgetConsumer('c'),
 });
 

@@ -8,6 +8,8 @@ import { type Gateway, openGateway } from '../support/gateway.ts';
 const WRITERS = 32;
 const ROUNDS = 12;
 
+const NO_GRACE = { graceSeconds: 0 };
+
 let gateway: Gateway;
 let clients: Client[];
 beforeAll(async () => {
@@ -197,9 +199,9 @@ describe(`F19: ${WRITERS} writers with pauses and roll-backs, and one reader tha
       read.push(...events.map((event) => String(event.accountId)));
       position = events.at(-1)?.position ?? position;
       await outbox().advanceWatermark('reader', position);
-      await Promise.all([1, 2].map(() => outbox().deleteConsumedUpTo(position, 20)));
+      await Promise.all([1, 2].map(() => outbox().deleteConsumedUpTo(position, 20, NO_GRACE)));
     }
-    while ((await outbox().deleteConsumedUpTo(position, 200)) > 0);
+    while ((await outbox().deleteConsumedUpTo(position, 200, NO_GRACE)) > 0);
     expect(read.toSorted()).toEqual((await writing).flat().toSorted());
     expect(await outbox().maxId()).toBe('0');
   });

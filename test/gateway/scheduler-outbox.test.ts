@@ -8,6 +8,8 @@ import {
 import { untilSettled } from '../support/gateway-outbox.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
+const NO_GRACE = { graceSeconds: 0 };
+
 let gateway: Gateway;
 let outbox: GatewayRepositories['schedulerOutbox'];
 beforeAll(async () => {
@@ -146,10 +148,10 @@ describe('F20: pruning', () => {
   it('removes what was consumed, batch by batch, and nothing behind the watermark', async () => {
     await write(5);
     const fourth = (await outbox.listAfter(OUTBOX_START))[3]?.position ?? OUTBOX_START;
-    expect(await outbox.deleteConsumedUpTo(fourth, 3)).toBe(3);
+    expect(await outbox.deleteConsumedUpTo(fourth, 3, NO_GRACE)).toBe(3);
     expect(await idsAfter(OUTBOX_START)).toEqual(['4', '5']);
-    expect(await outbox.deleteConsumedUpTo(fourth, 3)).toBe(1);
-    expect(await outbox.deleteConsumedUpTo(fourth, 3)).toBe(0);
+    expect(await outbox.deleteConsumedUpTo(fourth, 3, NO_GRACE)).toBe(1);
+    expect(await outbox.deleteConsumedUpTo(fourth, 3, NO_GRACE)).toBe(0);
     expect(await idsAfter(OUTBOX_START)).toEqual(['5']);
   });
 
@@ -159,10 +161,10 @@ describe('F20: pruning', () => {
     const [first, , third] = positions as [OutboxPosition, OutboxPosition, OutboxPosition];
     await outbox.advanceWatermark('slow', first);
     await outbox.advanceWatermark('fast', third);
-    expect(await outbox.deleteConsumedUpTo(third, 100)).toBe(1);
+    expect(await outbox.deleteConsumedUpTo(third, 100, NO_GRACE)).toBe(1);
     expect(await outbox.forgetConsumer('slow')).toBe(true);
     expect(await outbox.forgetConsumer('slow')).toBe(false);
-    expect(await outbox.deleteConsumedUpTo(third, 100)).toBe(2);
+    expect(await outbox.deleteConsumedUpTo(third, 100, NO_GRACE)).toBe(2);
   });
 });
 

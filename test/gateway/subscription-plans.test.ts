@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { gatewayRepositories } from 'tombstone/gateway';
 import { subscriptionsOf } from '../support/gateway-subscriptions.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
@@ -138,5 +139,47 @@ describe(`on ${ROWS} subscriptions, 30 % of them deleted`, () => {
     const { Plan: plan } = row?.['QUERY PLAN'][0] ?? { Plan: {} };
     expect(plan['Actual Rows']).toBe(1);
     expect((plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0)).toBeLessThan(15);
+  });
+
+  it.each<[string, string, string]>([
+    ['the status job', 'gateway_subscriptions_expire', '1000'],
+    ['the list of those that are over', 'gateway_subscriptions_none_overdue', '10001'],
+  ])('%s reads those alone', async (_, name, values) => {
+    // Inside a transaction that is undone, so that the job leaves what it looks for.
+    const plans: string[] = [];
+    const work = gateway.em().transactional(async (tx) => {
+      const own = gatewayRepositories(tx).subscriptions;
+      await own.listExpired();
+      await own.batchUpdateExpiredStatus();
+      for (const mode of ['force_custom_plan', 'force_generic_plan']) {
+        await tx.execute(`set local plan_cache_mode = ${mode}`);
+        const rows = await tx.execute<{ 'QUERY PLAN': string }[]>(`explain execute ${name}(${values})`);
+        plans.push(rows.map((row) => row['QUERY PLAN']).join('\n'));
+      }
+      throw new Error('undo');
+    });
+    await expect(work).rejects.toThrow('undo');
+    for (const plan of plans) {
+      expectIndexes(plan, ['idx_user_subscriptions_overdue']);
+      // Planned without statistics, a join of the job's rows took twenty seconds for ten thousand.
+      expect(plan).not.toMatch(/Join|Nested Loop/);
+    }
+  });
+
+  it('the status job with nothing to do reads a page or two, and without its index all that are active or over', async () => {
+    await subscriptions().batchUpdateExpiredStatus();
+    await gateway.rows('vacuum analyze user_subscriptions');
+    const blocks = async (): Promise<number> => {
+      const sql = `explain (analyze, buffers, format json) execute gateway_subscriptions_expire(1000)`;
+      const [row] = await gateway.rows<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(sql);
+      const { Plan: plan } = row?.['QUERY PLAN'][0] ?? { Plan: {} };
+      expect(plan['Actual Rows']).toBe(0);
+      return (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0);
+    };
+    const before = await blocks();
+    await gateway.rows('drop index idx_user_subscriptions_overdue');
+    const without = await blocks();
+    expect(before).toBeLessThan(10);
+    expect(without).toBeGreaterThan(100);
   });
 });

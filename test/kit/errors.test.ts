@@ -15,7 +15,7 @@ import {
   isDataError,
   type SoftDeletedRowError,
 } from 'tombstone';
-import { mergeDomainErrors } from '../../src/kit/errors/index.ts';
+import { mergeDomainErrors, translateDriverError } from '../../src/kit/errors/index.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
 import { refusals, SECRET, VAULT } from './fixtures/refusals.ts';
 import { Author, Book, Edition, Publisher } from './fixtures/library-model.ts';
@@ -158,6 +158,21 @@ describe('a server that cannot be used', () => {
     expect(printed(error)).not.toContain(password);
     expect(await errorOf(other.em().count(Book))).toMatchObject({ code: 'DATA.UNAVAILABLE' });
     await other.close();
+  });
+
+  it('is unavailable where the connection cannot be encrypted, or its certificate is not trusted', async () => {
+    const other = await open(() => undefined, { driverOptions: { ssl: true } });
+    expect(await errorOf(other.em().count(Book))).toMatchObject({
+      code: 'DATA.UNAVAILABLE',
+      message: expect.stringContaining('Check its certificate, and the option ssl') as unknown,
+    });
+    await other.close();
+    const untrusted = Object.assign(new Error('self-signed certificate of secret.example.com'), {
+      code: 'DEPTH_ZERO_SELF_SIGNED_CERT',
+    });
+    const error = translateDriverError(untrusted, { constraints: {}, notFound: {} });
+    expect(error).toMatchObject({ code: 'DATA.UNAVAILABLE', retryable: true });
+    expect(error.message).not.toContain('secret.example.com');
   });
 
   it('is unavailable while the pool is exhausted, and usable again afterwards', async () => {

@@ -200,6 +200,7 @@ const ELSEWHERE: Record<string, string> = {
   'builder.guardOwner': 'tested by the relations that hide their owner',
   'builder.shown': 'tested by the relations that hide their owner',
   'driver.convertException': 'errors',
+  'driver.getConnection': 'where repositories read: read-places.test.ts',
   'driver.nativeInsertMany': 'tested by views',
   'entityManager.transactional': 'transactions',
   'entityManager.commit': 'transactions',

@@ -61,6 +61,11 @@ describe('a prepared statement', () => {
     });
     await runPrepared(own.em(), { name: 'kit_json', text: `select '{"a":1}'::jsonb ? $1 as has` }, ['a']);
     expect(log.at(-1)).toContain(`select '{"a":1}'::jsonb ? 'a' as has`);
+    const list = { name: 'kit_list', text: 'select $1::text[] as texts, $2::timestamptz[] as instants' };
+    await runPrepared(own.em(), list, [['NULL', null], [new Date(0)]]);
+    // As PostgreSQL reads lists, so that the statement can be sent again by hand.
+    const shown = `select '{"NULL",NULL}'::text[] as texts, '{"1970-01-01T00:00:00.000Z"}'::timestamptz[] as instants`;
+    expect(log.at(-1)).toContain(shown);
     await own.close();
   });
 

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,8 @@ import { NOBODY, runPrefix } from '../../src/kit/testing/run-as.ts';
 export interface Pair {
   readonly primary: string;
   readonly standby: string;
+  /** Kills the standby, as its machine would end; the primary goes on. */
+  killStandby(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -22,12 +24,10 @@ const BIN = (existsSync(DEBIAN) ? readdirSync(DEBIAN) : [])
   .map((version) => join(DEBIAN, version, 'bin'))
   .find((bin) => ['initdb', 'postgres', 'pg_basebackup'].every((name) => existsSync(join(bin, name))));
 
-/** Whether this machine can make a standby; says so loudly when it cannot. */
-export function hasStandby(): boolean {
+/** Whether this machine can make a standby; says loudly what is not tested when it cannot. */
+export function hasStandby(subject: string): boolean {
   if (BIN) return true;
-  process.stderr.write(
-    '\nNOT TESTED: back-fills that wait for a standby. Install PostgreSQL: apt-get install postgresql\n\n',
-  );
+  process.stderr.write(`\nNOT TESTED: ${subject}. Install PostgreSQL: apt-get install postgresql\n\n`);
   return false;
 }
 
@@ -47,6 +47,12 @@ export async function startPair(): Promise<Pair> {
   const stop = async (): Promise<void> => {
     for (const guard of guards.toReversed()) await guard.end();
     rmSync(folder, { recursive: true, force: true });
+  };
+  const killStandby = async (): Promise<void> => {
+    // The first line is the number of the server's first process; the guard ends with it.
+    const [pid = ''] = readFileSync(join(folder, 'standby', 'postmaster.pid'), 'utf8').split('\n');
+    process.kill(Number(pid), 'SIGQUIT');
+    await guards.pop()?.end();
   };
   const start = async (name: string): Promise<string> => {
     const port = await freePort();
@@ -68,7 +74,7 @@ export async function startPair(): Promise<Pair> {
       '-c',
       'fast',
     ]);
-    return { primary, standby: await start('standby'), stop };
+    return { primary, standby: await start('standby'), killStandby, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -101,7 +101,7 @@ export const accountsOf = (rows: SweepRows): SweepCalls['accounts'] => ({
   clearModelRateLimits: [id(rows.account)],
   clearAntigravityQuotaScopes: [id(rows.account)],
   updateExtra: [id(rows.account), json({ a: 2 })],
-  autoPauseExpiredAccounts: [instant],
+  autoPauseExpiredAccounts: [instant, list(10, [0, -1, 10_001, 1.5, '5', null])],
   addToGroup: [id(rows.account), id(rows.group), integer(1)],
   removeFromGroup: [id(rows.account), id(rows.group)],
   bindGroups: [id(rows.account), ids([rows.group])],
@@ -110,6 +110,7 @@ export const accountsOf = (rows: SweepRows): SweepCalls['accounts'] => ({
 
 const position = list({ txid: '0', id: '0' }, [null, 5, {}, { txid: 'a', id: '1' }, { txid: '1', id: '-1' }]);
 const consumer = text('consumer', { max: 100, filled: true });
+const badAttempts = [0, -1, 1.5, '2', null].map((maxAttempts) => ({ maxAttempts }));
 
 export const outboxOf = (): SweepCalls['schedulerOutbox'] => ({
   enqueue: [text('full_rebuild', { filled: true }), optionalId('1'), optionalId('1'), json({ a: 1 })],
@@ -118,6 +119,14 @@ export const outboxOf = (): SweepCalls['schedulerOutbox'] => ({
   maxId: [],
   advanceWatermark: [consumer, position],
   watermark: [consumer],
-  deleteConsumedUpTo: [position, integer(10)],
+  recordFailure: [consumer, position, list(new Error(SECRET), []), list({ maxAttempts: 2 }, badAttempts)],
+  listDeadLetters: [consumer, list({ limit: 5 }, [{ limit: '5' }, { limit: 1.5 }, { afterId: 'x' }])],
+  putBackDeadLetters: [consumer, ids(['1'])],
+  discardDeadLetters: [consumer, ids(['1'])],
+  deleteConsumedUpTo: [
+    position,
+    integer(10),
+    list({ graceSeconds: 0 }, [{ graceSeconds: -1 }, { graceSeconds: '5' }, { graceSeconds: Number.NaN }]),
+  ],
   forgetConsumer: [consumer],
 });

@@ -1,7 +1,7 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { type GroupRecord } from '../groups/group-record.ts';
@@ -28,6 +28,10 @@ import * as state from './scheduling-state.ts';
  */
 export class AccountRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;
@@ -214,9 +218,12 @@ export class AccountRepository {
     return extra.updateExtra(this.#em, id, patch, options);
   }
 
-  /** Pauses live accounts that expire at `now` or before, where they ask for it; answers how many. */
-  async autoPauseExpiredAccounts(now: Date): Promise<number> {
-    return state.autoPauseExpiredAccounts(this.#em, now);
+  /**
+   * Pauses live accounts that expire at `now` or before, where they ask for it; answers how many. Call it every minute.
+   * Outside a transaction each batch has one of its own, with one event; one that someone else has locked is left to the next run.
+   */
+  async autoPauseExpiredAccounts(now: Date, batchSize = 1000): Promise<number> {
+    return state.autoPauseExpiredAccounts(this.#em, now, batchSize);
   }
 
   /** One update of live accounts; answers how many there were. Of no ids or no change 0, without a statement. */

@@ -1,6 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkId, checkText } from '../../kit/input/index.ts';
+import { checkId, checkInteger, checkText } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { changeAccount } from './change-account.ts';
 import { instantText } from './instant-text.ts';
@@ -96,11 +96,11 @@ export async function updateSessionWindow(
   });
 }
 
-// By id, as everyone who locks several accounts.
+// By id, as everyone who locks several accounts. One that someone changes at this moment is left to the next run.
 const PAUSE = `with locked as (
     select id from accounts
     where deleted_at is null and schedulable and auto_pause_on_expired and expires_at <= ?::timestamptz
-    order by id for no key update
+    order by id limit ? for no key update skip locked
   ), changed as (
     update accounts a set schedulable = false, updated_at = now() from locked l
     where a.id = l.id and a.deleted_at is null returning a.id
@@ -108,8 +108,18 @@ const PAUSE = `with locked as (
     insert into scheduler_outbox (event_type) select 'full_rebuild' from changed having count(*) > 0
   ) select count(*)::int as count from changed`;
 
-/** Pauses the accounts whose time is over; answers how many. */
-export async function autoPauseExpiredAccounts(em: DataEntityManager, now: Date): Promise<number> {
-  const [row] = await em.execute<{ count: number }[]>(PAUSE, [instantText('now', now)]);
-  return row?.count ?? 0;
+const LARGEST_BATCH = 10_000;
+
+/** Pauses the accounts whose time is over, batch by batch; answers how many. */
+export async function autoPauseExpiredAccounts(
+  em: DataEntityManager,
+  now: Date,
+  batchSize = 1000,
+): Promise<number> {
+  const values = [instantText('now', now), checkInteger('batchSize', batchSize, 1, LARGEST_BATCH)];
+  for (let total = 0; ;) {
+    const [row] = await em.execute<{ count: number }[]>(PAUSE, values);
+    total += row?.count ?? 0;
+    if ((row?.count ?? 0) < batchSize) return total;
+  }
 }

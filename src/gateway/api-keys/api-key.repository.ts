@@ -2,7 +2,7 @@ import { raw } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkIds, checkOptionalId, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -28,6 +28,10 @@ const KEY_TAKEN = `select exists (select from api_keys where key = ?) as taken
 /** API keys. Every method joins the transaction of the entity manager that it was given. */
 export class ApiKeyRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

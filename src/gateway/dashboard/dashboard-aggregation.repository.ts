@@ -1,7 +1,7 @@
 import { sql } from '@mikro-orm/core';
 import { RuleError } from '../../kit/errors/index.ts';
 import { checkInteger } from '../../kit/input/index.ts';
-import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { gatewayRules } from '../rules.ts';
 import { checkInstant, checkRange, type HalfOpenRange } from '../usage/usage-range.ts';
 import { aggregateDays } from './aggregate-days.ts';
@@ -23,6 +23,10 @@ export interface RemovedLogs {
 export class DashboardAggregationRepository {
   readonly #em: DataEntityManager;
   readonly #zone: string;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   /** @param timeZone as `timeZoneOf` answers it. Another one than before asks for aggregating everything again. */
   constructor(em: DataEntityManager, timeZone: string) {

@@ -1,7 +1,7 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -30,6 +30,10 @@ export type GroupCascade = (em: DataEntityManager, id: Id) => Promise<Id[]>;
 export class GroupRepository {
   readonly #em: DataEntityManager;
   readonly #cascade: GroupCascade;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager, cascade: GroupCascade) {
     this.#em = em;

@@ -15,6 +15,7 @@ interface Row extends StoredUsage {
 }
 
 const REQUEST_ID = USAGE_COLUMNS.findIndex(({ property }) => property === 'requestId');
+const BILLING_TYPE = USAGE_COLUMNS.findIndex(({ property }) => property === 'billingType');
 
 /**
  * Stores the log of a request, charges for it and writes the ledger, all or nothing, in one statement.
@@ -28,8 +29,9 @@ const REQUEST_ID = USAGE_COLUMNS.findIndex(({ property }) => property === 'reque
 export async function recordUsage(em: DataEntityManager, usage: NewUsage): Promise<RecordedUsage> {
   const values = checkedUsage(usage);
   const requestId = (values[REQUEST_ID] ??= randomUUID()) as string;
+  const statement = RECORD_USAGE[values[BILLING_TYPE] === 1 ? 1 : 0];
   // A cascade that deletes the group holds it and waits for the subscription; this holds the subscription and waits for it.
-  const insert = async (): Promise<Row[]> => runPrepared<Row>(em, RECORD_USAGE, values, 'write');
+  const insert = async (): Promise<Row[]> => runPrepared<Row>(em, statement, values, 'write');
   const [row] = await (em.isInTransaction() ? insert() : retryLostRace(insert));
   if (row) return recorded(row, requestId, true);
   // Committed before our insert gave way to it, and so visible to this statement.

@@ -1,8 +1,23 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { checkInteger, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, type PreparedStatement, runPrepared } from '../../kit/orm/index.ts';
+import { checkIds, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import {
+  type DataEntityManager,
+  placeReads,
+  type PreparedStatement,
+  runPrepared,
+} from '../../kit/orm/index.ts';
 import { checkedEvent } from './check-event.ts';
 import { enqueueEvent, type SchedulerEventType } from './enqueue-event.ts';
+import { errorName } from './error-name.ts';
+import {
+  countFailure,
+  type DeadLetter,
+  discard,
+  type FailureOutcome,
+  putBack,
+  readDeadLetters,
+} from './event-failures.ts';
+import { pruneEvents } from './prune-events.ts';
 import {
   checkPosition,
   type OutboxPosition,
@@ -28,12 +43,10 @@ const HORIZON = 'select pg_snapshot_xmin(pg_current_snapshot())::text as txid';
 
 const MAX_ID = 'select coalesce(max(id), 0)::text as id from scheduler_outbox';
 
-// Two that prune at once take different rows instead of waiting for each other.
-const DELETE = `delete from scheduler_outbox where id in (
-    select id from scheduler_outbox o
-    where (o.txid, o.id) <= (?::text::xid8, ?::bigint)
-      and (o.txid, o.id) <= all (select w.txid, w.event_id from scheduler_outbox_watermarks w)
-    order by o.txid, o.id limit ? for update skip locked)`;
+/** As long as a scheduler goes without building its state anew. */
+const GRACE_SECONDS = 300;
+
+const DEFAULT_ATTEMPTS = 5;
 
 /**
  * What the scheduler must hear of. Every method joins the transaction of the entity manager that it was given.
@@ -43,6 +56,10 @@ const DELETE = `delete from scheduler_outbox where id in (
  */
 export class SchedulerOutboxRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;
@@ -62,10 +79,9 @@ export class SchedulerOutboxRepository {
    * Settled events behind the position, in the order that never changes: none will ever appear before one that was read.
    * A limit of 0 or less is 100.
    */
-  async listAfter(after: OutboxPosition, limit = DEFAULT_LIMIT): Promise<SchedulerEventRecord[]> {
+  async listAfter(after: OutboxPosition, limit?: number): Promise<SchedulerEventRecord[]> {
     const { txid, id } = checkPosition('after', after);
-    const rows = Math.min(checkInteger('limit', limit), LARGEST_LIMIT);
-    const values = [txid, id, rows > 0 ? rows : DEFAULT_LIMIT];
+    const values = [txid, id, checkedLimit(limit)];
     return (await runPrepared<SchedulerEventRow>(this.#em, AFTER, values)).map(schedulerEventRecord);
   }
 
@@ -94,21 +110,66 @@ export class SchedulerOutboxRepository {
     return advanceWatermark(this.#em, checkedConsumer(consumer), checkPosition('position', position));
   }
 
-  /** Removes a consumer's watermark: until then nothing that the consumer has not read is pruned. */
+  /** Removes a consumer's watermark: until then nothing that the consumer has not read is pruned. Its dead letters stay. */
   async forgetConsumer(consumer: string): Promise<boolean> {
     return forgetWatermark(this.#em, checkedConsumer(consumer));
   }
 
   /**
-   * Deletes up to `batch` of the oldest events up to the position, of those that every stored watermark has passed; answers
-   * how many. Repeat it until it answers less than `batch`.
+   * Counts that a consumer could not apply an event, everything before which it has applied. The `maxAttempts`th time the event
+   * becomes a dead letter, in one statement with the watermark, which then stands behind it. Of the error only the class is
+   * stored, and its code when it is one of ours.
    */
-  async deleteConsumedUpTo(watermark: OutboxPosition, batch: number): Promise<number> {
-    const { txid, id } = checkPosition('watermark', watermark);
-    const values = [txid, id, checkInteger('batch', batch, 1)];
-    const { affectedRows } = await this.#em.execute<{ affectedRows: number }>(DELETE, values, 'run');
-    return affectedRows;
+  async recordFailure(
+    consumer: string,
+    position: OutboxPosition,
+    error: unknown,
+    { maxAttempts = DEFAULT_ATTEMPTS }: { readonly maxAttempts?: number } = {},
+  ): Promise<FailureOutcome> {
+    const failure = { error: errorName(error), most: checkInteger('maxAttempts', maxAttempts, 1) };
+    return countFailure(this.#em, checkedConsumer(consumer), checkPosition('position', position), failure);
   }
+
+  /** Dead letters of a consumer by id; go on behind the last one with `afterId`. A limit of 0 or less is 100. */
+  async listDeadLetters(
+    consumer: string,
+    { afterId, limit }: { readonly afterId?: Id | null; readonly limit?: number } = {},
+  ): Promise<DeadLetter[]> {
+    const after = checkOptionalId('afterId', afterId) ?? '0';
+    return readDeadLetters(this.#em, checkedConsumer(consumer), after, checkedLimit(limit));
+  }
+
+  /** Enqueues dead letters anew, at the end and for every consumer; answers how many there were. */
+  async putBackDeadLetters(consumer: string, ids: readonly Id[]): Promise<number> {
+    return putBack(this.#em, checkedConsumer(consumer), checkIds('ids', ids));
+  }
+
+  /** Removes dead letters for good; answers how many there were. */
+  async discardDeadLetters(consumer: string, ids: readonly Id[]): Promise<number> {
+    return discard(this.#em, checkedConsumer(consumer), checkIds('ids', ids));
+  }
+
+  /**
+   * Deletes up to `batch` of the oldest events up to the position, of those that every stored watermark has passed and that
+   * are older than the grace period; answers how many. Repeat it until it answers less than `batch`. Dead letters stay.
+   */
+  async deleteConsumedUpTo(
+    watermark: OutboxPosition,
+    batch: number,
+    { graceSeconds = GRACE_SECONDS }: { readonly graceSeconds?: number } = {},
+  ): Promise<number> {
+    const position = checkPosition('watermark', watermark);
+    const limits = {
+      batch: checkInteger('batch', batch, 1),
+      grace: checkInteger('graceSeconds', graceSeconds, 0),
+    };
+    return pruneEvents(this.#em, position, limits);
+  }
+}
+
+function checkedLimit(limit = DEFAULT_LIMIT): number {
+  const rows = Math.min(checkInteger('limit', limit), LARGEST_LIMIT);
+  return rows > 0 ? rows : DEFAULT_LIMIT;
 }
 
 function checkedConsumer(consumer: string): string {

@@ -1,7 +1,7 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError, RuleError } from '../../kit/errors/index.ts';
 import { checkId, checkInteger, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { gatewayRules } from '../rules.ts';
@@ -23,6 +23,10 @@ import { Proxy } from './proxy.entity.ts';
 /** Proxies. Every method joins the transaction of the entity manager that it was given. */
 export class ProxyRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

@@ -2,7 +2,7 @@ import { LockMode } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkOneOf, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -30,6 +30,10 @@ const LARGEST_HISTORY = 100;
 /** Redeem codes. Every method joins the transaction of the entity manager that it was given. */
 export class RedeemCodeRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

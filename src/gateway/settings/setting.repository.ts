@@ -1,6 +1,6 @@
 import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkText } from '../../kit/input/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { ASKED_ROWS, wholeList } from '../whole-list.ts';
 import { checkedKeys, checkedPair, checkedPairs, type SettingPair } from './setting-input.ts';
@@ -15,6 +15,10 @@ const UPSERT = `insert into settings (key, value, updated_at)
 /** Settings by name. Every method joins the transaction of the entity manager that it was given. */
 export class SettingRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

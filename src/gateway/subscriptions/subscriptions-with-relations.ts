@@ -126,7 +126,7 @@ export async function readAll<S extends With>(
       order by ${order} limit $${values.length + 1}`,
   );
   const rows = await runPrepared<SubscriptionRow>(em, statement(), [...values, ASKED_ROWS]);
-  return wholeList(recordsOf(shape, rows));
+  return recordsOf(shape, wholeList(rows));
 }
 
 /** A page of those that meet the condition, newest first, and how many there are, in one prepared statement. */

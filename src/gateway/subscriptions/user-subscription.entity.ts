@@ -43,6 +43,10 @@ const UserSubscriptionSchema = defineEntity({
     { name: 'idx_user_subscriptions_expires_at', properties: ['expiresAt'] },
     { name: 'idx_user_subscriptions_assigned_by', properties: ['assignedBy'] },
     { name: 'usersubscription_deleted_at', properties: ['deletedAt'] },
+    {
+      name: 'idx_user_subscriptions_overdue',
+      expression: `create index idx_user_subscriptions_overdue on user_subscriptions (expires_at, id) where status = 'active' and deleted_at is null`,
+    },
   ],
 });
 

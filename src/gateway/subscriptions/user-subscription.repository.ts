@@ -2,7 +2,7 @@ import { raw } from '@mikro-orm/core';
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkInstant, checkInteger, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { type TimeZoneOptions, timeZoneOf } from '../time-zone.ts';
@@ -39,6 +39,10 @@ const LARGEST_BATCH = 10_000;
 export class UserSubscriptionRepository {
   readonly #em: DataEntityManager;
   readonly #timeZone: string;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   /** @throws InvalidInputError VALIDATION for a time zone that does not exist. */
   constructor(em: DataEntityManager, options: TimeZoneOptions = {}) {

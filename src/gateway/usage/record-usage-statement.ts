@@ -1,5 +1,7 @@
 import type { PreparedStatement } from '../../kit/orm/index.ts';
+import { chargeSql, PAYERS } from './charge-sql.ts';
 import { USAGE_COLUMNS } from './usage-columns.ts';
+import type { BillingType } from './usage-record.ts';
 
 const COLUMNS = USAGE_COLUMNS.map(({ column }) => column).join(', ');
 
@@ -18,42 +20,16 @@ export const INSERT_LOG: PreparedStatement = {
 };
 
 /**
- * Log, charge and ledger in one statement, and so in one transaction and one round trip. No row: the request was stored
- * before, and nothing is charged, because every other part reads what the first one has inserted.
+ * Log, charge and ledger in one statement, and so in one transaction and one round trip; by billing type, because a statement
+ * for both would set up the update of the other at each call. No row: the request was stored before, and nothing is charged,
+ * because every other part reads what the first one has inserted.
  *
  * The update waits for others that charge the same row and adds to what they have left. A row that was deleted meanwhile
  * is not charged, and the ledger says so.
  */
-export const RECORD_USAGE: PreparedStatement = {
-  name: 'tombstone_record_usage',
-  text: `with log as (
-    ${LOG} returning id, created_at, user_id, api_key_id, subscription_id, billing_type, total_cost, actual_cost
-  ), charge as (
-    select id, user_id, api_key_id, subscription_id, billing_type,
-      case billing_type when 1 then total_cost else actual_cost end as amount
-    from log
-  ), payer as (
-    update users u set balance = u.balance - c.amount, updated_at = now()
-    from charge c
-    where u.id = c.user_id and u.deleted_at is null and c.billing_type = 0 and c.amount > 0
-    returning u.balance
-  ), counter as (
-    update user_subscriptions s set daily_usage_usd = s.daily_usage_usd + c.amount,
-      weekly_usage_usd = s.weekly_usage_usd + c.amount, monthly_usage_usd = s.monthly_usage_usd + c.amount, updated_at = now()
-    from charge c, groups g
-    where s.id = c.subscription_id and s.deleted_at is null and g.id = s.group_id and g.deleted_at is null
-      and c.billing_type = 1 and c.amount > 0
-    returning s.daily_usage_usd, s.weekly_usage_usd, s.monthly_usage_usd
-  ), entry as (
-    insert into billing_usage_entries (usage_log_id, user_id, api_key_id, subscription_id, billing_type, applied, delta_usd)
-    select id, user_id, api_key_id, subscription_id, billing_type,
-      exists (select from payer) or exists (select from counter), amount
-    from charge where amount > 0
-    returning applied, delta_usd
-  )
-  select log.id, log.created_at, entry.applied, entry.delta_usd as amount, payer.balance,
-    counter.daily_usage_usd, counter.weekly_usage_usd, counter.monthly_usage_usd
-  from log left join entry on true left join payer on true left join counter on true`,
+export const RECORD_USAGE: Readonly<Record<BillingType, PreparedStatement>> = {
+  0: { name: 'tombstone_record_usage_balance', text: `with log as (${LOG} ${chargeSql(PAYERS[0])}` },
+  1: { name: 'tombstone_record_usage_subscription', text: `with log as (${LOG} ${chargeSql(PAYERS[1])}` },
 };
 
 /** What an earlier call stored for a request. */

@@ -10,8 +10,10 @@ const VALUES = USAGE_COLUMNS.map(({ column, absent }) =>
 /**
  * As for one request, for many: the parameters are arrays, one for each column.
  *
- * Logs go in by key and request, users and subscriptions are locked by id before any of them is changed: two batches that
- * have several of them in common wait for each other in one order. Each row is changed once, by the sum of its charges.
+ * Logs go in by key and request, users and then subscriptions are locked by id before any of them is changed: two batches
+ * that have several of them in common wait for each other in one order. PostgreSQL runs the parts as they are asked for, by a log
+ * of the one or of the other; so the lock of subscriptions asks for the charges of users. Each row is changed once, by the sum
+ * of its charges, which comes with the lock: the planner takes a batch for a few rows, and would compare all with all.
  */
 export const RECORD_USAGES: PreparedStatement = {
   name: 'tombstone_record_usages',
@@ -27,20 +29,20 @@ export const RECORD_USAGES: PreparedStatement = {
   ), counted as (
     select subscription_id, sum(amount) as amount from log where billing_type = 1 and amount > 0 group by subscription_id
   ), locked_user as materialized (
-    select id from users where id in (select user_id from owed) and deleted_at is null order by id for no key update
-  ), locked_subscription as materialized (
-    select s.id from user_subscriptions s join groups g on g.id = s.group_id and g.deleted_at is null
-    where s.id in (select subscription_id from counted) and s.deleted_at is null order by s.id for no key update of s
+    select u.id, o.amount from owed o join users u on u.id = o.user_id
+    where u.deleted_at is null order by u.id for no key update of u
   ), payer as (
-    update users u set balance = u.balance - o.amount, updated_at = now()
-    from owed o join locked_user l on l.id = o.user_id
-    where u.id = o.user_id and u.deleted_at is null
+    update users u set balance = u.balance - l.amount, updated_at = now()
+    from locked_user l where u.id = l.id and u.deleted_at is null
     returning u.id
+  ), locked_subscription as materialized (
+    select s.id, c.amount from counted c join user_subscriptions s on s.id = c.subscription_id
+    join groups g on g.id = s.group_id and g.deleted_at is null
+    where s.deleted_at is null and (select count(*) from payer) >= 0 order by s.id for no key update of s
   ), counter as (
-    update user_subscriptions s set daily_usage_usd = s.daily_usage_usd + c.amount,
-      weekly_usage_usd = s.weekly_usage_usd + c.amount, monthly_usage_usd = s.monthly_usage_usd + c.amount, updated_at = now()
-    from counted c join locked_subscription l on l.id = c.subscription_id
-    where s.id = c.subscription_id and s.deleted_at is null
+    update user_subscriptions s set daily_usage_usd = s.daily_usage_usd + l.amount,
+      weekly_usage_usd = s.weekly_usage_usd + l.amount, monthly_usage_usd = s.monthly_usage_usd + l.amount, updated_at = now()
+    from locked_subscription l where s.id = l.id and s.deleted_at is null
     returning s.id
   ), entry as (
     insert into billing_usage_entries (usage_log_id, user_id, api_key_id, subscription_id, billing_type, applied, delta_usd)

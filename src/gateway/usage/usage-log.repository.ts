@@ -2,7 +2,7 @@ import { raw, type RawQueryFragment, sql } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkOptionalId, checkText } from '../../kit/input/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import { clampPage, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { ASKED_ROWS, wholeList } from '../whole-list.ts';
@@ -30,6 +30,10 @@ export interface UsageLogSlice {
 /** Usage logs, newest first by id. Every method joins the transaction of the entity manager that it was given. */
 export class UsageLogRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

@@ -2,7 +2,7 @@ import { type RawQueryFragment, sql } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { RuleError } from '../../kit/errors/index.ts';
 import { checkId, checkIds, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import { gatewayRules } from '../rules.ts';
 import { accountUsage, type AccountUsageStats } from './reports/account-usage.ts';
 import { accountWindow, type AccountWindowStats } from './reports/account-window.ts';
@@ -44,6 +44,10 @@ import { checkInstant, type ClosedRange, type HalfOpenRange, within } from './us
 export class UsageReportRepository {
   readonly #em: DataEntityManager;
   readonly #zone: string;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   /** @param timeZone as `timeZoneOf` answers it. */
   constructor(em: DataEntityManager, timeZone: string) {

@@ -1,7 +1,7 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkId, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { ASKED_ROWS, wholeList } from '../whole-list.ts';
@@ -19,6 +19,10 @@ import { UserAttributeDefinition } from './user-attribute-definition.entity.ts';
 /** What users are asked for. Every method joins the transaction of the entity manager that it was given. */
 export class UserAttributeDefinitionRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

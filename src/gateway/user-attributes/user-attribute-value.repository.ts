@@ -1,7 +1,7 @@
 import { sql } from '@mikro-orm/postgresql';
 import type { Id } from '../../kit/columns/index.ts';
 import { checkId, checkIds } from '../../kit/input/index.ts';
-import { type DataEntityManager, live } from '../../kit/orm/index.ts';
+import { type DataEntityManager, live, placeReads } from '../../kit/orm/index.ts';
 import { removeValuesOfAttribute, removeValuesOfUser } from './remove-values.ts';
 import { type NewAttributeValue, upsertValues } from './upsert-values.ts';
 import { UserAttributeDefinition } from './user-attribute-definition.entity.ts';
@@ -23,6 +23,10 @@ export interface UserAttributeValueRecord {
  */
 export class UserAttributeValueRepository {
   readonly #em: DataEntityManager;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   constructor(em: DataEntityManager) {
     this.#em = em;

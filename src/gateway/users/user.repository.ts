@@ -2,7 +2,7 @@ import { raw } from '@mikro-orm/core';
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -30,6 +30,10 @@ import { User } from './user.entity.ts';
 export class UserRepository {
   readonly #em: DataEntityManager;
   readonly #options: AllowedGroupsOptions;
+
+  static {
+    placeReads(this, (own) => own.#em);
+  }
 
   /** @throws InvalidInputError VALIDATION for an unknown `allowedGroups`. */
   constructor(em: DataEntityManager, options: AllowedGroupsOptions = {}) {

@@ -49,6 +49,11 @@ const unavailable: Refusal = {
   code: 'DATA.UNAVAILABLE',
   sentence: 'The database cannot be reached or is shutting down. Check the address and try again.',
 };
+const untrusted: Refusal = {
+  ...unavailable,
+  sentence:
+    'The encrypted connection to the database was refused. Check its certificate, and the option ssl of the connection.',
+};
 const query: Refusal = {
   type: QueryError,
   code: 'DATA.QUERY',
@@ -132,6 +137,9 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 const CONNECTION_TEXT =
   /connection (terminated|ended|closed)|timeout exceeded when trying to connect|client has encountered a connection error|not queryable|cannot use a pool after/i;
 const SOCKET_CODES = /^(ECONN|ENOTFOUND|EPIPE|ETIMEDOUT|EHOST|ENET|EAI_)/;
+// Node's, and one of pg without a code.
+const TLS_CODES = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS_|ERR_SSL_)/;
+const TLS_TEXT = /server does not support ssl connections/i;
 
 /** Which refusal an error of the driver is; `undefined` when it does not come from the database at all. */
 export function refusalOf(error: Error & { code?: unknown }): Refusal | undefined {
@@ -139,5 +147,6 @@ export function refusalOf(error: Error & { code?: unknown }): Refusal | undefine
   if (SQLSTATE.test(code) && !SOCKET_CODES.test(code))
     return EXACT[code] ?? BY_CLASS[code.slice(0, 2)] ?? query;
   if (SOCKET_CODES.test(code) || CONNECTION_TEXT.test(error.message)) return unavailable;
+  if (TLS_CODES.test(code) || TLS_TEXT.test(error.message)) return untrusted;
   return undefined;
 }

@@ -3,6 +3,7 @@ import type { Pool, PoolClient } from 'pg';
 import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
 import { tellBackstop } from './backstop-session.ts';
 import { domainErrorsOf, hasBackstop } from './layer-options.ts';
+import { OpenSockets } from './open-sockets.ts';
 import { withValues } from './prepared-text.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
@@ -22,6 +23,7 @@ interface NamedQuery {
  */
 export class DataConnection extends PostgreSqlConnection {
   #pool: Pool | undefined;
+  readonly #sockets = new OpenSockets();
   /** How often a change of a table has made prepared statements useless; part of their names from then on. */
   #shapes = 0;
 
@@ -39,6 +41,7 @@ export class DataConnection extends PostgreSqlConnection {
     const { onPoolCreated, ...rest } = options as { onPoolCreated?: (pool: Pool) => unknown };
     return super.createKyselyDialect({
       ...rest,
+      ...(this.type === 'read' && { stream: this.#sockets.opener((rest as { stream?: unknown }).stream) }),
       onPoolCreated: (pool: Pool) => {
         this.#pool = pool;
         pool.on('connect', (client) => {
@@ -72,6 +75,11 @@ export class DataConnection extends PostgreSqlConnection {
         return this.#byPool<Row>({ ...given, name: `${given.name}_${this.#shapes}` });
       }),
     );
+  }
+
+  /** Ends the sessions with a replica that lets no new one in, so that whoever waits for it gets an error. */
+  async endIfSilent(): Promise<void> {
+    if (this.#pool) await this.#sockets.closeIfSilent(this.#pool.options);
   }
 
   override async *stream<T>(...args: Parameters<PostgreSqlConnection['stream']>): AsyncIterableIterator<T> {

@@ -40,6 +40,7 @@ import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
 import { partialIndexWhere } from './partial-index.ts';
+import { placedConnection } from './read-place.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor } from './shown-owners.ts';
 import { upsertByPolicy } from './upsert-by-policy.ts';
@@ -88,6 +89,11 @@ export class DataDriver extends PostgreSqlDriver {
     const connection = new DataConnection(config);
     const replicas = this.createReplicas((options) => new DataConnection(config, options, 'read'));
     Object.assign(this, { connection, replicas });
+  }
+
+  /** Statements ask for a type, whichever way they are made; what asks for none keeps the answer, and is for the primary. */
+  override getConnection(type?: ConnectionType): DataConnection {
+    return (type && placedConnection(this)) ?? (super.getConnection(type) as DataConnection);
   }
 
   override convertException(exception: Error): DriverException {

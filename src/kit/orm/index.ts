@@ -7,6 +7,7 @@ export { live, LiveFragment } from './live-fragment.ts';
 export { liveSql } from './live-sql.ts';
 export { domainErrorsOf, LAYER_OPTIONS, type LayerOptions, type ModuleEntities } from './layer-options.ts';
 export { Migrator } from './migrator.ts';
+export { mayReadReplica, placeReads } from './place-reads.ts';
 export { PostgresNamingStrategy } from './naming-strategy.ts';
 export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';

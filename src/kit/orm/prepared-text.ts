@@ -12,5 +12,13 @@ export function withValues(platform: Platform, text: string, values: readonly un
 
 /** A list is one value here, where the ORM would make it several. */
 function shown(value: unknown): unknown {
-  return Array.isArray(value) ? `{${value.map((item) => JSON.stringify(String(item))).join(',')}}` : value;
+  return Array.isArray(value) ? `{${value.map(element).join(',')}}` : value;
+}
+
+type Scalar = string | number | bigint | boolean;
+
+function element(item: unknown): string {
+  if (item === null || item === undefined) return 'NULL';
+  if (item instanceof Date) return JSON.stringify(item.toISOString());
+  return JSON.stringify(typeof item === 'object' ? JSON.stringify(item) : String(item as Scalar));
 }
