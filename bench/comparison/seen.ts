@@ -3,8 +3,8 @@ import { FIELDS } from './statements.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
-const RELATIONS = ['userId', 'groupId', 'proxyId', 'fallbackGroupId'];
-const without = (fields: readonly string[]): string[] => fields.filter((field) => !RELATIONS.includes(field));
+const RELATIONS = new Set(['userId', 'groupId', 'proxyId', 'fallbackGroupId']);
+const without = (fields: readonly string[]): string[] => fields.filter((field) => !RELATIONS.has(field));
 
 /**
  * What an answer shows, in one form for all libraries: exact numbers come as text or as objects, instants as dates or text,
@@ -16,7 +16,7 @@ export function seen(name: WorkloadName, answer: unknown): string {
   if (name === 'W2') {
     const { items, total } = answer as { items: readonly object[]; total: number };
     const shown = items.map((item) => withOwners(item, FIELDS.KEY, FIELDS.USER, FIELDS.GROUP));
-    return JSON.stringify([Number(total), shown]);
+    return JSON.stringify([total, shown]);
   }
   if (name === 'W3') return JSON.stringify((answer as object[]).map((row) => pick(row, FIELDS.ACCOUNT)));
   return '';
@@ -43,17 +43,16 @@ function plain(value: unknown): unknown {
   if (value instanceof Date) return value.getTime();
   if (typeof value === 'boolean') return value;
   if (Array.isArray(value)) return value.map(plain);
-  const text = isNumberObject(value) ? String(value) : value;
-  if (typeof text === 'object') return sorted(text as Values);
-  if (typeof text === 'string' && /^\d{4}-\d\d-\d\d[ T]/.test(text)) return new Date(text).getTime();
-  return /^-?\d+(\.\d+)?$/.test(String(text)) ? Number(text) : text;
+  if (typeof value === 'object') return isDecimal(value) ? Number(value.toFixed()) : sorted(value);
+  const text = `${value as string | number | bigint}`;
+  if (/^\d{4}-\d\d-\d\d[ T]/.test(text)) return new Date(text).getTime();
+  return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
 /** A decimal of a library, by its own words. */
-const isNumberObject = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && 'toFixed' in value;
+const isDecimal = (value: object): value is { toFixed(): string } => 'toFixed' in value;
 
-const sorted = (value: Values): unknown =>
+const sorted = (value: object): unknown =>
   Object.keys(value)
     .toSorted()
-    .map((name) => [name, plain(value[name])]);
+    .map((name) => [name, plain((value as Values)[name])]);

@@ -31,35 +31,33 @@ const KEY = [...AUTH_KEY.slice(0, 4), 'key', 'name', 'ipWhitelist', 'ipBlacklist
 const USER = [...AUTH_USER, 'email', 'username', 'notes', 'createdAt', 'updatedAt'];
 const GROUP = [...AUTH_GROUP, 'description', 'isExclusive', 'defaultValidityDays', 'createdAt', 'updatedAt'];
 const ACCOUNT = [
-  ...[
-    'id',
-    'name',
-    'notes',
-    'platform',
-    'type',
-    'credentials',
-    'extra',
-    'proxyId',
-    'concurrency',
-    'priority',
-  ],
-  ...[
-    'rateMultiplier',
-    'status',
-    'errorMessage',
-    'lastUsedAt',
-    'expiresAt',
-    'autoPauseOnExpired',
-    'schedulable',
-  ],
-  ...[
-    'rateLimitedAt',
-    'rateLimitResetAt',
-    'overloadUntil',
-    'tempUnschedulableUntil',
-    'tempUnschedulableReason',
-  ],
-  ...['sessionWindowStart', 'sessionWindowEnd', 'sessionWindowStatus', 'createdAt', 'updatedAt'],
+  'id',
+  'name',
+  'notes',
+  'platform',
+  'type',
+  'credentials',
+  'extra',
+  'proxyId',
+  'concurrency',
+  'priority',
+  'rateMultiplier',
+  'status',
+  'errorMessage',
+  'lastUsedAt',
+  'expiresAt',
+  'autoPauseOnExpired',
+  'schedulable',
+  'rateLimitedAt',
+  'rateLimitResetAt',
+  'overloadUntil',
+  'tempUnschedulableUntil',
+  'tempUnschedulableReason',
+  'sessionWindowStart',
+  'sessionWindowEnd',
+  'sessionWindowStatus',
+  'createdAt',
+  'updatedAt',
 ];
 
 /** The columns that the workloads read, by the property names of the gateway's entities. */
@@ -107,8 +105,20 @@ export const ACCOUNTS_WITH_GROUPS = `with chosen as materialized (
 
 const USAGE_COLUMNS = USAGE_FIELDS.map(column);
 const USAGE_TYPES = [
-  ...['bigint', 'bigint', 'bigint', 'bigint', 'text', 'text', 'int', 'int'],
-  ...['numeric', 'numeric', 'numeric', 'int', 'text', 'text'],
+  'bigint',
+  'bigint',
+  'bigint',
+  'bigint',
+  'text',
+  'text',
+  'int',
+  'int',
+  'numeric',
+  'numeric',
+  'numeric',
+  'int',
+  'text',
+  'text',
 ];
 
 export const INSERT_USAGE = `insert into usage_logs (${USAGE_COLUMNS.join(', ')})

@@ -1,4 +1,4 @@
-import { Client } from 'pg';
+import type { Client } from 'pg';
 import type { Size } from './fill.ts';
 import { type Inputs, inputsOf, isLive, removePlanted } from './inputs.ts';
 import { newName, type Usage, USAGE_FIELDS, type WorkloadName } from './library.ts';
@@ -44,7 +44,7 @@ export class Verifier {
   }
 
   async #readsDifferently(workload: 'W1' | 'W2' | 'W3', { member, way }: Ways): Promise<string | undefined> {
-    const inputs: unknown[] = [...(workload === 'W1' ? ['sk-bench-1', 'sk-bench-none'] : [])];
+    const inputs: unknown[] = workload === 'W1' ? ['sk-bench-1', 'sk-bench-none'] : [];
     for (const first of INDICES)
       inputs.push(...(await inputsOf(workload, { first, count: 1 }, this.#size, this.#client)));
     const expected = await call(this.#floor, workload, '', inputs);

@@ -179,7 +179,7 @@ const load = (db: Db, ids: readonly string[]) =>
 /** One statement for each row: the builder has no update of many rows with values of their own. */
 async function rename(db: Db, { ids, round }: Renaming): Promise<void> {
   await db.transaction(async (tx) => {
-    const keys = await load(tx as never, ids);
+    const keys = await load(tx, ids);
     for (const { id } of keys) {
       const changed = { name: newName(id, round), updatedAt: sql`now()` };
       await tx

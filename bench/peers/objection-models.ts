@@ -3,7 +3,7 @@ import softDeletePlugin from 'objection-js-soft-delete';
 
 type Plugin = typeof softDeletePlugin;
 // A CommonJS module with a default export of its own.
-const plugin = ((softDeletePlugin as unknown as { default?: Plugin }).default ?? softDeletePlugin) as Plugin;
+const plugin = (softDeletePlugin as unknown as { default?: Plugin }).default ?? softDeletePlugin;
 
 const MAPPERS = snakeCaseMappers({ underscoreBeforeDigits: true });
 

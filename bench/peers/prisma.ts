@@ -15,7 +15,6 @@ import { PrismaClient } from './generated/client.ts';
 const softDelete = createSoftDeleteExtension({
   models: { User: true, Group: true, ApiKey: true, Account: true },
   defaultConfig: { field: 'deletedAt', createValue: (isDeleted) => (isDeleted ? new Date() : null) },
-  dmmf: undefined as never,
 });
 
 function clientOf({ url, size }: Connections) {

@@ -34,7 +34,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
     autoJoinRefsForFilters: false,
     subscribers: [new SoftDeleteSubscriber()],
   });
-  const fork = (): SqlEntityManager => orm.em.fork() as never;
+  const fork = (): SqlEntityManager => orm.em.fork();
   // The filter alone would drop the key of a dead user, because the relation is NOT NULL.
   const owners = () => ({ populate: ['user', 'group'], populateHints: { user: { joinType: 'left join' } } });
   return {
@@ -47,7 +47,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
       },
       W3: async (group) => {
         const where = { group: { id: group }, account: mayServe() };
-        const bindings = await fork().find(AccountGroup, where as never, {
+        const bindings = await fork().find(AccountGroup, where, {
           populate: ['account', 'group'],
           orderBy: { priority: 'asc', account: { priority: 'asc', id: 'asc' } },
         });

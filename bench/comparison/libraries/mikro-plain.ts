@@ -1,7 +1,7 @@
 import { MikroORM, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type Connections, type Library, newName } from '../library.ts';
 import { FIELDS } from '../statements.ts';
-import { Account, AccountGroup, ApiKey, ENTITIES, UsageLog, User } from './mikro-entities.ts';
+import { type Account, AccountGroup, ApiKey, ENTITIES, UsageLog, User } from './mikro-entities.ts';
 import { AUTH_FIELDS, mayServe, relationsOf } from './mikro-queries.ts';
 
 // New objects for each call: the core writes into a condition that it is given.
@@ -21,7 +21,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
     pool: { min: 0, max: size },
     forceUtcTimezone: true,
   });
-  const fork = (): SqlEntityManager => orm.em.fork() as never;
+  const fork = (): SqlEntityManager => orm.em.fork();
   return {
     ways: {
       W1: (key) =>
@@ -34,7 +34,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
       },
       W3: async (group) => {
         const where = { group: { id: group, ...live() }, account: { ...mayServe(), ...live() } };
-        const bindings = await fork().find(AccountGroup, where as never, {
+        const bindings = await fork().find(AccountGroup, where, {
           populate: ['account'],
           orderBy: { priority: 'asc', account: { priority: 'asc', id: 'asc' } },
         });
@@ -68,8 +68,8 @@ async function byKey(em: SqlEntityManager, key: string): Promise<object | null> 
   return em
     .createQueryBuilder(ApiKey, 'k')
     .select(inside('k', FIELDS.AUTH_KEY) as never)
-    .leftJoinAndSelect('k.user', 'u', live() as never, inside('u', FIELDS.AUTH_USER) as never)
-    .leftJoinAndSelect('k.group', 'g', live() as never, inside('g', FIELDS.AUTH_GROUP) as never)
+    .leftJoinAndSelect('k.user', 'u', live(), inside('u', FIELDS.AUTH_USER) as never)
+    .leftJoinAndSelect('k.group', 'g', live(), inside('g', FIELDS.AUTH_GROUP) as never)
     .where({ 'k.key': key, 'k.deletedAt': null } as never)
     .getSingleResult();
 }
