@@ -1,4 +1,4 @@
-import { cpus, loadavg } from 'node:os';
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { MikroORM } from '@mikro-orm/postgresql';
 import Table from 'cli-table3';
 import { Pool } from 'pg';
@@ -196,10 +196,11 @@ async function main(): Promise<void> {
     return;
   }
   const url = process.env['DATABASE_URL'];
-  const server = await startTestServer(
-    // A pool for each library, all at once.
-    url ? { url } : { durable: true, settings: { max_connections: 400 } },
-  );
+  // On the disk, where a commit has its price; the guard looks at the cost of the libraries alone, and stays in memory.
+  const place = options.guard || options.record ? {} : { dataParent: tmpdir() };
+  // A pool for each library, all at once.
+  const settings = { max_connections: 400 };
+  const server = await startTestServer(url ? { url } : { durable: true, settings, ...place });
   try {
     if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
     else await (options.guard ? guard : runAll)(server, options);
