@@ -1,26 +1,39 @@
 import { parseArgs } from 'node:util';
 import { GENERATION } from './usage-history.ts';
 
-export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only NAME,NAME] [-- --rounds N]
+export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only NAME,NAME] [-- --rounds N] ...
 
-  --quick   fewer rounds: shows that the bench runs, not how fast anything is
-  --json    one JSON object on stdout instead of the table
-  --only    workloads by name or by the beginning of one (overhead, migrations), separated by commas
+  --quick      fewer rounds, no libraries of bench/peers: shows that the bench runs, not how fast anything is
+  --json       one JSON object on stdout instead of the tables
+  --only       workloads by name or by the beginning of one (W1, overhead, migrations, start-up, packages), separated by commas
   --only growth  the same work with 50,000 usage logs and with many; not part of a run of all
-  --rows    how many these are; default 5,000,000, with --quick 200,000
-  --rounds  how often every workload is run; default 30, more for narrower intervals
-  --help    show this text
+  --rows       how many these are; default 5,000,000, with --quick 200,000
+  --rounds     how often every workload is run; default 30, more for narrower intervals
+  --libraries  of W1 to W9, start-up and packages: these libraries and pg only, separated by commas
+  --callers    W1 to W8 by so many callers too, separated by commas: 8,32,128
+  --scale      of W1 to W9: tables so many times as long; default 1
+  --guard      W1 to W9 only, in the short form: fails when a library of this repository is more than 1.5 times slower
+               against pg than bench/comparison/recorded-ratios.json says, three times in a row
+  --recorded   another file of recorded ratios for --guard and --record
+  --record     W1 to W9 as --guard measures them, written to the file of recorded ratios
+  --help       show this text
 `;
 
 export interface BenchArguments {
   readonly quick: boolean;
   readonly json: boolean;
   readonly help: boolean;
+  readonly guard: boolean;
+  readonly record: boolean;
   readonly rounds: number;
   /** Usage logs of the longer table in the workloads of growth. */
   readonly rows: number;
-  /** Empty means all. */
+  /** Empty means all, and so for the libraries. */
   readonly only: readonly string[];
+  readonly libraries: readonly string[];
+  readonly callers: readonly number[];
+  readonly scale: number;
+  readonly recorded?: string;
 }
 
 /** @throws TypeError with a sentence for the user when an argument is not known. */
@@ -31,16 +44,40 @@ export function readArguments(argv: readonly string[]): BenchArguments {
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
+      guard: { type: 'boolean', default: false },
+      record: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
+      libraries: { type: 'string', default: '' },
+      callers: { type: 'string', default: '' },
+      scale: { type: 'string', default: '1' },
       rounds: { type: 'string', default: '30' },
       rows: { type: 'string' },
+      recorded: { type: 'string' },
     },
   });
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new TypeError('--rounds needs a whole number above 0.');
-  const rows = Number(values.rows ?? (values.quick ? 200_000 : 5_000_000));
-  // Whole generations, so that each of their users has as many logs.
+  return {
+    ...values,
+    rounds: wholeNumber('--rounds', values.rounds),
+    rows: rowsOf(values.rows ?? (values.quick ? '200000' : '5000000')),
+    scale: wholeNumber('--scale', values.scale),
+    callers: listOf(values.callers).map((count) => wholeNumber('--callers', count)),
+    only: listOf(values.only),
+    libraries: listOf(values.libraries),
+  };
+}
+
+const listOf = (text: string): string[] => text.split(',').filter(Boolean);
+
+function wholeNumber(name: string, text: string): number {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new TypeError(`${name} needs a whole number above 0.`);
+  return number;
+}
+
+/** Whole generations, so that each of their users has as many logs. */
+function rowsOf(text: string): number {
+  const rows = Number(text);
   if (!Number.isInteger(rows / GENERATION.logs) || rows < 2 * GENERATION.logs)
     throw new TypeError('--rows needs a multiple of 50000 from 100000 on.');
-  return { ...values, rounds, rows, only: values.only.split(',').filter(Boolean) };
+  return rows;
 }

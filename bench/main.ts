@@ -1,3 +1,4 @@
+import { cpus, loadavg, tmpdir } from 'node:os';
 import { MikroORM } from '@mikro-orm/postgresql';
 import Table from 'cli-table3';
 import { Pool } from 'pg';
@@ -9,6 +10,11 @@ import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
 import { flushWorkloads } from './flush.ts';
+import { compare, type Comparison } from './comparison/comparison.ts';
+import { readRecorded, writeRecorded } from './comparison/guard.ts';
+import { writeResults } from './comparison/results.ts';
+import { ratiosToRecord, runGuard } from './comparison/run-guard.ts';
+import { tablesOf } from './comparison/tables.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { growthWorkloads } from './growth.ts';
 import { measure, type Measured, type Workload } from './measure.ts';
@@ -30,7 +36,7 @@ async function measureAll(
   const plan = quick ? { rounds: 2, callsPerRound: 5 } : { rounds, callsPerRound: 20 };
   const measured: Measured[] = [];
   for (const workload of all) {
-    if (only.length > 0 && !only.some((name) => isNamed(workload.name, name))) continue;
+    if (!isAsked(workload.name, only)) continue;
     await verify(workload);
     measured.push(...(await measure(workload, plan)));
   }
@@ -89,8 +95,13 @@ async function runWorkloads(url: string, options: BenchArguments): Promise<Measu
   }
 }
 
-const isNamed = (workload: string, name: string): boolean =>
-  workload === name || workload.startsWith(`${name}-`);
+const isAsked = (workload: string, only: readonly string[]): boolean =>
+  only.length === 0 || only.some((name) => workload === name || workload.startsWith(`${name}-`));
+
+/** Those with parts of their own below; every other name is one of `runWorkloads`. */
+const isOfComparison = (name: string): boolean => /^W\d/.test(name) || /^(start-up|packages)$/.test(name);
+const isOfMigrations = (name: string): boolean => name.startsWith('migrations');
+const isOfGrowth = (name: string): boolean => name.startsWith('growth');
 
 const show = ({ median, low, high }: Interval): string =>
   `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
@@ -106,6 +117,80 @@ function print(measured: readonly Measured[], environment: string): void {
   process.stdout.write(`${table.toString()}\n${environment}\n`);
 }
 
+type Part = (server: TestServer, options: BenchArguments) => Promise<Measured[]>;
+
+/** A part that needs one database, which it fills. */
+const onDatabase =
+  (run: (url: string, options: BenchArguments) => Promise<Measured[]>): Part =>
+  async (server, options) => {
+    const database = await createTestDatabase(server);
+    try {
+      return await run(database.url, options);
+    } finally {
+      await database.drop();
+    }
+  };
+
+/** The workloads within one process, each part where it is asked for. */
+async function runOwn(server: TestServer, options: BenchArguments): Promise<Measured[]> {
+  const { only } = options;
+  const isOther = (name: string): boolean =>
+    [isOfMigrations, isOfGrowth, isOfComparison].some((is) => is(name));
+  const isAll = only.length === 0;
+  const parts: { run: Part; isAsked: boolean }[] = [
+    { run: onDatabase(runWorkloads), isAsked: isAll || !only.every(isOther) },
+    { run: onDatabase(runMigrations), isAsked: isAll || only.some(isOfMigrations) },
+    { run: runGrowth, isAsked: only.some(isOfGrowth) },
+  ];
+  const measured: Measured[] = [];
+  for (const { run } of parts.filter((part) => part.isAsked)) measured.push(...(await run(server, options)));
+  return measured;
+}
+
+async function runAll(server: TestServer, options: BenchArguments): Promise<void> {
+  const measured = await runOwn(server, options);
+  const comparison = await compare(server, { ...options, isAsked: (name) => isAsked(name, options.only) });
+  const environment = environmentOf(server);
+  const all = { environment, ...comparison, measured: [...measured, ...comparison.measured] };
+  if (options.json) process.stdout.write(`${JSON.stringify(all)}\n`);
+  else if (measured.length > 0) print(measured, environment);
+  if (measured.length === 0 && isEmpty(comparison))
+    throw new TypeError(`No workload is called ${options.only.join(' or ')}. Run with --help to see names.`);
+  if (isEmpty(comparison)) return;
+  if (!options.json) process.stdout.write(`${tablesOf(comparison)}\n${environment}\n`);
+  process.stderr.write(`${await writeResults(comparison, environment)}\n`);
+}
+
+const isEmpty = ({ measured, startUp, packages }: Comparison): boolean =>
+  measured.length + startUp.length + packages.length === 0;
+
+const environmentOf = ({ version }: TestServer): string =>
+  [
+    `PostgreSQL ${version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`,
+    `${cpus().length} x ${cpus()[0]?.model ?? 'unknown processor'}`,
+    `load of the machine ${loadavg()
+      .map((load) => load.toFixed(1))
+      .join(', ')}`,
+  ].join('; ');
+
+async function guard(server: TestServer, { only, recorded, json }: BenchArguments): Promise<void> {
+  const file = readRecorded(recorded);
+  const { slower, ratios } = await runGuard(server, file, (name) => isAsked(name, only));
+  if (json)
+    process.stdout.write(`${JSON.stringify({ environment: environmentOf(server), slower, ratios })}\n`);
+  for (const { workload, library, recorded: was, measured } of slower)
+    process.stderr.write(
+      `${workload}: ${library} reaches ${measured} of pg instead of ${was}, three times in a row.\n`,
+    );
+  if (slower.length > 0) {
+    process.stderr.write(
+      'Find out what made it slower; if it has to be, run "npm run bench -- --record" and commit what it writes.\n',
+    );
+    process.exitCode = 1;
+  } else if (!json)
+    process.stdout.write('No library of this repository is more than 1.5 times slower than recorded.\n');
+}
+
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
   if (options.help) {
@@ -113,26 +198,14 @@ async function main(): Promise<void> {
     return;
   }
   const url = process.env['DATABASE_URL'];
-  const server = await startTestServer(url ? { url } : { durable: true });
+  // On the disk, where a commit has its price; the guard looks at the cost of the libraries alone, and stays in memory.
+  const place = options.guard || options.record ? {} : { dataParent: tmpdir() };
+  // A pool for each library, all at once.
+  const settings = { max_connections: 400 };
+  const server = await startTestServer(url ? { url } : { durable: true, settings, ...place });
   try {
-    const database = await createTestDatabase(server);
-    const migrations = await createTestDatabase(server);
-    try {
-      const needs = (other: RegExp): boolean =>
-        options.only.length === 0 || !options.only.every((name) => other.test(name));
-      const grows = options.only.some((name) => name.startsWith('growth'));
-      const measured = [
-        ...(needs(/^(migrations|growth)/) ? await runWorkloads(database.url, options) : []),
-        ...(needs(/^growth/) ? await runMigrations(migrations.url, options) : []),
-        ...(grows ? await runGrowth(server, options) : []),
-      ];
-      const environment = `PostgreSQL ${server.version}, Node ${process.versions.node}, ${process.platform}-${process.arch}`;
-      if (options.json) process.stdout.write(`${JSON.stringify({ environment, measured })}\n`);
-      else print(measured, environment);
-    } finally {
-      await database.drop();
-      await migrations.drop();
-    }
+    if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
+    else await (options.guard ? guard : runAll)(server, options);
   } finally {
     await server.stop();
   }

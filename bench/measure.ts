@@ -39,7 +39,7 @@ export interface Rounds {
 }
 
 /** What one variant took in one round, in microseconds: each call, and all of them together per call. */
-interface Turn {
+export interface Turn {
   readonly wall: number[];
   readonly throughout: number;
   readonly cpu: number;
@@ -52,8 +52,6 @@ interface Turn {
 export async function measure(workload: Workload, { rounds, callsPerRound }: Rounds): Promise<Measured[]> {
   const callers = workload.callers ?? 1;
   const perRound = callers * Math.max(2, Math.round(callsPerRound * (workload.share ?? 1)));
-  const costOf = (turn: Turn | undefined): number =>
-    callers > 1 ? (turn?.throughout ?? Number.NaN) : percentile(turn?.wall ?? [], 0.5);
   const turns = new Map<Variant, Turn[]>(workload.variants.map((variant) => [variant, []]));
   for (let round = 0; round <= rounds; round += 1) {
     const order = round % 2 === 0 ? workload.variants : workload.variants.toReversed();
@@ -63,21 +61,38 @@ export async function measure(workload: Workload, { rounds, callsPerRound }: Rou
     }
   }
   const floor = turns.get(workload.variants[0]) ?? [];
-  return [...turns].map(([variant, own]) => {
-    const wall = own.flatMap((turn) => turn.wall);
-    return {
-      workload: workload.name,
-      variant: variant.name,
-      median: percentile(wall, 0.5),
-      p99: percentile(wall, 0.99),
-      ratio: medianOf(own.map((turn, n) => costOf(floor[n]) / costOf(turn))),
-      cpuRatio: medianOf(own.map((turn, n) => (floor[n]?.cpu ?? Number.NaN) / turn.cpu)),
-      calls: wall.length,
-    };
-  });
+  return [...turns].map(([variant, own]) => ({
+    workload: workload.name,
+    variant: variant.name,
+    ...compared(own, floor, callers),
+  }));
 }
 
-async function takeTurn(variant: Variant, first: number, calls: number, callers: number): Promise<Turn> {
+/** The turns of one variant next to those of the floor in the same rounds. */
+export function compared(
+  own: readonly Turn[],
+  floor: readonly Turn[],
+  callers: number,
+): Omit<Measured, 'workload' | 'variant'> {
+  const costOf = (turn: Turn | undefined): number =>
+    callers > 1 ? (turn?.throughout ?? Number.NaN) : percentile(turn?.wall ?? [], 0.5);
+  const wall = own.flatMap((turn) => turn.wall);
+  return {
+    median: percentile(wall, 0.5),
+    p99: percentile(wall, 0.99),
+    ratio: medianOf(own.map((turn, n) => costOf(floor[n]) / costOf(turn))),
+    cpuRatio: medianOf(own.map((turn, n) => (floor[n]?.cpu ?? Number.NaN) / turn.cpu)),
+    calls: wall.length,
+  };
+}
+
+/** Calls a variant `calls` times, the indices from `first` on. */
+export async function takeTurn(
+  variant: Variant,
+  first: number,
+  calls: number,
+  callers: number,
+): Promise<Turn> {
   const wall: number[] = [];
   let cpu = 0;
   let next = first;

@@ -1,0 +1,172 @@
+import { Client } from 'pg';
+import { createTestDatabase, type TestServer } from '../../src/kit/testing/index.ts';
+import type { BenchArguments } from '../arguments.ts';
+import { fillForComparison, type Size, sizeOf } from './fill.ts';
+import { installPeers } from './install-peers.ts';
+import { chosenLibraries, type LibraryFile } from './libraries.ts';
+import type { WorkloadName } from './library.ts';
+import { Member } from './member.ts';
+import { type Installed, installedOf } from './packages.ts';
+import { type Compared, type Plan, type Row, runRounds, waysOf } from './rounds.ts';
+import { measureStartUp, type StartUp } from './start-up.ts';
+import { Verifier } from './verify-ways.ts';
+
+/** Each library has a pool of this many connections, whatever the number of callers. */
+const CONNECTIONS = 10;
+const W9_CALLERS = 32;
+
+/** Calls of a caller in a round, fewer for work that takes long. */
+const CALLS: { readonly [Name in WorkloadName]: number } = {
+  W1: 20,
+  W2: 8,
+  W3: 8,
+  W4: 20,
+  W5: 2,
+  W6: 15,
+  W7: 2,
+  W8: 20,
+};
+
+/** What the comparison found; each part is empty where it was not asked for. */
+export interface Comparison {
+  readonly measured: readonly Compared[];
+  readonly startUp: readonly StartUp[];
+  readonly packages: readonly Installed[];
+  /** Settings of the server that decide what a commit costs, and the pool of each library. */
+  readonly settings: string;
+}
+
+type Options = Pick<BenchArguments, 'quick' | 'rounds' | 'libraries' | 'callers' | 'scale'> & {
+  /** Whether a workload, `start-up` or `packages` is asked for. */
+  readonly isAsked: (name: string) => boolean;
+};
+
+/** The rows that are asked for. */
+export const rowsOf = ({ callers, isAsked }: Pick<Options, 'callers' | 'isAsked'>): Row[] => {
+  const names = Object.keys(CALLS) as WorkloadName[];
+  const rows: Row[] = [
+    ...names.map((workload) => ({ name: workload, workload, callers: 1 })),
+    { name: 'W9', workload: 'W1', callers: W9_CALLERS },
+    ...callers.flatMap((count) =>
+      names.map((workload) => ({ name: `${workload}-by-${count}`, workload, callers: count })),
+    ),
+  ];
+  return rows.filter(({ name }) => isAsked(name));
+};
+
+/** Tombstone beside other libraries: the workloads, and what each takes to start and to install. */
+export async function compare(server: TestServer, options: Options): Promise<Comparison> {
+  const rows = rowsOf(options);
+  const asked = {
+    startUp: options.isAsked('start-up'),
+    packages: options.isAsked('packages') && !options.quick,
+  };
+  if (rows.length === 0 && !asked.startUp && !asked.packages)
+    return { measured: [], startUp: [], packages: [], settings: '' };
+  const libraries = availableLibraries(options);
+  const packages = asked.packages ? installedOf(libraries) : [];
+  const database = await createTestDatabase(server);
+  try {
+    const size = sizeOf(options.scale);
+    await fillForComparison(database.url, size);
+    const connections = { url: database.url, size: CONNECTIONS };
+    const startUp = asked.startUp ? await measureStartUp(libraries, options.quick ? 1 : 5, connections) : [];
+    const contest = await Contest.start(libraries, database.url, size);
+    try {
+      const measured: Compared[] = [];
+      await contest.verify(rows);
+      for (const row of rows) {
+        const found = await contest.run(row, planOf(row, options));
+        measured.push(...found);
+        // A run takes minutes, and what an interrupted one has measured is not lost.
+        say(`${row.name}: ${found.map((one) => `${one.variant} ${one.ratio.median.toFixed(2)}`).join(', ')}`);
+      }
+      return { measured, startUp, packages, settings: await contest.settings() };
+    } finally {
+      await contest.stop();
+    }
+  } finally {
+    await database.drop();
+  }
+}
+
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
+function availableLibraries({ quick, libraries }: Options): LibraryFile[] {
+  const chosen = chosenLibraries(libraries, !quick);
+  if (!chosen.some(({ isPeer }) => isPeer) || installPeers(say)) return chosen;
+  return chosen.filter(({ isPeer }) => !isPeer);
+}
+
+export const planOf = (
+  { workload, callers }: Row,
+  { quick, rounds }: Pick<Options, 'quick' | 'rounds'>,
+): Plan => ({
+  rounds: quick ? 5 : rounds,
+  // Several callers make as many calls together as are needed to keep them busy.
+  calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],
+});
+
+/** The running libraries, and the database that they share. */
+export class Contest {
+  readonly #client: Client;
+  readonly #members: readonly Member[];
+  readonly #size: Size;
+
+  private constructor(client: Client, members: readonly Member[], size: Size) {
+    this.#client = client;
+    this.#members = members;
+    this.#size = size;
+  }
+
+  /** Leaves out, loudly, a peer that does not start. @throws Error when one of this repository does not. */
+  static async start(libraries: readonly LibraryFile[], url: string, size: Size): Promise<Contest> {
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    const members: Member[] = [];
+    try {
+      for (const library of libraries) {
+        const started = Member.start(library, { url, size: CONNECTIONS });
+        const member = await (library.isPeer ? started.catch(leftOut) : started);
+        if (member) members.push(member);
+      }
+      return new Contest(client, members, size);
+    } catch (error) {
+      await stopAll(members, client);
+      throw error;
+    }
+  }
+
+  /** @throws Error naming a library that does other work than the floor. */
+  async verify(rows: readonly Row[]): Promise<void> {
+    const verifier = new Verifier(this.#client, this.#size, this.#members[0] as Member);
+    for (const workload of new Set(rows.map((row) => row.workload)))
+      for (const way of waysOf(this.#members, workload)) await verifier.verify(workload, way);
+  }
+
+  run(row: Row, plan: Plan): Promise<Compared[]> {
+    return runRounds(row, this.#members, plan, { client: this.#client, size: this.#size });
+  }
+
+  async settings(): Promise<string> {
+    const { rows } = await this.#client.query<{ name: string; setting: string }>(
+      `select name, setting from pg_settings
+       where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers') order by name`,
+    );
+    const server = rows.map(({ name, setting }) => `${name} ${setting}`).join(', ');
+    return `${server}; ${CONNECTIONS} connections for each library; ${JSON.stringify(this.#size)}`;
+  }
+
+  async stop(): Promise<void> {
+    await stopAll(this.#members, this.#client);
+  }
+}
+
+function leftOut(error: unknown): undefined {
+  say(`!!! LEFT OUT: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+async function stopAll(members: readonly Member[], client: Client): Promise<void> {
+  for (const member of members) await member.stop();
+  await client.end();
+}

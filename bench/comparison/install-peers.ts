@@ -1,0 +1,44 @@
+import { execFileSync, type ExecFileSyncOptions } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const PEERS_FOLDER = fileURLToPath(new URL('../peers', import.meta.url));
+const INSTALLED = join(PEERS_FOLDER, 'node_modules/.installed-lock.json');
+
+/** Installs what `bench/peers` needs, when it is not there in this version. Answers whether it is there now. */
+export function installPeers(say: (line: string) => void): boolean {
+  const lock = readFileSync(join(PEERS_FOLDER, 'package-lock.json'), 'utf8');
+  if (existsSync(INSTALLED) && readFileSync(INSTALLED, 'utf8') === lock) return true;
+  say('Installing the libraries to compare with into bench/peers/node_modules: some 450 MB, once.');
+  try {
+    npmCi();
+    generatePrismaClient();
+    writeFileSync(INSTALLED, lock);
+    return true;
+  } catch {
+    say('!!! THE PEERS COULD NOT BE INSTALLED. Only the libraries of this repository are compared.');
+    say('!!! Run "npm ci" in bench/peers to see why.');
+    return false;
+  }
+}
+
+function npmCi(): void {
+  const npm = process.env['npm_execpath'];
+  const args = ['ci', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const options: ExecFileSyncOptions = { cwd: PEERS_FOLDER, stdio: ['ignore', 'ignore', 'inherit'] };
+  if (npm) execFileSync(process.execPath, [npm, ...args], options);
+  else execFileSync('npm', args, options);
+}
+
+/**
+ * Prisma would load an engine from a server of its own, which generating a client does not use; the name of some program
+ * that is there keeps it from that.
+ */
+function generatePrismaClient(): void {
+  execFileSync(process.execPath, ['node_modules/prisma/build/index.js', 'generate', '--no-hints'], {
+    cwd: PEERS_FOLDER,
+    stdio: ['ignore', 'ignore', 'inherit'],
+    env: { ...process.env, PRISMA_SCHEMA_ENGINE_BINARY: process.execPath },
+  });
+}

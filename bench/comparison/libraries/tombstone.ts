@@ -1,0 +1,29 @@
+import { MikroORM } from '@mikro-orm/postgresql';
+import { gateway, gatewayRepositories, recordUsages } from '../../../src/gateway/index.ts';
+import { defineDataConfig } from '../../../src/index.ts';
+import type { Connections, Library } from '../library.ts';
+import { renameKeys } from './tombstone-orm.ts';
+
+/** Tombstone by its repositories. */
+export async function open({ url, size }: Connections): Promise<Library> {
+  const orm = await MikroORM.init(
+    defineDataConfig({ clientUrl: url, modules: [gateway], pool: { min: 0, max: size } }),
+  );
+  const em = orm.em.fork();
+  const repositories = () => gatewayRepositories(em);
+  return {
+    ways: {
+      W1: (key) => repositories().apiKeys.findByKeyForAuth(key),
+      W2: ({ groupId, offset, limit }) =>
+        repositories().apiKeys.listByGroupId(groupId, { page: 1 + offset / limit, pageSize: limit }),
+      W3: (group) => repositories().accounts.listSchedulableByGroupId(group),
+      W4: async (usage) => (await repositories().usageLogs.create(usage)).id,
+      // No repository stores logs alone by the hundred; these are free, so that nothing is charged either.
+      W5: (usages) => recordUsages(em, usages),
+      W6: (id) => repositories().apiKeys.delete(id),
+      W7: (renaming) => renameKeys(em, renaming),
+      W8: ({ userId, amount }) => repositories().users.deductBalance(userId, amount),
+    },
+    close: () => orm.close(),
+  };
+}

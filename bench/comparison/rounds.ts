@@ -1,0 +1,94 @@
+import type { Client } from 'pg';
+import { compared, type Measured, type Turn } from '../measure.ts';
+import { medianOf, percentile } from '../statistics.ts';
+import type { Size } from './fill.ts';
+import { inputsOf, removePlanted } from './inputs.ts';
+import type { WorkloadName } from './library.ts';
+import type { Member } from './member.ts';
+
+/** A way of a library, measured: {@link Measured} with what only a process of its own can tell. */
+export interface Compared extends Measured {
+  /** Of the library's process, in microseconds per call. */
+  readonly cpu: number;
+  /** Of its memory at the end of a turn, in bytes. */
+  readonly rss: number;
+  readonly rounds: number;
+  /** Throughput against the floor, round by round. */
+  readonly ratios: readonly number[];
+}
+
+/** A row of the tables: a workload by a number of callers. */
+export interface Row {
+  readonly name: string;
+  readonly workload: WorkloadName;
+  readonly callers: number;
+}
+
+export interface Plan {
+  readonly rounds: number;
+  /** Calls of one caller in a turn. */
+  readonly calls: number;
+}
+
+interface Runner {
+  readonly member: Member;
+  readonly way: string;
+  readonly turns: Turn[];
+  readonly rss: number[];
+}
+
+/** All ways of all libraries to do a workload. */
+export const waysOf = (
+  members: readonly Member[],
+  workload: WorkloadName,
+): { member: Member; way: string }[] =>
+  members.flatMap((member) => (member.ready.ways[workload] ?? []).map((way) => ({ member, way })));
+
+/**
+ * Lets the libraries do a workload in turns (A B C, C B A, A B C …), with the same inputs in each round, and compares within
+ * each round. The first round warms up. The first library is the floor.
+ */
+export async function runRounds(
+  { name, workload, callers }: Row,
+  members: readonly Member[],
+  plan: Plan,
+  { client, size }: { client: Client; size: Size },
+): Promise<Compared[]> {
+  const runners: Runner[] = waysOf(members, workload).map((one) => ({ ...one, turns: [], rss: [] }));
+  const count = plan.calls * callers;
+  for (let round = 0; round <= plan.rounds; round += 1) {
+    for (const runner of round % 2 === 0 ? runners : runners.toReversed()) {
+      const inputs = await inputsOf(workload, { first: round * count, count }, size, client);
+      const { turn, rss } = await runner.member.run({
+        workload,
+        way: runner.way,
+        inputs,
+        callers,
+        show: false,
+      });
+      if (round === 0) continue;
+      runner.turns.push(turn);
+      runner.rss.push(rss);
+    }
+  }
+  await removePlanted(client);
+  const floor = runners[0]?.turns ?? [];
+  return runners.map((runner) => result(name, runner, floor, callers));
+}
+
+function result(
+  name: string,
+  { member, way, turns, rss }: Runner,
+  floor: readonly Turn[],
+  callers: number,
+): Compared {
+  return {
+    workload: name,
+    variant: `${member.name}${way && ` [${way}]`}`,
+    ...compared(turns, floor, callers),
+    cpu: medianOf(turns.map((turn) => turn.cpu)).median,
+    rss: percentile(rss, 0.5),
+    rounds: turns.length,
+    ratios: turns.map((turn, n) => compared([turn], floor.slice(n, n + 1), callers).ratio.median),
+  };
+}

@@ -1,0 +1,55 @@
+import { resolve } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { fillForComparison, sizeOf } from '../../bench/comparison/fill.ts';
+import { chosenLibraries, type LibraryFile } from '../../bench/comparison/libraries.ts';
+import type { WorkloadName } from '../../bench/comparison/library.ts';
+import { Member } from '../../bench/comparison/member.ts';
+import { Verifier } from '../../bench/comparison/verify-ways.ts';
+import { emptyTestDatabase } from '../support/database.ts';
+
+const SIZE = sizeOf(0.1);
+const CARELESS: LibraryFile = {
+  name: 'careless',
+  packages: [],
+  isPeer: false,
+  path: resolve(import.meta.dirname, 'fixtures/careless.ts'),
+};
+const WORKLOADS: readonly WorkloadName[] = ['W1', 'W2', 'W3', 'W4', 'W5', 'W6', 'W7', 'W8'];
+
+let client: Client;
+let verifier: Verifier;
+const members = new Map<string, Member>();
+
+beforeAll(async () => {
+  const { url } = await emptyTestDatabase();
+  await fillForComparison(url, SIZE);
+  client = new Client({ connectionString: url });
+  await client.connect();
+  for (const library of [...chosenLibraries(['mikro-plain', 'tombstone'], false), CARELESS])
+    members.set(library.name, await Member.start(library, { url, size: 2 }));
+  verifier = new Verifier(client, SIZE, members.get('pg') as Member);
+}, 120_000);
+
+afterAll(async () => {
+  for (const member of members.values()) await member.stop();
+  await client.end();
+});
+
+describe('the verification of the libraries of the bench', () => {
+  it.each(WORKLOADS)(
+    '%s: passes libraries that do the work, and names one that does not',
+    async (workload) => {
+      for (const name of ['pg', 'mikro-plain', 'tombstone'])
+        await verifier.verify(workload, { member: members.get(name) as Member, way: '' });
+      const careless = { member: members.get('careless') as Member, way: '' };
+      await expect(verifier.verify(workload, careless)).rejects.toThrow(`careless does not do ${workload}`);
+    },
+  );
+
+  it('says which library fails, and why', async () => {
+    const member = members.get('tombstone') as Member;
+    const request = { workload: 'W8', way: '', inputs: [{ userId: 'x' }], callers: 1, show: false } as const;
+    await expect(member.run(request)).rejects.toThrow(/tombstone {2}?fails at W8/);
+  });
+});
