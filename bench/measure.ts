@@ -36,6 +36,8 @@ export interface Measured {
 export interface Rounds {
   readonly rounds: number;
   readonly callsPerRound: number;
+  /** How long each variant works before anything is counted, in milliseconds; default 0, which is one turn. */
+  readonly warmUp?: number;
 }
 
 /** What one variant took in one round, in microseconds: each call, and all of them together per call. */
@@ -47,17 +49,22 @@ export interface Turn {
 
 /**
  * Runs the variants of one workload in turns (A B C, C B A, A B C …), so that whatever else the machine does falls on all
- * of them alike, and compares within each round. The first round warms up and is not counted.
+ * of them alike, and compares within each round. Before that each works for a while: code that has run seldom is interpreted.
  */
-export async function measure(workload: Workload, { rounds, callsPerRound }: Rounds): Promise<Measured[]> {
+export async function measure(
+  workload: Workload,
+  { rounds, callsPerRound, warmUp = 0 }: Rounds,
+): Promise<Measured[]> {
   const callers = workload.callers ?? 1;
   const perRound = callers * Math.max(2, Math.round(callsPerRound * (workload.share ?? 1)));
   const turns = new Map<Variant, Turn[]>(workload.variants.map((variant) => [variant, []]));
-  for (let round = 0; round <= rounds; round += 1) {
+  for (const variant of workload.variants) {
+    await warm(warmUp, (round) => takeTurn(variant, round * perRound, perRound, callers));
+  }
+  for (let round = 0; round < rounds; round += 1) {
     const order = round % 2 === 0 ? workload.variants : workload.variants.toReversed();
     for (const variant of order) {
-      const turn = await takeTurn(variant, round * perRound, perRound, callers);
-      if (round > 0) turns.get(variant)?.push(turn);
+      turns.get(variant)?.push(await takeTurn(variant, round * perRound, perRound, callers));
     }
   }
   const floor = turns.get(workload.variants[0]) ?? [];
@@ -66,6 +73,15 @@ export async function measure(workload: Workload, { rounds, callsPerRound }: Rou
     variant: variant.name,
     ...compared(own, floor, callers),
   }));
+}
+
+/** Takes turns until they have taken so many milliseconds together. */
+export async function warm(milliseconds: number, take: (round: number) => Promise<Turn>): Promise<void> {
+  let spent = 0;
+  for (let round = 0; spent <= milliseconds; round += 1) {
+    const { throughout, wall } = await take(round);
+    spent += (throughout * wall.length) / 1000;
+  }
 }
 
 /** The turns of one variant next to those of the floor in the same rounds. */

@@ -103,6 +103,7 @@ export const planOf = (
   { quick, rounds }: Pick<Options, 'quick' | 'rounds'>,
 ): Plan => ({
   rounds: quick ? 5 : rounds,
+  warmUp: quick ? 0 : 2000,
   // Several callers make as many calls together as are needed to keep them busy.
   calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],
 });

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { compared, type Measured, type Turn } from '../measure.ts';
+import { compared, type Measured, type Turn, warm } from '../measure.ts';
 import { medianOf, percentile } from '../statistics.ts';
 import type { Size } from './fill.ts';
 import { inputsOf, removePlanted } from './inputs.ts';
@@ -28,6 +28,8 @@ export interface Plan {
   readonly rounds: number;
   /** Calls of one caller in a turn. */
   readonly calls: number;
+  /** How long each way works before anything is counted, in milliseconds: code that has run seldom is interpreted. */
+  readonly warmUp: number;
 }
 
 interface Runner {
@@ -46,7 +48,7 @@ export const waysOf = (
 
 /**
  * Lets the libraries do a workload in turns (A B C, C B A, A B C …), with the same inputs in each round, and compares within
- * each round. The first round warms up. The first library is the floor.
+ * each round, after a time to warm up. The first library is the floor.
  */
 export async function runRounds(
   { name, workload, callers }: Row,
@@ -56,17 +58,16 @@ export async function runRounds(
 ): Promise<Compared[]> {
   const runners: Runner[] = waysOf(members, workload).map((one) => ({ ...one, turns: [], rss: [] }));
   const count = plan.calls * callers;
-  for (let round = 0; round <= plan.rounds; round += 1) {
+  const takeTurn = async ({ member, way }: Runner, round: number) => {
+    const inputs = await inputsOf(workload, { first: round * count, count }, size, client);
+    return member.run({ workload, way, inputs, callers, show: false });
+  };
+  for (const runner of runners) {
+    await warm(plan.warmUp, async (round) => (await takeTurn(runner, round)).turn);
+  }
+  for (let round = 0; round < plan.rounds; round += 1) {
     for (const runner of round % 2 === 0 ? runners : runners.toReversed()) {
-      const inputs = await inputsOf(workload, { first: round * count, count }, size, client);
-      const { turn, rss } = await runner.member.run({
-        workload,
-        way: runner.way,
-        inputs,
-        callers,
-        show: false,
-      });
-      if (round === 0) continue;
+      const { turn, rss } = await takeTurn(runner, round);
       runner.turns.push(turn);
       runner.rss.push(rss);
     }

@@ -8,6 +8,8 @@ import { chosenLibraries } from './libraries.ts';
 /** A tenth of the rows: the guard compares with itself only, and most of its time would be spent on filling. */
 const SCALE = 0.1;
 const ROUNDS = 7;
+/** Short: what is compared was recorded with the same. */
+const WARM_UP = 300;
 
 export interface GuardResult {
   readonly slower: readonly Slower[];
@@ -74,10 +76,10 @@ async function ratiosOf(contest: Contest, isAsked: (name: string) => boolean): P
   await contest.verify(rows);
   const ratios: Record<string, Record<string, number>> = {};
   for (const row of rows)
-    for (const { workload, variant, ratio } of await contest.run(
-      row,
-      planOf(row, { quick: false, rounds: ROUNDS }),
-    ))
+    for (const { workload, variant, ratio } of await contest.run(row, {
+      ...planOf(row, { quick: false, rounds: ROUNDS }),
+      warmUp: WARM_UP,
+    }))
       if (!/^pg\b|\[/.test(variant)) (ratios[workload] ??= {})[variant] = Number(ratio.median.toFixed(3));
   return ratios;
 }
