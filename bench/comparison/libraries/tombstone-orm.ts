@@ -1,7 +1,7 @@
 import { raw } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
-import { AccountGroup, ApiKey, gateway, UsageLog, User } from '../../../src/gateway/index.ts';
-import { type DataEntityManager, defineDataConfig } from '../../../src/index.ts';
+import { AccountGroup, ApiKey, gateway, UsageLog, User } from 'tombstone/gateway';
+import { type DataEntityManager, defineDataConfig } from 'tombstone';
 import { type Connections, type Library, newName, type Renaming, type Usage } from '../library.ts';
 import { AUTH_FIELDS, mayServe, relationsOf } from './mikro-queries.ts';
 

@@ -1,6 +1,6 @@
 import { MikroORM } from '@mikro-orm/postgresql';
-import { gateway, gatewayRepositories, recordUsages } from '../../../src/gateway/index.ts';
-import { defineDataConfig } from '../../../src/index.ts';
+import { gateway, gatewayRepositories, recordUsages } from 'tombstone/gateway';
+import { defineDataConfig } from 'tombstone';
 import type { Connections, Library } from '../library.ts';
 import { renameKeys } from './tombstone-orm.ts';
 
