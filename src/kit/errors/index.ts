@@ -20,4 +20,4 @@ export {
 } from './refusals.ts';
 export { RuleError } from './rule-error.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
-export { isConnectionLost, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';
+export { isSessionOver, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';

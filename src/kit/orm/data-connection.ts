@@ -1,12 +1,13 @@
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
-import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
+import { translateDriverError } from '../errors/index.ts';
 import { tellBackstop } from './backstop-session.ts';
 import { domainErrorsOf, hasBackstop } from './layer-options.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { withValues } from './prepared-text.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
+import { watch } from './watched-client.ts';
 
 type Execute = PostgreSqlConnection['execute'];
 
@@ -152,49 +153,4 @@ async function inTransaction<Row>(ctx: object, { name, text, values }: NamedQuer
   const query = { kind: 'RawNode', sqlFragments: [text], parameters: [] };
   const { rows } = await trx.executeQuery({ query, sql: { name, text }, parameters: values, queryId: {} });
   return rows;
-}
-
-type Query = (...args: unknown[]) => unknown;
-
-interface Watcher {
-  sends(query: unknown): void;
-  translated(error: unknown): Error;
-}
-
-/** Puts two rules between Kysely and a connection of the pool; both see the answers only and send nothing. */
-function watch(client: PoolClient, { sends, translated }: Watcher): void {
-  const query = client.query.bind(client) as Query;
-  const watched = (...args: unknown[]): unknown => {
-    sends(args[0]);
-    if (args[0] === 'commit' || args[0] === 'rollback') return endTransaction(query, args);
-    const answer = query(...args);
-    if (!isPromise(answer)) return answer;
-    return answer.catch((error: unknown) => {
-      throw translated(error);
-    });
-  };
-  Object.assign(client, { query: watched });
-}
-
-/**
- * Makes COMMIT and ROLLBACK tell the truth, which Kysely sends as these words and nothing else.
- *
- * PostgreSQL answers the COMMIT of a transaction that a statement has aborted with ROLLBACK and no error, so the program
- * would believe that its work is stored. And a ROLLBACK that fails because the connection is dead must not fail: the
- * session's end has rolled back already, and Kysely gives the connection back to the pool only after a success.
- */
-async function endTransaction(query: Query, args: unknown[]): Promise<unknown> {
-  try {
-    const result = (await query(...args)) as { readonly command?: string } | undefined;
-    if (args[0] === 'commit' && result?.command === 'ROLLBACK') throw rolledBack();
-    return result;
-  } catch (error) {
-    if (args[0] === 'rollback' && isConnectionLost(error)) return { command: 'ROLLBACK', rows: [] };
-    throw error;
-  }
-}
-
-/** A cursor is handed through: it reports its errors where it is read. */
-function isPromise(answer: unknown): answer is Promise<unknown> {
-  return typeof (answer as Partial<Promise<unknown>> | undefined)?.catch === 'function';
 }
