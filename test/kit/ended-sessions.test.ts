@@ -15,16 +15,15 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   way = await openBreakingWay(url);
-  library = await open();
 });
 afterEach(async () => {
   await way.stop();
 });
 
 /** What a program sets that wants an answer from a network that gives none. */
-const LIMITS = { query_timeout: 400, connectionTimeoutMillis: 400 };
+const LIMITS = { query_timeout: 1000, connectionTimeoutMillis: 1000 };
 
-const open = (driverOptions: object = LIMITS): Promise<Library> =>
+const open = (driverOptions: object = {}): Promise<Library> =>
   openLibrary({ url: way.url, unwatched: true, pool: { min: 0, max: 1 }, driverOptions });
 
 const select = (em: DataEntityManager): Promise<unknown> => em.execute('select 1 as one');
@@ -42,7 +41,7 @@ async function codeOf(work: Promise<unknown>): Promise<string> {
 }
 
 /** A call that never settles is what these tests are about. */
-async function within<T>(work: Promise<T>, ms = 4000): Promise<T> {
+async function within<T>(work: Promise<T>, ms = 10_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error('has not settled')), ms);
@@ -85,6 +84,10 @@ const MOMENTS: readonly [what: string, text: string, call: (em: DataEntityManage
 ];
 
 describe.each(BREAKS)('a session that ends (%s)', (how: Break) => {
+  beforeEach(async () => {
+    library = await open(how === 'silence' ? LIMITS : {});
+  });
+
   it.each(MOMENTS)(
     'when %s: the call fails with a code, and the pool recovers',
     async (_what, text, call) => {
@@ -131,5 +134,33 @@ describe.each(BREAKS)('a session that ends (%s)', (how: Break) => {
     expect(await codeOf(read())).toMatch(/^DATA\.(UNAVAILABLE|TIMEOUT)$/);
     expect(way.isBroken()).toBe(true);
     await expectRecovery();
+  });
+});
+
+describe('an ORM that is closed', () => {
+  it('refuses the calls that wait for a place in the pool, and ends when those that have one have ended', async () => {
+    library = await open();
+    let end = (): void => undefined;
+    const over = new Promise<void>((resolve) => (end = resolve));
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => (begin = resolve));
+    const running = library.em().transactional(async (em) => {
+      await select(em);
+      begin();
+      await over;
+      return select(em);
+    });
+    await begun;
+    const waiting = [
+      codeOf(select(library.em())),
+      codeOf(library.em().transactional(select)),
+      codeOf(named()),
+    ];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const closing = library.orm.close();
+    expect(await Promise.all(waiting)).toEqual(Array(3).fill('DATA.UNAVAILABLE'));
+    end();
+    expect(await within(running)).toHaveLength(1);
+    await within(closing);
   });
 });

@@ -124,6 +124,8 @@ const EXACT: Readonly<Record<string, Refusal>> = {
   '57P01': unavailable,
   '57P02': unavailable,
   '57P03': unavailable,
+  '57P05': unavailable,
+  '25P03': unavailable,
   '28P01': {
     ...unavailable,
     sentence: 'The database refused the password. Check the credentials in the environment.',

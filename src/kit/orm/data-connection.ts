@@ -5,6 +5,7 @@ import { tellBackstop } from './backstop-session.ts';
 import { domainErrorsOf, hasBackstop } from './layer-options.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { withValues } from './prepared-text.ts';
+import { refuseWaiting } from './refuse-waiting.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
 import { watch } from './watched-client.ts';
@@ -45,6 +46,7 @@ export class DataConnection extends PostgreSqlConnection {
       ...(this.type === 'read' && { stream: this.#sockets.opener((rest as { stream?: unknown }).stream) }),
       onPoolCreated: (pool: Pool) => {
         this.#pool = pool;
+        refuseWaiting(pool);
         pool.on('connect', (client) => {
           if (hasBackstop(this.config)) tellBackstop(client, (sql) => this.logQuery(sql));
           this.#watch(client);
