@@ -1,9 +1,13 @@
 import { type ChildProcess, fork } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Assignment, Order, Word } from './messages.ts';
 
 /** The name of the sessions, by which they are found in `pg_stat_activity`. */
 export const APPLICATION = 'tombstone-load';
+
+/** So long it may take to close what it has open, when all its calls have ended. */
+const LEAVE_MS = 30_000;
 
 /** A process of callers, seen from the one that orders it. */
 export class WorkerProcess {
@@ -47,10 +51,15 @@ export class WorkerProcess {
     }
   }
 
-  /** Lets it close its sessions and end. */
+  /** Lets it close its sessions and end. @throws Error when it does not: a session of it was lost, and nobody gives it back. */
   async leave(): Promise<void> {
     this.order({ type: 'leave' });
-    await this.#ended;
+    const isLate = await Promise.race([this.#ended.then(() => false), sleep(LEAVE_MS, true, { ref: false })]);
+    if (!isLate) return;
+    await this.kill();
+    throw new Error(
+      `A process of callers could not close its sessions within ${LEAVE_MS / 1000} s. Look for a call that took a connection and never gave it back.`,
+    );
   }
 
   /** Ends it at once; one that has ended is left alone. */

@@ -21,4 +21,4 @@ export {
 export { RuleError } from './rule-error.ts';
 export { SoftDeletedRowError } from './soft-deleted-row-error.ts';
 export { type PlanRefusal, planRefusalOf } from './plan-refusal.ts';
-export { isConnectionLost, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';
+export { isSessionOver, keyIsTaken, lostRace, rolledBack, translateDriverError } from './translate.ts';

@@ -62,6 +62,14 @@ const untrusted: Refusal = {
   sentence:
     'The encrypted connection to the database was refused. Check its certificate, and the option ssl of the connection.',
 };
+/** What `pg` raises by itself after `query_timeout`. */
+const unanswered: Refusal = {
+  type: QueryTimeoutError,
+  code: 'DATA.TIMEOUT',
+  sentence:
+    'The statement had no answer within query_timeout, and its session was ended. Narrow it, allow it more time, or check ' +
+    'the network.',
+};
 const query: Refusal = {
   type: QueryError,
   code: 'DATA.QUERY',
@@ -124,6 +132,8 @@ const EXACT: Readonly<Record<string, Refusal>> = {
   '57P01': unavailable,
   '57P02': unavailable,
   '57P03': unavailable,
+  '57P05': unavailable,
+  '25P03': unavailable,
   '28P01': {
     ...unavailable,
     sentence: 'The database refused the password. Check the credentials in the environment.',
@@ -144,6 +154,7 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 // pg and pg-pool raise these without a code.
 const CONNECTION_TEXT =
   /connection (terminated|ended|closed)|timeout exceeded when trying to connect|client has encountered a connection error|not queryable|cannot use a pool after/i;
+const SILENCE_TEXT = /^query read timeout$/i;
 const SOCKET_CODES = /^(ECONN|ENOTFOUND|EPIPE|ETIMEDOUT|EHOST|ENET|EAI_)/;
 // Node's, and one of pg without a code.
 const TLS_CODES = /^(CERT_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|ERR_TLS_|ERR_SSL_)/;
@@ -156,6 +167,7 @@ export function refusalOf(error: Error & { code?: unknown }): Refusal | undefine
   if (SQLSTATE.test(code) && !SOCKET_CODES.test(code))
     return EXACT[code] ?? BY_CLASS[code.slice(0, 2)] ?? query;
   if (SOCKET_CODES.test(code) || CONNECTION_TEXT.test(error.message)) return unavailable;
+  if (code === '' && SILENCE_TEXT.test(error.message)) return unanswered;
   if (TLS_CODES.test(code) || TLS_TEXT.test(error.message)) return untrusted;
   return undefined;
 }

@@ -40,9 +40,18 @@ function ownRefusal({ type, code, sentence }: Refusal, cause?: unknown): Error {
   return Object.assign(error, { name: type.name, code, cause });
 }
 
-/** Whether the driver's error means that there is no session any more. */
-export function isConnectionLost(error: unknown): boolean {
-  return isError(error) && refusalOf(error)?.code === 'DATA.UNAVAILABLE';
+/** What PostgreSQL says when it ends a session: an administrator, a shutdown, a crash, and the timeouts of a session. */
+const LAST_WORDS = new Set(['57P01', '57P02', '57P03', '57P05', '25P03', '25P04']);
+
+/**
+ * Whether the driver's error means that the session takes no statement any more: it has ended, or is silent. A statement may
+ * give the states of class 08 too, and its session lives on: `dblink` says so of another server.
+ */
+export function isSessionOver(error: unknown): boolean {
+  if (!isError(error)) return false;
+  const { code, severity } = error as DriverErrorLike;
+  if (isSqlState(code)) return severity === 'FATAL' || severity === 'PANIC' || LAST_WORDS.has(code ?? '');
+  return refusalOf(error) !== undefined;
 }
 
 /** A refused connection to a name with several addresses arrives as one error that holds one per address. */

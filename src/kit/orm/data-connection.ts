@@ -1,18 +1,19 @@
 import { DefaultLogger, type LoggingOptions } from '@mikro-orm/core';
 import { PostgreSqlConnection } from '@mikro-orm/postgresql';
 import type { Pool, PoolClient } from 'pg';
-import { isConnectionLost, rolledBack, translateDriverError } from '../errors/index.ts';
+import { translateDriverError } from '../errors/index.ts';
 import { tellBackstop } from './backstop-session.ts';
 import { type CapturedStatement, captureOf } from './captured-statement.ts';
 import { domainErrorsOf, hasBackstop, preparesStatements } from './layer-options.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { withValues } from './prepared-text.ts';
 import { keepingRefusal } from './refused-plans.ts';
+import { refuseWaiting } from './refuse-waiting.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
 import { type SentQuery, StatementBinder } from './statement-binder.ts';
-import { keepFewNames } from './statement-names.ts';
 import { type Answer, answerOf, StatementSender, viaKysely } from './statement-sender.ts';
+import { watch } from './watched-client.ts';
 
 type Execute = PostgreSqlConnection['execute'];
 type ExecuteArguments = Parameters<Execute>;
@@ -56,6 +57,7 @@ export class DataConnection extends PostgreSqlConnection {
       ...(this.type === 'read' && { stream: this.#sockets.opener((rest as { stream?: unknown }).stream) }),
       onPoolCreated: (pool: Pool) => {
         this.#pool = pool;
+        refuseWaiting(pool);
         pool.on('connect', (client) => {
           if (hasBackstop(this.config)) tellBackstop(client, (sql) => this.logQuery(sql));
           this.#watch(client);
@@ -217,50 +219,4 @@ export class DataConnection extends PostgreSqlConnection {
 function captured(sink: CapturedStatement, [sql, params, method]: ExecuteArguments): Promise<unknown> {
   if (typeof sql === 'string') Object.assign(sink, { sql, params: params ?? [] });
   return Promise.resolve(method === 'get' ? undefined : []);
-}
-
-type Query = (...args: unknown[]) => unknown;
-
-interface Watcher {
-  sends(query: unknown): void;
-  translated(error: unknown): Error;
-}
-
-/** Puts two rules between Kysely and a connection of the pool; both see the answers only and send nothing. */
-function watch(client: PoolClient, { sends, translated }: Watcher): void {
-  const query = client.query.bind(client) as Query;
-  const watched = (...args: unknown[]): unknown => {
-    sends(args[0]);
-    keepFewNames(client, query, args[0]);
-    if (args[0] === 'commit' || args[0] === 'rollback') return endTransaction(query, args);
-    const answer = query(...args);
-    if (!isPromise(answer)) return answer;
-    return answer.catch((error: unknown) => {
-      throw translated(error);
-    });
-  };
-  Object.assign(client, { query: watched });
-}
-
-/**
- * Makes COMMIT and ROLLBACK tell the truth, which Kysely sends as these words and nothing else.
- *
- * PostgreSQL answers the COMMIT of a transaction that a statement has aborted with ROLLBACK and no error, so the program
- * would believe that its work is stored. And a ROLLBACK that fails because the connection is dead must not fail: the
- * session's end has rolled back already, and Kysely gives the connection back to the pool only after a success.
- */
-async function endTransaction(query: Query, args: unknown[]): Promise<unknown> {
-  try {
-    const result = (await query(...args)) as { readonly command?: string } | undefined;
-    if (args[0] === 'commit' && result?.command === 'ROLLBACK') throw rolledBack();
-    return result;
-  } catch (error) {
-    if (args[0] === 'rollback' && isConnectionLost(error)) return { command: 'ROLLBACK', rows: [] };
-    throw error;
-  }
-}
-
-/** A cursor is handed through: it reports its errors where it is read. */
-function isPromise(answer: unknown): answer is Promise<unknown> {
-  return typeof (answer as Partial<Promise<unknown>> | undefined)?.catch === 'function';
 }
