@@ -17,7 +17,7 @@ const callsOfAccounts = (
   id: string,
   group: string,
 ): Calls<GatewayRepositories['accounts']> => ({
-  create: () => accounts.create({ name: 'two', platform: 'p', type: 't' }),
+  create: () => accounts.create({ name: 'two', platform: 'openai', type: 'apikey' }),
   getById: () => accounts.getById(id),
   findById: () => accounts.findById(id),
   getByIds: () => accounts.getByIds([id]),
@@ -32,13 +32,14 @@ const callsOfAccounts = (
   getGroups: () => accounts.getGroups(id),
   listByGroup: () => accounts.listByGroup(group),
   listActive: () => accounts.listActive(),
-  listByPlatform: () => accounts.listByPlatform('p'),
+  listByPlatform: () => accounts.listByPlatform('openai'),
   listSchedulable: () => accounts.listSchedulable(),
   listSchedulableByGroupId: () => accounts.listSchedulableByGroupId(group),
-  listSchedulableByPlatform: () => accounts.listSchedulableByPlatform('p'),
-  listSchedulableByGroupIdAndPlatform: () => accounts.listSchedulableByGroupIdAndPlatform(group, 'p'),
-  listSchedulableByPlatforms: () => accounts.listSchedulableByPlatforms(['p']),
-  listSchedulableByGroupIdAndPlatforms: () => accounts.listSchedulableByGroupIdAndPlatforms(group, ['p']),
+  listSchedulableByPlatform: () => accounts.listSchedulableByPlatform('openai'),
+  listSchedulableByGroupIdAndPlatform: () => accounts.listSchedulableByGroupIdAndPlatform(group, 'openai'),
+  listSchedulableByPlatforms: () => accounts.listSchedulableByPlatforms(['openai']),
+  listSchedulableByGroupIdAndPlatforms: () =>
+    accounts.listSchedulableByGroupIdAndPlatforms(group, ['openai']),
   updateLastUsed: () => accounts.updateLastUsed(id),
   batchUpdateLastUsed: () => accounts.batchUpdateLastUsed(new Map([[id, LATER]])),
   setError: () => accounts.setError(id, 'e'),
@@ -85,8 +86,8 @@ it('F17: every method joins the transaction, with the one connection that there 
     const group = await mustCreateGroup(tx);
     const account = await accounts.create({
       name: 'inside',
-      platform: 'p',
-      type: 't',
+      platform: 'openai',
+      type: 'apikey',
       extra: { crs_account_id: 'crs' },
     });
     const calls = callsOfAccounts(accounts, account.id, group.id);
@@ -105,10 +106,10 @@ it('F17: every method joins the transaction, with the one connection that there 
 it('F17: what was written in the transaction is read in it', async () => {
   await gateway.em().transactional(async (tx) => {
     const { accounts } = gatewayRepositories(tx);
-    const { id } = await accounts.create({ name: 'inside', platform: 'own', type: 't' });
-    expect((await accounts.listSchedulableByPlatform('own')).map((account) => account.id)).toEqual([id]);
+    const { id } = await accounts.create({ name: 'inside', platform: 'sora', type: 'apikey' });
+    expect((await accounts.listSchedulableByPlatform('sora')).map((account) => account.id)).toEqual([id]);
     await accounts.setSchedulable(id, false);
-    expect(await accounts.listSchedulableByPlatform('own')).toEqual([]);
+    expect(await accounts.listSchedulableByPlatform('sora')).toEqual([]);
     expect((await accounts.getById(id)).schedulable).toBe(false);
   });
 });

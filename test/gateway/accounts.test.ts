@@ -188,7 +188,7 @@ describe('reads', () => {
 
 describe('lists', () => {
   it('are filtered, newest first, in pages', async () => {
-    const platform = 'listed';
+    const platform = 'gemini';
     const [a, b] = [await made({ platform, name: 'has 50% off' }), await made({ platform, type: 'apikey' })];
     await made({ platform, status: 'disabled' });
     const dead = await made({ platform });
@@ -204,7 +204,7 @@ describe('lists', () => {
   });
 
   it('F30: of active accounts go by priority, then by id', async () => {
-    const platform = 'ordered';
+    const platform = 'sora';
     const [a, b, c] = [
       await made({ platform, priority: 5 }),
       await made({ platform, priority: 5 }),
