@@ -39,7 +39,7 @@ export async function extendByDays(em: DataEntityManager, id: Id, days: number):
 /** Writes 'expired' where 'active' is over, batch by batch, each in a transaction of its own unless the caller has one. */
 export async function expireOverdue(em: DataEntityManager, batch: number): Promise<number> {
   for (let total = 0; ;) {
-    const { length } = await runPrepared(em, EXPIRE(), [batch]);
+    const { length } = await retryStatement(em, () => runPrepared(em, EXPIRE(), [batch]));
     total += length;
     if (length < batch) return total;
   }
