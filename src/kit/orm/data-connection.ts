@@ -5,6 +5,7 @@ import { tellBackstop } from './backstop-session.ts';
 import { domainErrorsOf, hasBackstop } from './layer-options.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { withValues } from './prepared-text.ts';
+import { replicaPatienceOf } from './replica-patience.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
 
@@ -79,7 +80,8 @@ export class DataConnection extends PostgreSqlConnection {
 
   /** Ends the sessions with a replica that lets no new one in, so that whoever waits for it gets an error. */
   async endIfSilent(): Promise<void> {
-    if (this.#pool) await this.#sockets.closeIfSilent(this.#pool.options);
+    const { answerWithinMs } = replicaPatienceOf(this.config);
+    if (this.#pool) await this.#sockets.closeIfSilent(this.#pool.options, answerWithinMs);
   }
 
   override async *stream<T>(...args: Parameters<PostgreSqlConnection['stream']>): AsyncIterableIterator<T> {

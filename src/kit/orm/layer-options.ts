@@ -1,11 +1,13 @@
 import type { Configuration, EntityClass, EntitySchema } from '@mikro-orm/core';
 import type { DomainErrors } from '../errors/index.ts';
+import type { ReplicaPatience } from './replica-patience.ts';
 
 /** What the layer keeps in MikroORM's own options, beside the options that MikroORM knows. */
 export interface LayerOptions {
   readonly domainErrors: DomainErrors;
   /** Whether the scope tells the tables' backstop that its writes may pass. */
   readonly backstop?: boolean | undefined;
+  readonly replicaPatience?: ReplicaPatience;
   /** Which classes belong to which module. */
   readonly modules?: readonly ModuleEntities[];
 }
@@ -21,14 +23,15 @@ export const LAYER_OPTIONS = 'tombstone';
 
 /** The domain errors of all configured modules. */
 export function domainErrorsOf(config: Configuration): DomainErrors {
-  return optionsOf(config)?.domainErrors ?? { constraints: {}, notFound: {} };
+  return layerOptionsOf(config)?.domainErrors ?? { constraints: {}, notFound: {} };
 }
 
 /** Whether the configuration says that tables have a backstop. */
 export function hasBackstop(config: Configuration): boolean {
-  return optionsOf(config)?.backstop === true;
+  return layerOptionsOf(config)?.backstop === true;
 }
 
-function optionsOf(config: Configuration): LayerOptions | undefined {
+/** What the configuration says to the layer; undefined for one that `defineDataConfig` did not make. */
+export function layerOptionsOf(config: Configuration): LayerOptions | undefined {
   return config.get(LAYER_OPTIONS as never);
 }
