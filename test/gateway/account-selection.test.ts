@@ -75,6 +75,9 @@ describe('an account may be chosen', () => {
     const a = await mustCreateAccount(gateway.em(), { platform, proxyId: kept.id });
     const b = await mustCreateAccount(gateway.em(), { platform, proxyId: gone.id });
     await gateway.rows('update proxies set deleted_at = now() where id = ?', [gone.id]);
+    // The original looks at the account alone, and loads no proxy with it.
+    const original = `select id from accounts where platform = ? and status = 'active' and schedulable and deleted_at is null`;
+    expect(await gateway.rows(original, [platform])).toContainEqual({ id: b.id });
     expect((await accounts.listSchedulableByPlatform(platform)).map((one) => [one.id, one.proxyId])).toEqual([
       [a.id, kept.id],
     ]);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type GatewayRepositories, gatewayRepositories, OUTBOX_START } from 'tombstone/gateway';
 import { type Gateway, mustCreateGroup, openGateway } from '../support/gateway.ts';
@@ -112,4 +113,14 @@ it('F17: what was written in the transaction is read in it', async () => {
     expect(await accounts.listSchedulableByPlatform('sora')).toEqual([]);
     expect((await accounts.getById(id)).schedulable).toBe(false);
   });
+});
+
+it('F17: a call beside the transaction waits for its connection, as the original’s did inside of it, as a control', async () => {
+  let beside: Promise<unknown> = Promise.resolve();
+  await gateway.em().transactional(async (tx) => {
+    await gatewayRepositories(tx).accounts.list();
+    beside = gatewayRepositories(gateway.em()).accounts.list();
+    expect(await Promise.race([beside.then(() => 'answered'), sleep(300, 'waits')])).toBe('waits');
+  });
+  await expect(beside).resolves.toBeDefined();
 });

@@ -103,6 +103,9 @@ describe('F5: update', () => {
   });
 
   it('F11: of a missing or deleted account is ACCOUNT_NOT_FOUND and tells nobody', async () => {
+    // The original's reaches the deleted one.
+    const original = 'update accounts set priority = 3 where id = ? returning id';
+    expect(await gateway.rows(original, [dead])).toEqual([{ id: dead }]);
     for (const id of [UNKNOWN, dead]) {
       for (const change of [{}, { name: 'x' }, { extra: { x: 1 } }]) {
         const events = await eventsOf(gateway, () =>
@@ -116,6 +119,10 @@ describe('F5: update', () => {
   it('F13: to a deleted proxy is PROXY_NOT_FOUND', async () => {
     const proxy = await mustCreateProxy(gateway.em());
     await gatewayRepositories(gateway.em()).proxies.delete(proxy.id);
+    // The original's, which the foreign key lets pass.
+    const original = 'update accounts set proxy_id = ? where id = ? returning proxy_id';
+    expect(await gateway.rows(original, [proxy.id, account.id])).toEqual([{ proxy_id: proxy.id }]);
+    await accounts.update({ id: account.id, proxyId: null });
     const refused = { code: 'PROXY_NOT_FOUND' };
     await expect(accounts.update({ id: account.id, proxyId: proxy.id })).rejects.toMatchObject(refused);
     await expect(accounts.bulkUpdate([account.id], { proxyId: proxy.id })).rejects.toMatchObject(refused);

@@ -73,6 +73,10 @@ describe('lists', () => {
     const ofGroup: string[] = [];
     for (let n = 0; n < 5; n += 1) ofGroup.push((await mustCreate({ groupId: group.id })).id);
     await same([...ofUser, ...ofGroup]);
+    // The original's order ends with the instant, and leaves these as the table has them.
+    const original = 'select id from user_subscriptions where user_id = ? order by created_at desc';
+    const theirs = await gateway.rows<{ id: string }>(original, [user.id]);
+    expect(theirs.map(({ id }) => id)).not.toEqual(ofUser.toReversed());
     expect(idsOf(await subscriptions().listByUserId(user.id))).toEqual(ofUser.toReversed());
     const pages: string[] = [];
     for (const page of [1, 2, 3])
