@@ -11,7 +11,7 @@ const FILL = [
   `insert into groups (name) select 'selection ' || n from generate_series(1, ${GROUPS}) n`,
   `insert into proxies (name, protocol, host, port) select 'p', 'http', 'h', 1 from generate_series(1, 50)`,
   `insert into accounts (name, platform, type, proxy_id, priority, credentials, deleted_at, overload_until)
-   select 'account ' || n, 'platform ' || n % 4, 'oauth',
+   select 'account ' || n, (array['anthropic', 'openai', 'gemini', 'antigravity'])[n % 4 + 1], 'oauth',
      case when n % 2 = 0 then (select min(id) from proxies) + n % 50 end, n % 7,
      jsonb_build_object('access_token', repeat('x', 200)),
      case when n % 10 in (1, 4, 7) then now() end, case when n % 17 = 0 then now() + interval '1 day' end
@@ -39,6 +39,7 @@ const withGroups = (accounts: string, order: string): string => `with chosen as 
     group by b.account_id
   ) select c.*, bound.group_ids from chosen c left join bound on bound.account_id = c.id order by ${order}`;
 
+const PLATFORMS = ['anthropic', 'openai', 'gemini', 'antigravity'];
 const OF_GROUP = {
   name: 'bench_selection_group',
   text: withGroups(
@@ -61,7 +62,7 @@ export async function accountSelectionWorkloads(pool: Pool, root: DataEntityMana
     `select min(id)::text as id from groups where name like 'selection %'`,
   );
   const group = (index: number): string => String(BigInt(first.rows[0]?.id ?? '0') + BigInt(index % GROUPS));
-  const platform = (index: number): string => `platform ${index % 4}`;
+  const platform = (index: number): string => PLATFORMS[index % 4] ?? '';
   return [
     {
       name: 'account-selection-group',

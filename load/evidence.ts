@@ -14,7 +14,9 @@ export interface Evidence {
 const BEFORE = [
   'create schema load',
   `create table load.start as select (select coalesce(max(id), 0) from usage_logs) as log_id,
-    (select coalesce(max(id), 0) from billing_usage_entries) as entry_id`,
+    (select coalesce(max(id), 0) from billing_usage_entries) as entry_id, (select max(id) from api_keys) as last_api_key_id,
+    (select max(id) from users) as last_user_id, (select max(id) from accounts) as last_account_id
+    /* soft-delete: all rows, because ids are counted */`,
   `create table load.balances as select id, balance from users
     /* soft-delete: all rows, because a deleted user may not be charged either */`,
   `create table load.counters as select id, daily_usage_usd as daily, weekly_usage_usd as weekly, monthly_usage_usd as monthly

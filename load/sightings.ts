@@ -15,6 +15,18 @@ export interface Deletion {
   readonly told: number;
 }
 
+/** What statistics count. */
+export type CountedKind = Extract<Kind, 'apiKey' | 'user' | 'account'>;
+
+/** A number of live rows that a call answered. */
+export interface Count {
+  readonly kind: CountedKind;
+  /** Whose rows they are; null for those of everybody. */
+  readonly of: Id | null;
+  readonly count: number;
+  readonly begun: number;
+}
+
 /** What the callers of one process saw of rows that can be deleted. */
 export interface Seen {
   readonly deletions: readonly Deletion[];
@@ -24,6 +36,7 @@ export interface Seen {
   readonly firstRefused: ReadonlyMap<Id, number>;
   /** Authentications with a key whose deletion this process had been told of. */
   readonly askedForDead: number;
+  readonly counts: readonly Count[];
 }
 
 /** Keeps account of what came back and of what was deleted. */
@@ -35,6 +48,7 @@ export class Sightings {
   >;
   readonly #firstRefused = new Map<Id, number>();
   #askedForDead = 0;
+  readonly #counts: Count[] = [];
 
   /** A call that began at the instant has answered with the row; null stands for no row. */
   see(kind: Kind, id: Id | null | undefined, begun: number): void {
@@ -44,6 +58,10 @@ export class Sightings {
 
   refuse(keyId: Id, ended: number): void {
     if (!this.#firstRefused.has(keyId)) this.#firstRefused.set(keyId, ended);
+  }
+
+  count(count: Count): void {
+    this.#counts.push(count);
   }
 
   askForDead(): void {
@@ -68,6 +86,7 @@ export class Sightings {
       lastSeen: this.#lastSeen,
       firstRefused: this.#firstRefused,
       askedForDead: this.#askedForDead,
+      counts: this.#counts,
     };
   }
 }

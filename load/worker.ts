@@ -3,6 +3,7 @@ import { defineDataConfig } from 'tombstone';
 import { gateway } from 'tombstone/gateway';
 import { Random } from '../crash/random.ts';
 import { aggregate } from './background/aggregation.ts';
+import { watchDashboard } from './background/dashboard.ts';
 import { presentDeletedKeys } from './background/deleted-keys.ts';
 import { OutboxReader } from './background/outbox-reader.ts';
 import { recordSharedRequests } from './background/shared-requests.ts';
@@ -67,6 +68,7 @@ async function run({ from, until, aggregateEveryMs }: Span): Promise<Results> {
     aggregate(ground, aggregateEveryMs, until),
     recordSharedRequests(ground, seed, until),
     presentDeletedKeys({ ...ground, random: new Random(seed + 1000 * index + callers) }, until),
+    watchDashboard({ ...ground, random: new Random(seed + 1000 * index + callers + 1) }, until),
   ];
   await Promise.all([...all, ...background]);
   const { meter, answers, sightings } = ground;

@@ -39,6 +39,7 @@ export {
   LiveFragment,
   liveSql,
   type PreparedStatement,
+  type ReplicaPatience,
   runPrepared,
   SoftDeleteError,
   type TrashReads,

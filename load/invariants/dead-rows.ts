@@ -3,11 +3,11 @@ import { type Deletion, type Kind, KINDS } from '../sightings.ts';
 import type { Invariant } from './invariant.ts';
 
 /** By kind and id: when the first deletion had begun, and when the first one was told to be done. */
-type Deaths = Map<string, { begun: number; told: number }>;
+export type Deaths = Map<string, { begun: number; told: number }>;
 
-const nameOf = (kind: Kind, id: string): string => `${kind} ${id}`;
+export const nameOf = (kind: Kind, id: string): string => `${kind} ${id}`;
 
-async function deathsOf({ rows, seen }: Evidence): Promise<{ deaths: Deaths; fromTheStart: number }> {
+export async function deathsOf({ rows, seen }: Evidence): Promise<{ deaths: Deaths; fromTheStart: number }> {
   const deaths: Deaths = new Map();
   const before = await rows<{ kind: Kind; id: string }>('select kind, id::text from load.dead');
   const note = ({ kind, id, begun, told }: Deletion): void => {

@@ -2,6 +2,7 @@ import type { Evidence } from '../evidence.ts';
 import { aggregates } from './aggregates.ts';
 import { balances } from './balances.ts';
 import { deadRows, liveKeys } from './dead-rows.ts';
+import { liveCounts } from './live-counts.ts';
 import type { Finding, Invariant } from './invariant.ts';
 import { ledger } from './ledger.ts';
 import { outbox } from './outbox.ts';
@@ -30,6 +31,7 @@ export function invariantsOf(idle: OpenSessions, connections: number): readonly 
     outbox,
     deadRows,
     liveKeys,
+    liveCounts,
     aggregates,
     sessionsInvariant(idle, connections),
   ];

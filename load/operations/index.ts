@@ -3,6 +3,7 @@ import { accountsAndProxies } from './accounts.ts';
 import { batch } from './batch.ts';
 import { events } from './events.ts';
 import { keysAndUsers } from './keys.ts';
+import { lists } from './lists.ts';
 import { request } from './request.ts';
 import { statistics } from './statistics.ts';
 import { subscriptionsAndGroups } from './subscriptions.ts';
@@ -12,6 +13,7 @@ export const OPERATIONS: readonly Operation[] = [
   request,
   batch,
   ...statistics,
+  ...lists,
   ...keysAndUsers,
   ...accountsAndProxies,
   ...subscriptionsAndGroups,

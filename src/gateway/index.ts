@@ -28,7 +28,7 @@ export type {
   JsonChange,
   NewAccount,
 } from './accounts/account-record.ts';
-export type { AccountColumns } from './accounts/account-columns.ts';
+export type { AccountColumns, AccountStatus, AccountType } from './accounts/account-columns.ts';
 export { AccountRepository } from './accounts/account.repository.ts';
 export type { AntigravityScope, ExtraOptions } from './accounts/extra-changes.ts';
 export type { SchedulableAccount } from './accounts/schedulable-accounts.ts';
@@ -53,6 +53,7 @@ export { type GroupCascade, GroupRepository } from './groups/group.repository.ts
 export { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 export type { SchedulerEventType } from './outbox/enqueue-event.ts';
 export type { DeadLetter, FailureOutcome } from './outbox/event-failures.ts';
+export { type Platform, PLATFORMS } from './platforms.ts';
 export {
   OUTBOX_START,
   type OutboxPosition,

@@ -72,6 +72,9 @@ describe('updateExtra', () => {
   });
 
   it('F11: of a missing or deleted account is ACCOUNT_NOT_FOUND', async () => {
+    // The original's reaches the deleted one.
+    const original = `update accounts set extra = extra || '{"b": 1}' where id = ? returning id`;
+    expect(await gateway.rows(original, [dead])).toEqual([{ id: dead }]);
     for (const id of [UNKNOWN, dead]) {
       await expect(accounts.updateExtra(id, { a: 1 })).rejects.toMatchObject({ code: 'ACCOUNT_NOT_FOUND' });
     }

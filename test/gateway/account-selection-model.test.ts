@@ -4,7 +4,7 @@ import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const SEED = Number(process.env['SELECTION_SEED'] ?? Date.now() % 1_000_000);
 const ROUNDS = 12;
-const PLATFORMS = ['one', 'two', 'three'];
+const PLATFORMS = ['openai', 'gemini', 'sora'];
 
 let gateway: Gateway;
 beforeAll(async () => {
@@ -148,11 +148,17 @@ async function expectAgreement(accounts: Accounts, world: World): Promise<number
     platforms: readonly string[],
   ) => expect(shown(await found)).toEqual(model(world, group, platforms));
   await agree(accounts.listSchedulable(), undefined, PLATFORMS);
-  await agree(accounts.listSchedulableByPlatforms(['one', 'three', 'x']), undefined, ['one', 'three']);
+  await agree(accounts.listSchedulableByPlatforms(['openai', 'sora', 'anthropic']), undefined, [
+    'openai',
+    'sora',
+  ]);
   for (const { id } of world.groups) {
     await agree(accounts.listSchedulableByGroupId(id), id, PLATFORMS);
-    await agree(accounts.listSchedulableByGroupIdAndPlatforms(id, ['two', 'one']), id, ['one', 'two']);
-    await agree(accounts.listSchedulableByGroupIdAndPlatform(id, 'two'), id, ['two']);
+    await agree(accounts.listSchedulableByGroupIdAndPlatforms(id, ['gemini', 'openai']), id, [
+      'openai',
+      'gemini',
+    ]);
+    await agree(accounts.listSchedulableByGroupIdAndPlatform(id, 'gemini'), id, ['gemini']);
   }
   for (const platform of PLATFORMS)
     await agree(accounts.listSchedulableByPlatform(platform), undefined, [platform]);

@@ -101,6 +101,17 @@ describe.each(CHANGES)('%s', (_name, change, after, again) => {
   });
 });
 
+it('F18: the original tells of a change of no row, as a control', async () => {
+  const original = async (): Promise<void> => {
+    await gateway.rows(`update accounts set status = 'error' where id = ?`, [UNKNOWN]);
+    await gateway.rows(
+      `insert into scheduler_outbox (event_type, account_id) values ('account_changed', ?)`,
+      [UNKNOWN],
+    );
+  };
+  expect(await eventsOf(gateway, original)).toMatchObject([{ account_id: UNKNOWN }]);
+});
+
 describe.each(CLEARS)('%s', (_name, set, clear, after) => {
   it('empties its columns, once', async () => {
     await set(account.id);
@@ -239,6 +250,14 @@ describe('bindings', () => {
   it('F18: that are all taken away are told of too, which the original forgets', async () => {
     const { id } = await mustCreateGroup(gateway.em());
     await accounts.bindGroups(account.id, [id]);
+    const original = 'delete from account_groups where account_id = ? returning group_id';
+    let unbound: object[] = [];
+    const untold = await eventsOf(
+      gateway,
+      async () => (unbound = await gateway.rows(original, [account.id])),
+    );
+    expect([unbound, untold]).toEqual([[{ group_id: id }], []]);
+    await accounts.bindGroups(account.id, [id]);
     expect(await eventsOf(gateway, () => accounts.bindGroups(account.id, []))).toMatchObject([
       { event_type: 'account_groups_changed', payload: { group_ids: [id] } },
     ]);
@@ -262,8 +281,11 @@ describe('bindings', () => {
 
   it('F13: to a deleted or unknown group are GROUP_NOT_FOUND and leave the old ones', async () => {
     const [live, gone] = [await mustCreateGroup(gateway.em()), await mustCreateGroup(gateway.em())];
-    await accounts.bindGroups(account.id, [live.id]);
     await gatewayRepositories(gateway.em()).groups.delete(gone.id);
+    // The original's, which the foreign key lets pass.
+    const original = 'insert into account_groups (account_id, group_id) values (?, ?) returning group_id';
+    expect(await gateway.rows(original, [account.id, gone.id])).toEqual([{ group_id: gone.id }]);
+    await accounts.bindGroups(account.id, [live.id]);
     for (const id of [gone.id, UNKNOWN]) {
       const refused = { code: 'GROUP_NOT_FOUND' };
       await expect(accounts.bindGroups(account.id, [live.id, id])).rejects.toMatchObject(refused);

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type GatewayRepositories, gatewayRepositories, OUTBOX_START } from 'tombstone/gateway';
 import { type Gateway, mustCreateGroup, openGateway } from '../support/gateway.ts';
@@ -17,7 +18,7 @@ const callsOfAccounts = (
   id: string,
   group: string,
 ): Calls<GatewayRepositories['accounts']> => ({
-  create: () => accounts.create({ name: 'two', platform: 'p', type: 't' }),
+  create: () => accounts.create({ name: 'two', platform: 'openai', type: 'apikey' }),
   getById: () => accounts.getById(id),
   findById: () => accounts.findById(id),
   getByIds: () => accounts.getByIds([id]),
@@ -32,13 +33,14 @@ const callsOfAccounts = (
   getGroups: () => accounts.getGroups(id),
   listByGroup: () => accounts.listByGroup(group),
   listActive: () => accounts.listActive(),
-  listByPlatform: () => accounts.listByPlatform('p'),
+  listByPlatform: () => accounts.listByPlatform('openai'),
   listSchedulable: () => accounts.listSchedulable(),
   listSchedulableByGroupId: () => accounts.listSchedulableByGroupId(group),
-  listSchedulableByPlatform: () => accounts.listSchedulableByPlatform('p'),
-  listSchedulableByGroupIdAndPlatform: () => accounts.listSchedulableByGroupIdAndPlatform(group, 'p'),
-  listSchedulableByPlatforms: () => accounts.listSchedulableByPlatforms(['p']),
-  listSchedulableByGroupIdAndPlatforms: () => accounts.listSchedulableByGroupIdAndPlatforms(group, ['p']),
+  listSchedulableByPlatform: () => accounts.listSchedulableByPlatform('openai'),
+  listSchedulableByGroupIdAndPlatform: () => accounts.listSchedulableByGroupIdAndPlatform(group, 'openai'),
+  listSchedulableByPlatforms: () => accounts.listSchedulableByPlatforms(['openai']),
+  listSchedulableByGroupIdAndPlatforms: () =>
+    accounts.listSchedulableByGroupIdAndPlatforms(group, ['openai']),
   updateLastUsed: () => accounts.updateLastUsed(id),
   batchUpdateLastUsed: () => accounts.batchUpdateLastUsed(new Map([[id, LATER]])),
   setError: () => accounts.setError(id, 'e'),
@@ -85,8 +87,8 @@ it('F17: every method joins the transaction, with the one connection that there 
     const group = await mustCreateGroup(tx);
     const account = await accounts.create({
       name: 'inside',
-      platform: 'p',
-      type: 't',
+      platform: 'openai',
+      type: 'apikey',
       extra: { crs_account_id: 'crs' },
     });
     const calls = callsOfAccounts(accounts, account.id, group.id);
@@ -105,10 +107,20 @@ it('F17: every method joins the transaction, with the one connection that there 
 it('F17: what was written in the transaction is read in it', async () => {
   await gateway.em().transactional(async (tx) => {
     const { accounts } = gatewayRepositories(tx);
-    const { id } = await accounts.create({ name: 'inside', platform: 'own', type: 't' });
-    expect((await accounts.listSchedulableByPlatform('own')).map((account) => account.id)).toEqual([id]);
+    const { id } = await accounts.create({ name: 'inside', platform: 'sora', type: 'apikey' });
+    expect((await accounts.listSchedulableByPlatform('sora')).map((account) => account.id)).toEqual([id]);
     await accounts.setSchedulable(id, false);
-    expect(await accounts.listSchedulableByPlatform('own')).toEqual([]);
+    expect(await accounts.listSchedulableByPlatform('sora')).toEqual([]);
     expect((await accounts.getById(id)).schedulable).toBe(false);
   });
+});
+
+it('F17: a call beside the transaction waits for its connection, as the original’s did inside of it, as a control', async () => {
+  let beside: Promise<unknown> = Promise.resolve();
+  await gateway.em().transactional(async (tx) => {
+    await gatewayRepositories(tx).accounts.list();
+    beside = gatewayRepositories(gateway.em()).accounts.list();
+    expect(await Promise.race([beside.then(() => 'answered'), sleep(300, 'waits')])).toBe('waits');
+  });
+  await expect(beside).resolves.toBeDefined();
 });

@@ -103,6 +103,9 @@ describe('F5: update', () => {
   });
 
   it('F11: of a missing or deleted account is ACCOUNT_NOT_FOUND and tells nobody', async () => {
+    // The original's reaches the deleted one.
+    const original = 'update accounts set priority = 3 where id = ? returning id';
+    expect(await gateway.rows(original, [dead])).toEqual([{ id: dead }]);
     for (const id of [UNKNOWN, dead]) {
       for (const change of [{}, { name: 'x' }, { extra: { x: 1 } }]) {
         const events = await eventsOf(gateway, () =>
@@ -116,6 +119,10 @@ describe('F5: update', () => {
   it('F13: to a deleted proxy is PROXY_NOT_FOUND', async () => {
     const proxy = await mustCreateProxy(gateway.em());
     await gatewayRepositories(gateway.em()).proxies.delete(proxy.id);
+    // The original's, which the foreign key lets pass.
+    const original = 'update accounts set proxy_id = ? where id = ? returning proxy_id';
+    expect(await gateway.rows(original, [proxy.id, account.id])).toEqual([{ proxy_id: proxy.id }]);
+    await accounts.update({ id: account.id, proxyId: null });
     const refused = { code: 'PROXY_NOT_FOUND' };
     await expect(accounts.update({ id: account.id, proxyId: proxy.id })).rejects.toMatchObject(refused);
     await expect(accounts.bulkUpdate([account.id], { proxyId: proxy.id })).rejects.toMatchObject(refused);
@@ -172,8 +179,24 @@ describe('bulkUpdate', () => {
 
 describe('input that a column cannot hold', () => {
   const at = new Date('2031-01-01T00:00:00Z');
+  const NEW = { name: 'new', platform: 'sora', type: 'apikey' } as const;
   it.each<[string, () => Promise<unknown>]>([
-    ['no name', () => accounts.create({ platform: 'p', type: 't' } as never)],
+    ['no name', () => accounts.create({ platform: 'openai', type: 'oauth' } as never)],
+    ['a platform that there is not', () => accounts.update({ id: '1', platform: 'kiro' as 'sora' })],
+    ['a type that there is not', () => accounts.update({ id: '1', type: 'official' as 'oauth' })],
+    ['a status of codes', () => accounts.update({ id: '1', status: 'used' as 'active' })],
+    ['a status in capitals', () => accounts.bulkUpdate(['1'], { status: 'Active' as 'active' })],
+    ['an empty status', () => accounts.bulkUpdate([], { status: '' as 'active' })],
+    ['a new account of another type', () => accounts.create({ ...NEW, type: 'x' as 'oauth' })],
+    ['a new account of another platform', () => accounts.create({ ...NEW, platform: 'x' as 'sora' })],
+    ['a new account with another status', () => accounts.create({ ...NEW, status: 'x' as 'error' })],
+    ['a filter by no platform', () => accounts.listWithFilters({}, { platform: 'x' as 'sora' })],
+    ['a filter by no type', () => accounts.listWithFilters({}, { type: 'x' as 'oauth' })],
+    ['a filter by no status', () => accounts.listWithFilters({}, { status: 'x' as 'error' })],
+    ['a list of no platform', () => accounts.listByPlatform('x')],
+    ['a choice of no platform', () => accounts.listSchedulableByPlatform('')],
+    ['a choice of a group and no platform', () => accounts.listSchedulableByGroupIdAndPlatform('1', 'x')],
+    ['one platform and none', () => accounts.listSchedulableByPlatforms(['sora', 'x'])],
     ['a long name', () => accounts.update({ id: '1', name: 'x'.repeat(101) })],
     ['an id that is a number', () => accounts.update({ id: 1 as never })],
     ['a negative multiplier', () => accounts.update({ id: '1', rateMultiplier: '-1' })],
@@ -201,6 +224,31 @@ describe('input that a column cannot hold', () => {
     gateway.statements();
     await expect(attempt()).rejects.toMatchObject({ code: 'VALIDATION' });
     expect(gateway.statements()).toEqual([]);
+  });
+
+  it('is none for each platform, type and status that there is', async () => {
+    const platforms = ['anthropic', 'openai', 'gemini', 'antigravity', 'sora'] as const;
+    for (const platform of platforms)
+      for (const type of ['oauth', 'setup-token', 'apikey'] as const) {
+        const { id } = await accounts.create({ name: 'one of each', platform, type });
+        for (const status of ['disabled', 'error', 'active'] as const) {
+          expect(await accounts.update({ id, status })).toMatchObject({ platform, type, status });
+          const found = await accounts.listWithFilters({}, { platform, type, status });
+          expect(found.items.map((one) => one.id)).toContain(id);
+        }
+        expect((await accounts.listSchedulableByPlatform(platform)).map((one) => one.id)).toContain(id);
+      }
+  });
+
+  it('what a table of another program’s making holds is read, and changed elsewhere', async () => {
+    const [row] = await gateway.rows<{ id: string }>(
+      `insert into accounts (name, platform, type, status) values ('foreign', 'kiro', 'official', 'odd') returning id`,
+    );
+    const id = row?.id ?? '';
+    const foreign = { platform: 'kiro', type: 'official', status: 'odd' };
+    expect(await accounts.update({ id, notes: 'seen' })).toMatchObject({ ...foreign, notes: 'seen' });
+    expect(await accounts.bulkUpdate([id], { status: 'active' })).toBe(1);
+    expect(await accounts.getById(id)).toMatchObject({ ...foreign, status: 'active' });
   });
 
   it('is never in the message', async () => {

@@ -29,16 +29,16 @@ describe('the number of accounts of a group', () => {
   });
 
   it('is part of a group wherever it is read but in getByIdLite', async () => {
-    const id = await boundGroup({ platform: 'counted' });
+    const id = await boundGroup({ platform: 'sora' });
     const one = { id, accountCount: 2 };
     expect(await groups().getById(id)).toMatchObject(one);
     expect(await groups().findById(id)).toMatchObject(one);
     expect(await groups().update({ id, description: 'x' })).toMatchObject(one);
     expect(await groups().update({ id, description: 'x' })).toMatchObject(one);
     expect((await groups().list({ pageSize: 100 })).items).toContainEqual(expect.objectContaining(one));
-    expect((await groups().listWithFilters({}, { platform: 'counted' })).items).toMatchObject([one]);
+    expect((await groups().listWithFilters({}, { platform: 'sora' })).items).toMatchObject([one]);
     expect(await groups().listActive()).toContainEqual(expect.objectContaining(one));
-    expect(await groups().listActiveByPlatform('counted')).toMatchObject([one]);
+    expect(await groups().listActiveByPlatform('sora')).toMatchObject([one]);
     expect(await groups().create({ name: 'just created' })).toMatchObject({ accountCount: 0 });
 
     const lite = await groups().getByIdLite(id);
@@ -154,7 +154,7 @@ describe('F29: 3,000 groups with 60,000 bindings', () => {
   let own: Gateway;
   beforeAll(async () => {
     own = await openGateway();
-    await own.rows(`insert into groups (name, platform) select 'group ' || n, case when n <= 200 then 'few' else 'many' end
+    await own.rows(`insert into groups (name, platform) select 'group ' || n, case when n <= 200 then 'gemini' else 'openai' end
         from generate_series(1, 3000) n;
       insert into accounts (name, platform, type, deleted_at)
         select 'account ' || n, 'anthropic', 'oauth', case when n % 3 = 0 then now() end from generate_series(1, 20000) n;
@@ -180,7 +180,7 @@ describe('F29: 3,000 groups with 60,000 bindings', () => {
     expect(await sentBy(() => many().getAccountCount(id))).toHaveLength(1);
     for (const pageSize of [1, 10, 100])
       expect(await sentBy(() => many().list({ page: 2, pageSize }))).toHaveLength(3);
-    for (const platform of ['anthropic', 'few', 'many'])
+    for (const platform of ['anthropic', 'gemini', 'openai'])
       expect(await sentBy(() => many().listActiveByPlatform(platform))).toHaveLength(2);
     expect(await sentBy(() => many().listActive())).toHaveLength(2);
     expect(await sentBy(() => many().listWithFilters({}, { search: 'in no group' }))).toHaveLength(2);

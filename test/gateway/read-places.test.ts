@@ -147,11 +147,30 @@ describe('reads of the ORM outside of a repository', () => {
       const probes = [
         () => service.em().find(User, {}),
         () => service.em().count(User, {}),
-        () => runPrepared(service.em(), READ, []),
+        () => runPrepared(service.em(), READ, [], 'read'),
       ];
       for (const probe of probes) expect((await arrivals.of(probe)).places).toEqual(['replica']);
     });
   });
+
+  it.each([true, false])(
+    'but a prepared statement that nobody has placed, which may write: preferReadReplicas %p',
+    async (prefers) => {
+      await withService(prefers, async (service) => {
+        const READ = { name: 'unplaced_probe', text: 'select id from users where deleted_at is null' };
+        const WRITE = {
+          name: 'unplaced_write',
+          text: 'update users set updated_at = now() where id = $1 and deleted_at is null returning id',
+        };
+        const probes = [
+          () => runPrepared(service.em(), READ, []),
+          () => runPrepared(service.em(), WRITE, ['1']),
+          () => service.em().skipSoftDelete((all) => runPrepared(all, READ, [])),
+        ];
+        for (const probe of probes) expect((await arrivals.of(probe)).places).toEqual(['primary']);
+      });
+    },
+  );
 });
 
 describe.each(MODES)('with preferReadReplicas: $prefers and reads: $reads', ({ prefers, reads }) => {

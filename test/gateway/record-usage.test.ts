@@ -69,6 +69,12 @@ describe.each(USAGE_FORMS)('usage logs as %s', (usageLogs) => {
 
     it('F3: makes a request id where there is none, and tells it', async () => {
       const payer = await mustCreatePayer(gateway.em());
+      // The original's log without one is refused no repetition, and each is charged.
+      const { userId, apiKeyId, accountId } = payer;
+      const original = `insert into usage_logs (user_id, api_key_id, account_id, model, request_id) values (?, ?, ?, 'm', null)
+        on conflict do nothing returning true as charged`;
+      for (let attempt = 0; attempt < 2; attempt += 1)
+        expect(await gateway.rows(original, [userId, apiKeyId, accountId])).toEqual([{ charged: true }]);
       const first = await recordUsage(gateway.em(), usageOf(payer, { requestId: '' }));
       expect(first.requestId).toMatch(/^[0-9a-f-]{36}$/);
       const again = await recordUsage(gateway.em(), usageOf(payer, { requestId: first.requestId }));
@@ -110,6 +116,20 @@ describe.each(USAGE_FORMS)('usage logs as %s', (usageLogs) => {
       });
     });
 
+    it('F3: a log that the original stores before it fails is never charged, as a control', async () => {
+      const payer = await mustCreatePayer(gateway.em());
+      const logs = gatewayRepositories(gateway.em(), { usageLogs }).usageLogs;
+      const usage = usageOf(payer, { requestId: 'not charged yet' });
+      expect((await logs.create(usage)).inserted).toBe(true);
+      // Its second attempt is taken for a repetition, before the charge.
+      expect((await logs.create(usage)).inserted).toBe(false);
+      expect(await sumsOf(gateway.em(), payer)).toMatchObject({
+        logs: '1',
+        entries: '0',
+        balance: '100.0000000000',
+      });
+    });
+
     it('F3, F11: keeps the log of a deleted user or subscription, and charges nobody', async () => {
       const payer = await mustCreatePayer(gateway.em());
       const { subscriptionId, userId } = payer;
@@ -121,6 +141,9 @@ describe.each(USAGE_FORMS)('usage logs as %s', (usageLogs) => {
       const subscribed = await recordUsage(gateway.em(), usageOf(payer, { billingType: 1, subscriptionId }));
       expect(subscribed).toMatchObject({ charge: { amount: '0.0200000000', applied: false }, usage: null });
       await gatewayRepositories(gateway.em()).users.delete(userId);
+      // The original's charge reaches the deleted user.
+      const original = 'update users set balance = balance - 0 where id = ? returning id';
+      expect(await gateway.rows(original, [userId])).toEqual([{ id: userId }]);
       const paid = await recordUsage(gateway.em(), usageOf(payer));
       expect(paid).toMatchObject({ charge: { amount: '0.0123456789', applied: false }, balance: null });
       expect(await sumsOf(gateway.em(), payer)).toMatchObject({

@@ -98,6 +98,14 @@ describe('F16: updated_at', () => {
       return subscriptions().deleteByGroupId(groupId);
     },
   };
+  it('stays with the original’s reset, as a control', async () => {
+    const { id } = await mustCreate();
+    await gateway.rows(`update user_subscriptions set updated_at = '2020-01-01' where id = ?`, [id]);
+    await gateway.rows('update user_subscriptions set daily_usage_usd = 0 where id = ?', [id]);
+    const old = `select id from user_subscriptions where id = ? and updated_at = '2020-01-01'`;
+    expect(await gateway.rows(old, [id])).toEqual([{ id }]);
+  });
+
   it.each(Object.entries(CHANGES))('is set by %s', async (_name, change) => {
     const { id } = await mustCreate();
     await gateway.rows(`update user_subscriptions set updated_at = '2020-01-01' where id = ?`, [id]);

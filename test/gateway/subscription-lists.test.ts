@@ -73,6 +73,10 @@ describe('lists', () => {
     const ofGroup: string[] = [];
     for (let n = 0; n < 5; n += 1) ofGroup.push((await mustCreate({ groupId: group.id })).id);
     await same([...ofUser, ...ofGroup]);
+    // The original's order ends with the instant, and leaves these as the table has them.
+    const original = 'select id from user_subscriptions where user_id = ? order by created_at desc';
+    const theirs = await gateway.rows<{ id: string }>(original, [user.id]);
+    expect(theirs.map(({ id }) => id)).not.toEqual(ofUser.toReversed());
     expect(idsOf(await subscriptions().listByUserId(user.id))).toEqual(ofUser.toReversed());
     const pages: string[] = [];
     for (const page of [1, 2, 3])
@@ -198,7 +202,7 @@ describe('bad input is refused before any SQL', () => {
     ['listActiveByUserId', (all) => all.listActiveByUserId('0')],
     ['listByGroupId', (all) => all.listByGroupId('1.5')],
     ['list by user', (all) => all.list({}, { userId: 'x' })],
-    ['list by status', (all) => all.list({}, { status: 5 as unknown as string })],
+    ['list by status', (all) => all.list({}, { status: 'gone' as 'active' })],
     ['existsByUserIdAndGroupId', (all) => all.existsByUserIdAndGroupId('1', 'x')],
     ['extendExpiry', (all) => all.extendExpiry('1', 'soon' as unknown as Date)],
     ...[0, -1, 1.5, 36_501, Number.NaN, '5'].map((days): (typeof BAD)[number] => [

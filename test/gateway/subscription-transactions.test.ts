@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import {
   type GatewayRepositories,
@@ -105,4 +106,14 @@ it('runs without a transaction too', async () => {
   const calls = callsOf(repositories.subscriptions, await insideRows(repositories));
   for (const call of Object.values(calls)) await call();
   expect(await repositories.subscriptions.listExpired()).toEqual([]);
+});
+
+it('F17: a call beside the transaction waits for its connection, as the original’s did inside of it, as a control', async () => {
+  let beside: Promise<unknown> = Promise.resolve();
+  await gateway.em().transactional(async (tx) => {
+    await gatewayRepositories(tx).subscriptions.list();
+    beside = gatewayRepositories(gateway.em()).subscriptions.list();
+    expect(await Promise.race([beside.then(() => 'answered'), sleep(300, 'waits')])).toBe('waits');
+  });
+  await expect(beside).resolves.toBeDefined();
 });

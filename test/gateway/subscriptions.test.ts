@@ -243,6 +243,10 @@ describe('update', () => {
       users.delete(userId),
       groups.delete(groupId),
     ]);
+    // The original's, which the foreign key lets pass.
+    const original = 'update user_subscriptions set assigned_by = ? where id = ? returning id';
+    expect(await gateway.rows(original, [user.id, id])).toEqual([{ id }]);
+    await gateway.rows('update user_subscriptions set assigned_by = null where id = ?', [id]);
     expect(await codeOf(subscriptions().update({ id, userId: user.id }))).toBe('USER_NOT_FOUND');
     expect(await codeOf(subscriptions().update({ id, assignedBy: user.id }))).toBe('USER_NOT_FOUND');
     expect(await codeOf(subscriptions().update({ id, groupId: group.id }))).toBe('GROUP_NOT_FOUND');

@@ -114,9 +114,18 @@ describe('a call that asks for the primary', () => {
 });
 
 describe('a prepared statement', () => {
-  const read = async (em: DataEntityManager) => titles(await runPrepared<Titled>(em, PHOTOS, []));
+  const readOn = (on?: 'read') => async (em: DataEntityManager) =>
+    titles(await runPrepared<Titled>(em, PHOTOS, [], on));
 
-  it('goes to the replica, and to the primary inside a transaction', async () => {
+  it('goes to the primary unless it is told to be a read, because it may be a write', async () => {
+    const read = readOn();
+    expect(await read(service.em())).toEqual(['primary sea']);
+    expect(await service.em().skipSoftDelete(read)).toEqual(['primary sea']);
+    expect(await service.em().transactional(read)).toEqual(['primary sea']);
+  });
+
+  it('that is told to be a read goes to the replica, and to the primary inside a transaction', async () => {
+    const read = readOn('read');
     expect(await read(service.em())).toEqual(['replica sea']);
     expect(await service.em().skipSoftDelete(read)).toEqual(['replica sea']);
     expect(await service.em().transactional(read)).toEqual(['primary sea']);

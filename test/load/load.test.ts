@@ -32,7 +32,7 @@ describe('npm run load', () => {
     expect(err).toBe('');
     const report = JSON.parse(out) as LoadReport;
     expect(report.invariants.filter(({ holds }) => !holds)).toEqual([]);
-    expect(report.invariants).toHaveLength(11);
+    expect(report.invariants).toHaveLength(12);
     expect(report).toMatchObject({
       errors: 0,
       messages: [],
@@ -108,7 +108,7 @@ describe('the invariants after a run', () => {
   });
 
   it('hold', async () => {
-    expect(Object.values(await verdicts(ended, ended.evidence))).toEqual(Array(11).fill(true));
+    expect(Object.values(await verdicts(ended, ended.evidence))).toEqual(Array(12).fill(true));
   });
 
   const own = '(select max(id) from usage_logs)';
@@ -291,12 +291,17 @@ describe('the invariants after a run', () => {
     await client.query(`delete from usage_logs; delete from load.charges; delete from load.heard; delete from load.top_ups;
       delete from scheduler_outbox; update load.pruned set events = 0; delete from usage_dashboard_hourly; delete from usage_dashboard_daily;
       delete from load.balances; insert into load.balances select id, balance from users /* soft-delete: all rows, as at the start */`);
-    const seen = ended.evidence.seen.map((one) => ({ ...one, deletions: [], firstRefused: new Map() }));
+    const seen = ended.evidence.seen.map((one) => ({
+      ...one,
+      deletions: [],
+      firstRefused: new Map(),
+      counts: [],
+    }));
     const told = ended.evidence.told.map((one) => ({ ...one, charges: [], resets: new Map() }));
     const { sessions, ...others } = await verdicts(ended, disturbed({ seen, told }));
     await client.query('rollback');
     expect(sessions).toBe(true);
-    expect(Object.values(others)).toEqual(Array(10).fill(false));
+    expect(Object.values(others)).toEqual(Array(11).fill(false));
   });
 });
 

@@ -1,6 +1,6 @@
 import { MikroORM } from '@mikro-orm/core';
 import type { Options } from '@mikro-orm/postgresql';
-import { type DataDriver, type DataEntityManager, defineDataConfig } from 'tombstone';
+import { type DataConfigInput, type DataDriver, type DataEntityManager, defineDataConfig } from 'tombstone';
 import {
   type ApiKeyRecord,
   gateway,
@@ -24,7 +24,9 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-export async function openGateway(options: Partial<Options> & { url?: string } = {}): Promise<Gateway> {
+export async function openGateway(
+  options: Partial<Options> & Pick<DataConfigInput, 'replicaPatience'> & { url?: string } = {},
+): Promise<Gateway> {
   const { url: given, ...extra } = options;
   const url = given ?? (await cloneTestDatabase()).url;
   const log: string[] = [];

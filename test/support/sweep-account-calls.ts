@@ -13,6 +13,8 @@ import {
   optionalId,
   SECRET,
   text,
+  word,
+  wordFilter,
 } from './sweep-arguments.ts';
 import type { SweepCalls, SweepRows } from './sweep-calls.ts';
 
@@ -31,8 +33,8 @@ const STATE = {
 const ACCOUNT = {
   ...STATE,
   name: text('account', { max: 100, filled: true }),
-  platform: text('openai', { max: 50, filled: true }),
-  type: text('oauth', { max: 20, filled: true }),
+  platform: word('openai'),
+  type: word('oauth'),
   notes: text('notes', { nullable: true }),
   credentials: json({ token: SECRET }),
   extra: json({ a: 1 }),
@@ -41,7 +43,7 @@ const ACCOUNT = {
   concurrency: integer(3),
   priority: integer(3),
   rateMultiplier: amount('1.5', { decimals: 4 }),
-  status: text('active', { max: 20, filled: true }),
+  status: word('active'),
 };
 
 const readsOf = (rows: SweepRows) => ({
@@ -53,17 +55,27 @@ const readsOf = (rows: SweepRows) => ({
   list: [page],
   listWithFilters: [
     page,
-    filters({ platform: filter('openai'), status: filter('active'), search: filter('a') }),
+    filters({
+      platform: wordFilter('openai'),
+      type: wordFilter('oauth'),
+      status: wordFilter('active'),
+      search: filter('a'),
+    }),
   ],
   listByGroup: [id(rows.group)],
   listActive: [],
-  listByPlatform: [text('openai')],
+  listByPlatform: [word('openai')],
   listSchedulable: [],
   listSchedulableByGroupId: [id(rows.group)],
-  listSchedulableByPlatform: [text('openai')],
-  listSchedulableByGroupIdAndPlatform: [id(rows.group), text('openai')],
-  listSchedulableByPlatforms: [list(['openai'], [null, 5, [5], ['a\0']])],
-  listSchedulableByGroupIdAndPlatforms: [id(rows.group), list(['openai'], [null, 5, [5], ['a\0']])],
+  listSchedulableByPlatform: [word('openai')],
+  listSchedulableByGroupIdAndPlatform: [id(rows.group), word('openai')],
+  listSchedulableByPlatforms: [
+    list(['openai'], [null, 5, [5], ['a\0'], ['openai', 'other'], [''], Array(1)]),
+  ],
+  listSchedulableByGroupIdAndPlatforms: [
+    id(rows.group),
+    list(['openai'], [null, 5, [5], ['a\0'], ['openai', 'other'], [''], Array(1)]),
+  ],
   getGroups: [id(rows.account)],
 });
 
@@ -76,6 +88,7 @@ export const accountsOf = (rows: SweepRows): SweepCalls['accounts'] => ({
     object({
       name: text('account', { max: 100, filled: true }),
       priority: integer(4),
+      status: word('active'),
       credentials: json({ token: SECRET }),
     }),
   ],

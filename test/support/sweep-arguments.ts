@@ -83,6 +83,12 @@ export const amount = (valid: unknown, { nullable = false, decimals = 10 } = {})
 export const integer = (valid: unknown): Argument => ({ valid, malformed: NO_INTEGERS });
 export const flag = (valid: boolean): Argument => ({ valid, malformed: ['true', 1, null, {}] });
 
+/** A filter by one of a few words: '' and null mean "all". */
+export const wordFilter = (valid: string): Argument => ({
+  valid,
+  malformed: word(valid).malformed.filter((value) => value !== '' && value !== null),
+});
+
 /** One of a few words. */
 export const word = (valid: string): Argument => ({
   valid,

@@ -16,6 +16,7 @@ import {
   SECRET,
   text,
   word,
+  wordFilter,
 } from './sweep-arguments.ts';
 import { accountsOf, outboxOf } from './sweep-account-calls.ts';
 import { promoCodesOf, redeemCodesOf } from './sweep-code-calls.ts';
@@ -162,7 +163,7 @@ const GROUP = {
   rateMultiplier: amount('1.5', { decimals: 4 }),
   isExclusive: flag(true),
   status,
-  platform: text('openai', { max: 50, filled: true }),
+  platform: word('openai'),
   subscriptionType: text('standard', { max: 20, filled: true }),
   dailyLimitUsd: price,
   weeklyLimitUsd: price,
@@ -199,10 +200,10 @@ const groupsOf = (rows: SweepRows): SweepCalls['groups'] => ({
   list: [page],
   listWithFilters: [
     page,
-    filters({ platform: filter('openai'), status: filter('active'), search: filter('i') }),
+    filters({ platform: wordFilter('openai'), status: filter('active'), search: filter('i') }),
   ],
   listActive: [],
-  listActiveByPlatform: [text('openai')],
+  listActiveByPlatform: [word('openai')],
   existsByName: [text(rows.name)],
   getAccountCount: [id(rows.group)],
   deleteAccountGroupsByGroupId: [id(rows.group)],

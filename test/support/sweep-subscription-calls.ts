@@ -2,7 +2,6 @@ import {
   type Argument,
   amount,
   clamped,
-  filter,
   filters,
   id,
   integer,
@@ -10,6 +9,7 @@ import {
   optionalId,
   text,
   word,
+  wordFilter,
 } from './sweep-arguments.ts';
 import type { SweepCalls, SweepRows } from './sweep-calls.ts';
 
@@ -62,7 +62,7 @@ export const subscriptionsOf = (rows: SweepRows): SweepCalls['subscriptions'] =>
   listByGroupId: [id(rows.group), clamped({ page: 1, pageSize: 50 })],
   list: [
     clamped({ page: 1, pageSize: 50 }),
-    filters({ userId: optionalId(rows.user), groupId: optionalId(rows.group), status: filter('active') }),
+    filters({ userId: optionalId(rows.user), groupId: optionalId(rows.group), status: wordFilter('active') }),
   ],
   existsByUserIdAndGroupId: [id(rows.user), id(rows.group)],
   extendExpiry: [id(rows.subscription), instant(soon())],

@@ -1,5 +1,14 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
 
+/** How an account is let in by its platform. No constraint of the database says it, nor what the next ones may be. */
+export const ACCOUNT_TYPES = ['oauth', 'setup-token', 'apikey'] as const;
+
+/** 'error' is what `setError` writes; neither it nor 'disabled' is ever chosen. */
+export const ACCOUNT_STATUSES = ['active', 'disabled', 'error'] as const;
+
+export type AccountType = (typeof ACCOUNT_TYPES)[number];
+export type AccountStatus = (typeof ACCOUNT_STATUSES)[number];
+
 /**
  * An account's own columns. `credentials` is not enumerable: it is in no log, no JSON and no copy of the record.
  */

@@ -1,5 +1,7 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkAmount, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import { checkAmount, checkInteger, checkOneOf, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import { checkPlatform } from '../platforms.ts';
+import { ACCOUNT_STATUSES, ACCOUNT_TYPES } from './account-columns.ts';
 import { instantText } from './instant-text.ts';
 
 type Check = (field: string, value: unknown) => unknown;
@@ -12,6 +14,10 @@ const orNull =
   (check: Check): Check =>
   (field, value) =>
     value === null ? null : check(field, value);
+const oneOf =
+  (allowed: readonly string[]): Check =>
+  (field, value) =>
+    checkOneOf(field, value, allowed);
 const text: Check = (field, value) => checkText(field, value);
 const whole: Check = (field, value) => checkInteger(field, value);
 const flag: Check = (field, value) => {
@@ -24,8 +30,8 @@ const instant = orNull((field, value) => instantText(field, value));
 export const WRITABLE: Readonly<Record<string, { column: string; type: string; check: Check }>> = {
   name: { column: 'name', type: 'text', check: filled(100) },
   notes: { column: 'notes', type: 'text', check: orNull(text) },
-  platform: { column: 'platform', type: 'text', check: filled(50) },
-  type: { column: 'type', type: 'text', check: filled(20) },
+  platform: { column: 'platform', type: 'text', check: checkPlatform },
+  type: { column: 'type', type: 'text', check: oneOf(ACCOUNT_TYPES) },
   proxyId: {
     column: 'proxy_id',
     type: 'bigint',
@@ -38,7 +44,7 @@ export const WRITABLE: Readonly<Record<string, { column: string; type: string; c
     type: 'numeric',
     check: (field, value) => checkAmount(field, value, { precision: 10, scale: 4, notNegative: true }),
   },
-  status: { column: 'status', type: 'text', check: filled(20) },
+  status: { column: 'status', type: 'text', check: oneOf(ACCOUNT_STATUSES) },
   errorMessage: { column: 'error_message', type: 'text', check: orNull(text) },
   lastUsedAt: { column: 'last_used_at', type: 'timestamptz', check: instant },
   expiresAt: { column: 'expires_at', type: 'timestamptz', check: instant },

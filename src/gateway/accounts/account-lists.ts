@@ -1,9 +1,10 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkId, checkIds, checkText } from '../../kit/input/index.ts';
+import { checkId, checkIds, checkOneOf, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
+import { checkPlatform, checkPlatforms } from '../platforms.ts';
 import { ASKED_ROWS, wholeList } from '../whole-list.ts';
+import { ACCOUNT_STATUSES, ACCOUNT_TYPES } from './account-columns.ts';
 import { hydrated, reader } from './account-reads.ts';
 import type { AccountFilters, AccountRecord } from './account-record.ts';
 import { Account } from './account.entity.ts';
@@ -56,9 +57,9 @@ export async function accountPage(
 function whereOf({ platform, type, status, search }: AccountFilters): object {
   const pattern = search ? containsPattern(checkText('search', search)) : undefined;
   return {
-    ...(platform && { platform: checkText('platform', platform) }),
-    ...(type && { type: checkText('type', type) }),
-    ...(status && { status: checkText('status', status) }),
+    ...(platform && { platform: checkPlatform('platform', platform) }),
+    ...(type && { type: checkOneOf('type', type, ACCOUNT_TYPES) }),
+    ...(status && { status: checkOneOf('status', status, ACCOUNT_STATUSES) }),
     ...(pattern && { name: { $ilike: pattern } }),
   };
 }
@@ -96,7 +97,6 @@ export async function schedulableAccounts(
 
 /** The platforms as one parameter; undefined for none. @throws InvalidInputError VALIDATION. */
 export function checkedPlatforms(platforms: readonly string[]): string | undefined {
-  if (!Array.isArray(platforms)) throw new InvalidInputError('platforms', 'be a list of platforms');
-  const texts = platforms.map((platform) => checkText('platforms', platform));
-  return texts.length === 0 ? undefined : JSON.stringify(texts);
+  const checked = checkPlatforms('platforms', platforms);
+  return checked.length === 0 ? undefined : JSON.stringify(checked);
 }

@@ -1,7 +1,13 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import { groupRecord, type GroupRecord } from '../groups/group-record.ts';
 import { proxyRecord, type ProxyRecord } from '../proxies/proxy-record.ts';
-import { type AccountColumns, accountColumns } from './account-columns.ts';
+import type { Platform } from '../platforms.ts';
+import {
+  type AccountColumns,
+  accountColumns,
+  type AccountStatus,
+  type AccountType,
+} from './account-columns.ts';
 import type { AccountGroup } from './account-group.entity.ts';
 import type { Account } from './account.entity.ts';
 import type { Proxy } from '../proxies/proxy.entity.ts';
@@ -31,13 +37,13 @@ export interface AccountRecord extends AccountColumns {
 interface WritableColumns {
   readonly name: string;
   readonly notes: string | null;
-  readonly platform: string;
-  readonly type: string;
+  readonly platform: Platform;
+  readonly type: AccountType;
   readonly proxyId: Id | null;
   readonly concurrency: number;
   readonly priority: number;
   readonly rateMultiplier: Amount;
-  readonly status: string;
+  readonly status: AccountStatus;
   readonly errorMessage: string | null;
   readonly lastUsedAt: Date | null;
   readonly expiresAt: Date | null;
@@ -56,8 +62,8 @@ interface WritableColumns {
 /** What a new account needs; what is left out has the column's default. */
 export interface NewAccount extends Partial<WritableColumns> {
   readonly name: string;
-  readonly platform: string;
-  readonly type: string;
+  readonly platform: Platform;
+  readonly type: AccountType;
   readonly credentials?: Readonly<Record<string, unknown>> | null;
   readonly extra?: Readonly<Record<string, unknown>> | null;
   /** Groups that the caller binds next: the event names them, and `create` binds none. */
@@ -92,9 +98,9 @@ export interface BulkAccountChange
 
 /** Filters of a list; what is left out, null or empty filters nothing. */
 export interface AccountFilters {
-  readonly platform?: string;
-  readonly type?: string;
-  readonly status?: string;
+  readonly platform?: Platform;
+  readonly type?: AccountType;
+  readonly status?: AccountStatus;
   /** Part of the name, in any case. */
   readonly search?: string;
 }

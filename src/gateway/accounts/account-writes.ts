@@ -2,6 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, NotFoundError, RuleError } from '../../kit/errors/index.ts';
 import { checkId, checkIds } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
+import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { enqueueEvent } from '../outbox/enqueue-event.ts';
 import { lockLiveProxy } from '../proxies/lock-proxy.ts';
@@ -22,7 +23,7 @@ export async function insertAccount(em: DataEntityManager, account: NewAccount):
   ];
   const sql = `insert into accounts (${all.map(({ column }) => column).join(', ')})
     values (${all.map(({ type }) => `?::${type}`).join(', ')}) returning id`;
-  return unitOfWork(em, async (tx) => {
+  return write(em, async (tx) => {
     await keepProxy(tx, columns);
     const [row] = await tx.execute<{ id: Id }[]>(
       sql,
@@ -56,7 +57,7 @@ export async function updateAccount(em: DataEntityManager, change: AccountChange
   const id = checkId('id', change.id);
   const columns = checkedColumns(change);
   const json = jsonAssignments(change);
-  await unitOfWork(em, async (tx) => {
+  await write(em, async (tx) => {
     await keepProxy(tx, columns);
     await changeOrFail(tx, id, columns, json);
   });
@@ -103,7 +104,7 @@ export async function updateAccounts(
   const columns = checkedColumns(change, WRITABLE_IN_BULK);
   const assignment = assignmentOf(columns, jsonAssignments(change));
   if (accounts.length === 0 || !assignment) return 0;
-  return unitOfWork(em, async (tx) => {
+  return write(em, async (tx) => {
     await keepProxy(tx, columns);
     const values = [`{${accounts.join(',')}}`, ...assignment.values];
     const [row] = await tx.execute<{ count: number }[]>(BULK(assignment.set), values);
@@ -138,6 +139,10 @@ const valuesOf = (columns: readonly ColumnValue[], json: readonly JsonAssignment
   ...columns.map(({ value }) => value),
   ...json.flatMap(({ values }) => values),
 ];
+
+function write<T>(em: DataEntityManager, work: (tx: DataEntityManager) => Promise<T>): Promise<T> {
+  return retryTransaction(em, (tx) => unitOfWork(tx, work));
+}
 
 /** A deleted proxy satisfies the foreign key, so an account that is given one holds on to it first. */
 async function keepProxy(em: DataEntityManager, columns: readonly ColumnValue[]): Promise<void> {

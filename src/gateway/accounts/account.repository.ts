@@ -1,10 +1,11 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
-import { checkId, checkText } from '../../kit/input/index.ts';
+import { checkId } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { type GroupRecord } from '../groups/group-record.ts';
+import { checkPlatform } from '../platforms.ts';
 import { addBinding, deleteAccount, removeBinding, replaceBindings } from './account-bindings.ts';
 import * as lists from './account-lists.ts';
 import type {
@@ -22,7 +23,8 @@ import type { SchedulableAccount } from './schedulable-accounts.ts';
 import * as state from './scheduling-state.ts';
 
 /**
- * Accounts. Every method joins the transaction of the entity manager that it was given, and tells the scheduler in it of what
+ * Accounts. Platform, type and status are one of a few words each, in what is written and in what is asked for; what a table
+ * of another program's making holds beside them is read as it is. Every method joins the transaction of the entity manager that it was given, and tells the scheduler in it of what
  * has changed. The methods from `setError` to `updateSessionWindow` answer whether a row changed and do not throw for a
  * missing account, because they run after a request was served.
  */
@@ -100,7 +102,7 @@ export class AccountRepository {
 
   /** The same of one platform. @throws RuleError LIST_TOO_LONG. */
   async listByPlatform(platform: string): Promise<AccountRecord[]> {
-    return lists.activeAccounts(this.#em, { platform: checkText('platform', platform) });
+    return lists.activeAccounts(this.#em, { platform: checkPlatform('platform', platform) });
   }
 
   /** What may serve a request now, by priority, then by id; one prepared statement, as all that follow. */
@@ -114,11 +116,11 @@ export class AccountRepository {
   }
 
   async listSchedulableByPlatform(platform: string): Promise<SchedulableAccount[]> {
-    return lists.schedulableAccounts(this.#em, 'platform', [checkText('platform', platform)]);
+    return lists.schedulableAccounts(this.#em, 'platform', [checkPlatform('platform', platform)]);
   }
 
   async listSchedulableByGroupIdAndPlatform(groupId: Id, platform: string): Promise<SchedulableAccount[]> {
-    const values = [checkId('groupId', groupId), checkText('platform', platform)];
+    const values = [checkId('groupId', groupId), checkPlatform('platform', platform)];
     return lists.schedulableAccounts(this.#em, 'groupPlatform', values);
   }
 

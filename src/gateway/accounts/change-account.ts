@@ -1,5 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 
 /** What to write, and when: SQL with `?` for its values. */
 export interface AccountAssignment {
@@ -27,7 +28,8 @@ export async function changeAccount(
       update accounts set ${set}, updated_at = now()
       where id = ? and deleted_at is null${only ? ` and (${only.sql})` : ''} returning id
     )${isTold ? event : ''} select id from changed`;
-  const rows = await em.execute<unknown[]>(sql, [...values, id, ...(only?.values ?? [])]);
+  const change = () => em.execute<unknown[]>(sql, [...values, id, ...(only?.values ?? [])]);
+  const rows = await retryStatement(em, change);
   return rows.length > 0;
 }
 

@@ -2,6 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkId } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 import { instantText } from './instant-text.ts';
 
 const SECONDS = 'floor(extract(epoch from last_used_at))::bigint';
@@ -35,7 +36,8 @@ const MANY = `with given as (
 
 /** Says that an account is used now; answers whether that is later than what was stored. */
 export async function touchLastUsed(em: DataEntityManager, accountId: Id): Promise<boolean> {
-  return (await em.execute<unknown[]>(ONE, [checkId('id', accountId)])).length > 0;
+  const id = checkId('id', accountId);
+  return (await retryStatement(em, () => em.execute<unknown[]>(ONE, [id]))).length > 0;
 }
 
 /** The same of several accounts, each with its instant; answers how many moved. @throws InvalidInputError VALIDATION. */
@@ -45,6 +47,7 @@ export async function touchLastUsedOf(em: DataEntityManager, times: ReadonlyMap<
   if (given.length === 0) return 0;
   const ids = `{${given.map(([id]) => id).join(',')}}`;
   const instants = `{${given.map(([, at]) => at).join(',')}}`;
-  const [row] = await em.execute<{ count: number }[]>(MANY, [ids, instants]);
+  const touch = () => em.execute<{ count: number }[]>(MANY, [ids, instants]);
+  const [row] = await retryStatement(em, touch);
   return row?.count ?? 0;
 }

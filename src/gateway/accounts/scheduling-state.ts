@@ -2,6 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkId, checkInteger, checkText } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 import { changeAccount } from './change-account.ts';
 import { instantText } from './instant-text.ts';
 
@@ -118,7 +119,7 @@ export async function autoPauseExpiredAccounts(
 ): Promise<number> {
   const values = [instantText('now', now), checkInteger('batchSize', batchSize, 1, LARGEST_BATCH)];
   for (let total = 0; ;) {
-    const [row] = await em.execute<{ count: number }[]>(PAUSE, values);
+    const [row] = await retryStatement(em, () => em.execute<{ count: number }[]>(PAUSE, values));
     total += row?.count ?? 0;
     if ((row?.count ?? 0) < batchSize) return total;
   }

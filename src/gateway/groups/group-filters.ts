@@ -1,10 +1,11 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkText } from '../../kit/input/index.ts';
 import { containsPattern } from '../../kit/queries/index.ts';
+import { checkPlatform, type Platform } from '../platforms.ts';
 
 /** What is left out, null or empty filters nothing. */
 export interface GroupFilters {
-  readonly platform?: string;
+  readonly platform?: Platform;
   readonly status?: string;
   /** Part of the name or of the description, in any case. */
   readonly search?: string;
@@ -17,7 +18,7 @@ export function whereOf({ platform, status, search, isExclusive }: GroupFilters)
   if (typeof (isExclusive ?? false) !== 'boolean')
     throw new InvalidInputError('isExclusive', 'be true or false');
   return {
-    ...(platform && { platform: checkText('platform', platform) }),
+    ...(platform && { platform: checkPlatform('platform', platform) }),
     ...(status && { status: checkText('status', status) }),
     ...(typeof isExclusive === 'boolean' && { isExclusive }),
     ...(pattern && { $or: [{ name: { $ilike: pattern } }, { description: { $ilike: pattern } }] }),

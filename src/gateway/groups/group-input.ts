@@ -7,13 +7,13 @@ import {
   checkText,
   isPlainObject,
 } from '../../kit/input/index.ts';
+import { checkPlatform } from '../platforms.ts';
 import type { GroupChange, NewGroup } from './group-record.ts';
 import type { ModelRouting } from './group.entity.ts';
 
 const TEXTS = {
   name: { max: 100, filled: true },
   status: { max: 20, filled: true },
-  platform: { max: 50, filled: true },
   subscriptionType: { max: 20, filled: true },
 } as const;
 const FLAGS = ['isExclusive', 'claudeCodeOnly', 'modelRoutingEnabled'] as const;
@@ -44,7 +44,8 @@ function texts(input: Input): Record<string, unknown> {
     const value = input[name as keyof typeof TEXTS];
     if (value !== undefined) columns[name] = checkText(name, value, rule);
   }
-  const { description } = input;
+  const { description, platform } = input;
+  if (platform !== undefined) columns['platform'] = checkPlatform('platform', platform);
   if (description !== undefined)
     columns['description'] = description === null ? null : checkText('description', description);
   return columns;

@@ -1,4 +1,5 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
+import type { Platform } from '../platforms.ts';
 import type { Group, ModelRouting } from './group.entity.ts';
 
 /** A group's own columns. A limit of null or zero is none; an image price of null is the default price. */
@@ -31,7 +32,11 @@ export interface GroupWithAccountCount extends GroupRecord {
   readonly accountCount: number;
 }
 
-type Writable = Omit<GroupRecord, 'id' | 'createdAt' | 'updatedAt' | 'description' | 'modelRouting'> & {
+type Writable = Omit<
+  GroupRecord,
+  'id' | 'createdAt' | 'updatedAt' | 'description' | 'modelRouting' | 'platform'
+> & {
+  readonly platform: Platform;
   readonly description: string | null;
   readonly modelRouting: ModelRouting | null;
 };

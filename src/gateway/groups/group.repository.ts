@@ -6,6 +6,7 @@ import { clampPage, type Page, pageOf, type PageRequest } from '../../kit/querie
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { enqueueEvent } from '../outbox/enqueue-event.ts';
+import { checkPlatform } from '../platforms.ts';
 import { countAccounts, removeBindings } from './account-bindings.ts';
 import { type GroupFilters, whereOf } from './group-filters.ts';
 import { checkedColumns } from './group-input.ts';
@@ -136,7 +137,7 @@ export class GroupRepository {
 
   /** Active groups of one platform by id ascending, in two statements. @throws RuleError LIST_TOO_LONG above 10,000. */
   async listActiveByPlatform(platform: string): Promise<GroupWithAccountCount[]> {
-    return this.#list({ status: 'active', platform: checkText('platform', platform) });
+    return this.#list({ status: 'active', platform: checkPlatform('platform', platform) });
   }
 
   /** Whether a live group has the name. The answer may be old when you use it: `create` is what decides. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
-import { retryLostRace } from '../../kit/transactions/index.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 import { type StoredUsage, storedUsage } from '../usage/stored-usage.ts';
 import { USAGE_COLUMNS } from '../usage/usage-columns.ts';
 import { checkedUsage } from '../usage/usage-input.ts';
@@ -38,7 +38,7 @@ export async function recordUsage(
   const statement = statements.recordUsage[values[BILLING_TYPE] === 1 ? 1 : 0];
   // A cascade that deletes the group holds it and waits for the subscription; this holds the subscription and waits for it.
   const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statement, values);
-  const [row] = await (em.isInTransaction() ? insert() : retryLostRace(insert));
+  const [row] = await retryStatement(em, insert);
   if (row) return recorded(row, requestId, true);
   // Committed before our insert gave way to it, and so visible to this statement.
   const [stored] = await runUsageStatement<Row>(em, statements.storedUsage, [requestId, usage.apiKeyId]);

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
-import { retryLostRace } from '../../kit/transactions/index.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 import { type StoredUsage, storedUsage } from '../usage/stored-usage.ts';
 import { USAGE_COLUMNS } from '../usage/usage-columns.ts';
 import { checkedUsage } from '../usage/usage-input.ts';
@@ -42,7 +42,7 @@ export async function recordUsages(
   for (const row of rows) row[REQUEST_ID] ??= randomUUID();
   const columns = USAGE_COLUMNS.map((_, index) => rows.map((row) => row[index]));
   const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statements.recordUsages, columns);
-  const inserted = byRequest(await (em.isInTransaction() ? insert() : retryLostRace(insert)));
+  const inserted = byRequest(await retryStatement(em, insert));
   const missing = rows.filter((row) => !inserted.has(keyOf(row[API_KEY_ID], row[REQUEST_ID])));
   const stored = byRequest(missing.length > 0 ? await readStored(em, statements, missing) : []);
   return rows.map((row) => {

@@ -1,6 +1,7 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import { type DataEntityManager, liveSql, runPrepared } from '../../kit/orm/index.ts';
 import { Group } from '../groups/group.entity.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 import type { SubscriptionTotals } from './subscription-record.ts';
 import { UserSubscription } from './user-subscription.entity.ts';
 
@@ -24,6 +25,7 @@ export async function incrementUsage(
   id: Id,
   cost: Amount,
 ): Promise<SubscriptionTotals | undefined> {
-  const [totals] = await runPrepared<SubscriptionTotals>(em, INCREMENT(), [id, cost]);
+  const add = () => runPrepared<SubscriptionTotals>(em, INCREMENT(), [id, cost]);
+  const [totals] = await retryStatement(em, add);
   return totals;
 }

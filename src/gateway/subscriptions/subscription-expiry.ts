@@ -1,5 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { type DataEntityManager, liveSql, runPrepared } from '../../kit/orm/index.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 import { UserSubscription } from './user-subscription.entity.ts';
 
 // Hours, because PostgreSQL adds days by the calendar of the session's time zone. A second caller waits for the row of the
@@ -30,14 +31,15 @@ const EXPIRE = () => ({
 
 /** The new end of the subscription, which is active now; undefined when there is no live one. */
 export async function extendByDays(em: DataEntityManager, id: Id, days: number): Promise<Date | undefined> {
-  const [row] = await runPrepared<{ expires_at: string }>(em, EXTEND_BY_DAYS(), [id, days]);
+  const extend = () => runPrepared<{ expires_at: string }>(em, EXTEND_BY_DAYS(), [id, days]);
+  const [row] = await retryStatement(em, extend);
   return row && new Date(row.expires_at);
 }
 
 /** Writes 'expired' where 'active' is over, batch by batch, each in a transaction of its own unless the caller has one. */
 export async function expireOverdue(em: DataEntityManager, batch: number): Promise<number> {
   for (let total = 0; ;) {
-    const { length } = await runPrepared(em, EXPIRE(), [batch]);
+    const { length } = await retryStatement(em, () => runPrepared(em, EXPIRE(), [batch]));
     total += length;
     if (length < batch) return total;
   }

@@ -1,5 +1,7 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { checkOptionalId, checkText } from '../../kit/input/index.ts';
+import { checkOptionalId } from '../../kit/input/index.ts';
+import { checkedStatus } from './subscription-input.ts';
+import type { SubscriptionStatus } from './subscription-record.ts';
 import type { Condition } from './subscriptions-with-relations.ts';
 
 /** What is left out, null or empty filters nothing. */
@@ -7,7 +9,7 @@ export interface SubscriptionFilters {
   readonly userId?: Id;
   readonly groupId?: Id;
   /** As stored: 'active' finds those that are over, too, until `batchUpdateExpiredStatus` has seen them. */
-  readonly status?: string;
+  readonly status?: SubscriptionStatus;
 }
 
 /**
@@ -19,7 +21,7 @@ export function conditionOf({ userId, groupId, status }: SubscriptionFilters): C
   const given = [
     ['user', 'user_id', checkOptionalId('userId', userId)],
     ['group', 'group_id', checkOptionalId('groupId', groupId)],
-    ['status', 'status', status ? checkText('status', status) : undefined],
+    ['status', 'status', status ? checkedStatus(status) : undefined],
   ].filter(([, , value]) => value !== undefined);
   return {
     name: ['page', ...given.map(([name]) => name)].join('_'),

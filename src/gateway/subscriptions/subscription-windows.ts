@@ -6,6 +6,7 @@ import {
   rowReader,
   runPrepared,
 } from '../../kit/orm/index.ts';
+import { retryStatement } from '../../kit/transactions/index.ts';
 import type { SubscriptionWindows } from './subscription-record.ts';
 import { UserSubscription } from './user-subscription.entity.ts';
 
@@ -84,7 +85,8 @@ export async function renewWindows(
   { work, now, timeZone }: { work: Work; now: Date | undefined; timeZone: string },
 ): Promise<SubscriptionWindows | null> {
   const values = [id, now ?? null, timeZone];
-  const [row] = await runPrepared<Record<string, unknown>>(em, windowStatement(work), values);
+  const renew = () => runPrepared<Record<string, unknown>>(em, windowStatement(work), values);
+  const [row] = await retryStatement(em, renew);
   const windows = row && reader().read(row);
   if (!windows) return null;
   const { dailyUsageUsd, weeklyUsageUsd, monthlyUsageUsd } = windows;
@@ -113,7 +115,7 @@ export async function beginWindows(
       from (select coalesce($2::timestamptz, least(${midnight('now()', '$3::text')}, now())) as start) t
       where s.id = $1 and ${liveSql(UserSubscription, 's')} and ${IS_UNUSED} returning s.id`,
   };
-  return (await runPrepared(em, begin, [id, start ?? null, timeZone])).length > 0;
+  return (await retryStatement(em, () => runPrepared(em, begin, [id, start ?? null, timeZone]))).length > 0;
 }
 
 /** Empties one window and lets it begin at the instant, or never; answers whether there is such a live subscription. */
@@ -127,5 +129,5 @@ export async function restartWindow(
     text: `update user_subscriptions s set ${period}_usage_usd = 0, ${period}_window_start = $2, updated_at = now()
       where s.id = $1 and ${liveSql(UserSubscription, 's')} returning s.id`,
   };
-  return (await runPrepared(em, restart, [id, start])).length > 0;
+  return (await retryStatement(em, () => runPrepared(em, restart, [id, start]))).length > 0;
 }

@@ -3,6 +3,7 @@ import type { Amount, Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkInstant, checkInteger, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
+import { retryStatement, retryTransaction } from '../../kit/transactions/index.ts';
 import { clampPage, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { type TimeZoneOptions, timeZoneOf } from '../time-zone.ts';
@@ -59,7 +60,7 @@ export class UserSubscriptionRepository {
    */
   async create(subscription: NewSubscription): Promise<SubscriptionRecord> {
     const columns = checkedNew(subscription);
-    return orFail(await unitOfWork(this.#em, (em) => insertSubscription(em, columns)));
+    return orFail(await this.#write((em) => insertSubscription(em, columns)));
   }
 
   /** With user, group and who assigned it. @throws NotFoundError SUBSCRIPTION_NOT_FOUND. */
@@ -103,12 +104,13 @@ export class UserSubscriptionRepository {
   async update(change: SubscriptionChange): Promise<SubscriptionRecord> {
     const columns = checkedChange(change);
     const id = checkId('id', change.id);
-    return orFail(await unitOfWork(this.#em, (em) => updateSubscription(em, id, columns)));
+    return orFail(await this.#write((em) => updateSubscription(em, id, columns)));
   }
 
   /** Soft-deletes; one that is missing or deleted already is a success. */
   async delete(id: Id): Promise<void> {
-    await this.#em.getRepository(UserSubscription).softDelete(checkId('id', id));
+    const key = checkId('id', id);
+    await retryStatement(this.#em, () => this.#em.getRepository(UserSubscription).softDelete(key));
   }
 
   /** Of any status, newest first, each with its group. @throws RuleError LIST_TOO_LONG above 10,000. */
@@ -259,13 +261,20 @@ export class UserSubscriptionRepository {
 
   /** Soft-deletes those of a group; answers how many. */
   async deleteByGroupId(groupId: Id): Promise<number> {
-    return this.#em.nativeDelete(UserSubscription, { group: checkId('groupId', groupId) });
+    const group = checkId('groupId', groupId);
+    return retryStatement(this.#em, () => this.#em.nativeDelete(UserSubscription, { group }));
   }
 
   async #change(id: Id, columns: object): Promise<void> {
-    const changes = { ...columns, updatedAt: raw('now()') } as never;
-    if ((await this.#em.nativeUpdate(UserSubscription, { id: checkId('id', id) }, changes)) === 0)
-      throw notFound();
+    const key = checkId('id', id);
+    // Built anew each time, because a raw fragment serves one statement.
+    const changes = () => ({ ...columns, updatedAt: raw('now()') }) as never;
+    const write = () => this.#em.nativeUpdate(UserSubscription, { id: key }, changes());
+    if ((await retryStatement(this.#em, write)) === 0) throw notFound();
+  }
+
+  async #write<T>(work: (em: DataEntityManager) => Promise<T>): Promise<T> {
+    return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
   async #restart(id: Id, period: Period, newStart: Date | null): Promise<void> {

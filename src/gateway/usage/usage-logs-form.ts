@@ -65,7 +65,7 @@ export async function runUsageStatement<Row extends object>(
   statement: PreparedStatement,
   values: readonly unknown[],
 ): Promise<Row[]> {
-  return runPrepared<Row>(em, statement, values, 'write').catch(asOtherForm);
+  return runPrepared<Row>(em, statement, values).catch(asOtherForm);
 }
 
 /**

@@ -4,7 +4,7 @@ import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
-import { retryLostRace, retryTransaction } from '../../kit/transactions/index.ts';
+import { retryStatement, retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import {
   lockLiveGroups,
@@ -150,8 +150,7 @@ export class UserRepository {
    * @throws InvalidInputError VALIDATION when the result would be negative; NotFoundError USER_NOT_FOUND.
    */
   async setBalance(id: Id, operation: BalanceOperation, amount: Amount): Promise<BalanceChange> {
-    const change = () => changeBalance(this.#em, id, operation, amount);
-    return this.#em.isInTransaction() ? change() : retryLostRace(change);
+    return retryStatement(this.#em, () => changeBalance(this.#em, id, operation, amount));
   }
 
   /** Adds to the number of parallel requests. @throws NotFoundError USER_NOT_FOUND. */
@@ -187,9 +186,7 @@ export class UserRepository {
     const key = checkId('id', id);
     // Built anew each time, because a raw fragment serves one statement.
     const write = () => this.#em.nativeUpdate(User, { id: key }, { ...columns(), updatedAt: raw('now()') });
-    // One update may lose a deadlock of others, who queue for its row in front of it and behind it.
-    const changed = await (this.#em.isInTransaction() ? write() : retryLostRace(write));
-    if (changed === 0) throw new NotFoundError('User', gatewayErrors);
+    if ((await retryStatement(this.#em, write)) === 0) throw new NotFoundError('User', gatewayErrors);
   }
 }
 

@@ -9,6 +9,7 @@ import type { Options } from '@mikro-orm/postgresql';
 import { mergeDomainErrors, NotFoundError } from '../errors/index.ts';
 import type { MigrationSource } from '../migrations/index.ts';
 import {
+  checkedPatience,
   DataDriver,
   DataEntityManager,
   DataRepository,
@@ -16,6 +17,7 @@ import {
   Migrator,
   PostgresNamingStrategy,
   refuseUnsafeMappings,
+  type ReplicaPatience,
 } from '../orm/index.ts';
 import {
   isSoftDeletable,
@@ -46,6 +48,8 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
    * pooler that gives each transaction another server session and does not know prepared statements.
    */
   readonly preparedStatements?: boolean;
+  /** How long a list bears with a replica that does not answer; what is left out keeps its default. */
+  readonly replicaPatience?: Partial<ReplicaPatience>;
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
@@ -54,10 +58,12 @@ export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
 /**
  * Turns modules into options for `MikroORM.init`. Everything that MikroORM knows may be passed too and wins, but for what
  * makes the rules hold: the driver, the entity manager and the soft-delete filter.
+ *
+ * @throws InvalidInputError (code VALIDATION) for a patience with replicas that is none.
  */
 export function defineDataConfig(input: DataConfigInput): DataConfig {
-  const { modules, backstop, quickFlush, preparedStatements, filters, subscribers, ...others } = input;
-  const { extensions, discovery, migrations, ...options } = others;
+  const { modules, backstop, quickFlush, preparedStatements, replicaPatience, ...others } = input;
+  const { filters, subscribers, extensions, discovery, migrations, ...options } = others;
   const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
   const entities = modules.flatMap((module) => [...module.entities]);
   return {
@@ -87,7 +93,14 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       snapshot: false,
       modules: modules.map(migrationsOf),
     } as Options['migrations'],
-    [LAYER_OPTIONS]: { domainErrors, backstop, quickFlush, preparedStatements, modules },
+    [LAYER_OPTIONS]: {
+      domainErrors,
+      backstop,
+      quickFlush,
+      preparedStatements,
+      modules,
+      replicaPatience: checkedPatience(replicaPatience),
+    },
   } as DataConfig;
 }
 

@@ -9,6 +9,7 @@ import { OpenSockets } from './open-sockets.ts';
 import { withValues } from './prepared-text.ts';
 import { keepingRefusal } from './refused-plans.ts';
 import { refuseWaiting } from './refuse-waiting.ts';
+import { replicaPatienceOf } from './replica-patience.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
 import { type SentQuery, StatementBinder } from './statement-binder.ts';
@@ -84,7 +85,8 @@ export class DataConnection extends PostgreSqlConnection {
 
   /** Ends the sessions with a replica that lets no new one in, so that whoever waits for it gets an error. */
   async endIfSilent(): Promise<void> {
-    if (this.#pool) await this.#sockets.closeIfSilent(this.#pool.options);
+    const { answerWithinMs } = replicaPatienceOf(this.config);
+    if (this.#pool) await this.#sockets.closeIfSilent(this.#pool.options, answerWithinMs);
   }
 
   /** A statement of the ORM with the values of a call, in the form in which it is sent. */

@@ -11,6 +11,7 @@ export { mayReadReplica, placeReads } from './place-reads.ts';
 export { PostgresNamingStrategy } from './naming-strategy.ts';
 export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
+export { checkedPatience, type ReplicaPatience, replicaPatienceOf } from './replica-patience.ts';
 export { type RowReader, rowReader } from './row-reader.ts';
 export { scopedStatement } from './scoped-statement.ts';
 export { listenToStatements, type SentStatement } from './sent-statements.ts';

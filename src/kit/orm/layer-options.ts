@@ -1,5 +1,6 @@
 import type { Configuration, EntityClass, EntitySchema } from '@mikro-orm/core';
 import type { DomainErrors } from '../errors/index.ts';
+import type { ReplicaPatience } from './replica-patience.ts';
 
 /** What the layer keeps in MikroORM's own options, beside the options that MikroORM knows. */
 export interface LayerOptions {
@@ -10,6 +11,7 @@ export interface LayerOptions {
   readonly quickFlush?: boolean | undefined;
   /** Whether the ORM's statements are sent with parameters and prepared; they are, unless this says `false`. */
   readonly preparedStatements?: boolean | undefined;
+  readonly replicaPatience?: ReplicaPatience;
   /** Which classes belong to which module. */
   readonly modules?: readonly ModuleEntities[];
 }
@@ -25,25 +27,26 @@ export const LAYER_OPTIONS = 'tombstone';
 
 /** The domain errors of all configured modules. */
 export function domainErrorsOf(config: Configuration): DomainErrors {
-  return optionsOf(config)?.domainErrors ?? { constraints: {}, notFound: {} };
+  return layerOptionsOf(config)?.domainErrors ?? { constraints: {}, notFound: {} };
 }
 
 /** Whether the configuration says that tables have a backstop. */
 export function hasBackstop(config: Configuration): boolean {
-  return optionsOf(config)?.backstop === true;
+  return layerOptionsOf(config)?.backstop === true;
 }
 
 /** Whether a flush may go past the core's change sets and its statements: unless the configuration says no to that, or to preparing. */
 export function flushesQuickly(config: Configuration): boolean {
-  return preparesStatements(config) && optionsOf(config)?.quickFlush !== false;
+  return preparesStatements(config) && layerOptionsOf(config)?.quickFlush !== false;
 }
 
 /** Whether the ORM's statements, and those of `runPrepared`, are prepared: what `defineDataConfig` says, and it is so by default. */
 export function preparesStatements(config: Configuration): boolean {
-  const options = optionsOf(config);
+  const options = layerOptionsOf(config);
   return options !== undefined && options.preparedStatements !== false;
 }
 
-function optionsOf(config: Configuration): LayerOptions | undefined {
+/** What the configuration says to the layer; undefined for one that `defineDataConfig` did not make. */
+export function layerOptionsOf(config: Configuration): LayerOptions | undefined {
   return config.get(LAYER_OPTIONS as never);
 }

@@ -2,9 +2,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { Client, type ClientConfig } from 'pg';
 
-/** So long a server may take to let a new session in. */
-const KNOCK_MS = 2000;
-/** So long after that the pool gets no new session there: whoever waits in its queue would begin to wait anew. */
+/** So long after it was found silent the pool gets no new session there: whoever waits in its queue would begin to wait anew. */
 const CLOSED_MS = 1000;
 
 type Opener = (config?: unknown) => Duplex | undefined;
@@ -32,18 +30,21 @@ export class OpenSockets {
     };
   }
 
-  /** Closes all of them when the server lets no new session in: PostgreSQL's driver would wait for its answers for ever. */
-  async closeIfSilent(options: ClientConfig): Promise<void> {
-    this.#knock ??= this.#closeIfSilent(options).finally(() => (this.#knock = undefined));
+  /**
+   * Closes all of them when the server lets no new session in within so many milliseconds: PostgreSQL's driver would wait for
+   * its answers for ever.
+   */
+  async closeIfSilent(options: ClientConfig, withinMs: number): Promise<void> {
+    this.#knock ??= this.#closeIfSilent(options, withinMs).finally(() => (this.#knock = undefined));
     return this.#knock;
   }
 
-  async #closeIfSilent(options: ClientConfig): Promise<void> {
+  async #closeIfSilent(options: ClientConfig, withinMs: number): Promise<void> {
     const asked = [...this.#sockets];
     // A pool hides its password from whoever copies its options.
     const { password } = options;
-    if (await isThere({ ...options, ...(password !== undefined && { password }), stream: this.#open }))
-      return;
+    const own = { ...options, ...(password !== undefined && { password }), stream: this.#open };
+    if (await isThere({ ...own, connectionTimeoutMillis: withinMs })) return;
     this.#closedUntil = performance.now() + CLOSED_MS;
     // Those opened since then are asked about by whoever waits for them.
     for (const socket of asked) socket.destroy(silence());
@@ -52,7 +53,7 @@ export class OpenSockets {
 
 /** A refusal is an answer, too: a server that is full, or starting, ends its sessions by itself. */
 async function isThere(options: ClientConfig): Promise<boolean> {
-  const client = new Client({ ...options, connectionTimeoutMillis: KNOCK_MS });
+  const client = new Client(options);
   client.on('error', () => undefined);
   try {
     await client.connect();

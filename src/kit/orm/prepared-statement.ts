@@ -11,14 +11,14 @@ export interface PreparedStatement {
 
 /**
  * Runs a prepared statement and gives its rows as the driver parses them: on the connection of the transaction that is open
- * here, or else on one of the pool. Where there are replicas, `on` says which pool; what writes, and what decides a charge, is
- * for `write`.
+ * here, or else on one of the pool. Where there are replicas, that is the primary's, because nothing here says whether the
+ * statement writes, or what is decided by what it reads; `on: 'read'` is for one that only reads and may be late.
  */
 export async function runPrepared<Row extends object>(
   em: SqlEntityManager,
   { name, text }: PreparedStatement,
   values: readonly unknown[],
-  on: 'read' | 'write' = 'read',
+  on: 'read' | 'write' = 'write',
 ): Promise<Row[]> {
   const transaction = em.getTransactionContext();
   const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
