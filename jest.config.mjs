@@ -23,7 +23,8 @@ export default {
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   globalTeardown: '<rootDir>/test/support/global-teardown.ts',
   reporters: ['default', ['<rootDir>/test/support/report.js', { file: process.env.TEST_REPORT }]],
-  testTimeout: 30_000,
+  // Finds a test that hangs; a busy machine may be several times slower than an idle one.
+  testTimeout: 120_000,
   maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',
 };

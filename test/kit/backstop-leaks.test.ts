@@ -30,7 +30,7 @@ it('the leak suite is green over the library with a backstop', async () => {
   const report = await runLeakSuite(library.orm, { except });
   expect(verdicts(report)).toEqual(NONE);
   expect(report.results.length).toBeGreaterThan(300);
-}, 120_000);
+});
 
 it('and over the gateway', async () => {
   const { url } = await cloneTestDatabase();
@@ -39,7 +39,7 @@ it('and over the gateway', async () => {
   await checkBackstop(orm.em.fork());
   expect(verdicts(await runLeakSuite(orm))).toEqual(NONE);
   await orm.close();
-}, 120_000);
+});
 
 it('the comparison of entities and database leaves it alone, where the configuration says so', async () => {
   const { url } = await cloneTestDatabase();
