@@ -1,0 +1,109 @@
+import {
+  type DoctorFacts,
+  type ForeignKeyFacts,
+  type IndexFacts,
+  quoted,
+  tableOf,
+  type TableFacts,
+} from '../facts.ts';
+import { buildIndex, dropIndex, isLive, markOf, replaceIndex, shownIn, softIndexes } from '../mend-index.ts';
+import type { DoctorRule } from '../rule.ts';
+
+/** Below it, reading the table is as fast as any index. */
+const MANY = 10_000;
+
+/** Rules about what makes reads of live rows slow. */
+export const INDEX_RULES: readonly DoctorRule[] = [
+  {
+    id: 'D301',
+    severity: 'warning',
+    sentence: 'No index leads to the live rows of a parent, so each look-up of them reads the whole table.',
+    alternative: 'Create an index of live rows that the columns of the foreign key lead.',
+    check: (facts) =>
+      facts.foreignKeys
+        .filter((key) => facts.soft.has(key.table) && !isCovered(facts, key))
+        .map((key) => ({ about: shownIn(facts, key), sql: coverKey(facts, key) })),
+  },
+  {
+    id: 'D302',
+    severity: 'warning',
+    sentence: 'More rows are deleted than live, and no index leaves them out.',
+    alternative: 'Create an index of live rows, with the columns that lists are ordered by.',
+    check: (facts) =>
+      [...facts.tables.values()]
+        .filter((table) => table.parent === null && isMostlyDead(facts, table))
+        .flatMap((table) => indexLive(facts, table)),
+  },
+  {
+    id: 'D303',
+    severity: 'warning',
+    sentence: 'An index of the mark alone has an entry for each live row, and helps no query of live rows.',
+    alternative: 'Index the deleted rows only, which is what a purge and a trash list look for.',
+    check: (facts) =>
+      softIndexes(facts)
+        .filter((index) => isOfMarkAlone(facts, index))
+        .map((index) => ({ about: shownIn(facts, index), sql: indexDead(facts, index) })),
+  },
+];
+
+/** Whether an index leads to the live rows that have a key: whatever it asks for beside that, every such row satisfies. */
+function isCovered({ indexes }: DoctorFacts, { table, columns }: ForeignKeyFacts): boolean {
+  return indexes.some((index) => {
+    if (index.table !== table || !index.isUsable || !['btree', 'hash'].includes(index.method)) return false;
+    const leading = new Set(index.keys.slice(0, columns.length).map(({ column }) => column));
+    return (
+      columns.every((column) => leading.has(column)) &&
+      index.conditions.every(({ form, notNull }) => form === 'live' || columns.includes(notNull ?? ''))
+    );
+  });
+}
+
+function coverKey(facts: DoctorFacts, key: ForeignKeyFacts): string[] {
+  const table = tableOf(facts, key);
+  const name = facts.names.take(table.schema, `${table.name}_${key.columns.join('_')}`, '_live');
+  const body = `USING btree (${key.columns.map(quoted).join(', ')})`;
+  return buildIndex(facts, table, name, { isUnique: false, body, where: isLive(markOf(facts, key)) });
+}
+
+function isMostlyDead({ soft, indexes }: DoctorFacts, { oid, rows, columns }: TableFacts): boolean {
+  const mark = soft.get(oid);
+  if (mark === undefined || rows < MANY) return false;
+  const nulls = columns.find(({ name }) => name === mark)?.nulls ?? 1;
+  const hasLiveIndex = indexes.some(
+    ({ table, isUsable, conditions }) =>
+      table === oid && isUsable && conditions.some(({ form }) => form === 'live'),
+  );
+  return nulls < 0.5 && !hasLiveIndex;
+}
+
+/** In the order of the primary key; a table without one has no order that all of its lists share. */
+function indexLive(facts: DoctorFacts, table: TableFacts): { about: string; sql: string[] }[] {
+  const primary = facts.indexes.find((index) => index.table === table.oid && index.isPrimary);
+  if (!primary) return [];
+  const name = facts.names.take(table.schema, table.name, '_live');
+  const body = `USING btree (${primary.keys.map(({ text }) => text).join(', ')})`;
+  const where = isLive(markOf(facts, { table: table.oid }));
+  return [{ about: table.shown, sql: buildIndex(facts, table, name, { isUnique: false, body, where }) }];
+}
+
+function isOfMarkAlone(
+  facts: DoctorFacts,
+  { keys, hasPayload, isUnique, conditions, table }: IndexFacts,
+): boolean {
+  const isAlone = keys.length === 1 && keys[0]?.column === markOf(facts, { table });
+  return isAlone && !isUnique && !hasPayload && conditions.every(({ form }) => form === 'live');
+}
+
+function indexDead(facts: DoctorFacts, index: IndexFacts): string[] {
+  const mark = markOf(facts, index);
+  const isThere = facts.indexes.some(
+    ({ table, keys, isUsable, conditions }) =>
+      table === index.table && isUsable && keys[0]?.column === mark && conditions[0]?.notNull === mark,
+  );
+  if (isThere) return dropIndex(facts, index);
+  return replaceIndex(facts, index, {
+    isUnique: false,
+    body: index.body,
+    where: `${quoted(mark)} IS NOT NULL`,
+  });
+}

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { diagnose, type Diagnosis, DOCTOR_RULES } from 'tombstone/migrations';
+import { emptyTestDatabase } from '../support/database.ts';
+import { DOCTOR_CASES } from './fixtures/doctor-cases.ts';
+
+let url: string;
+let client: Client;
+let major: number;
+beforeAll(async () => {
+  ({ url } = await emptyTestDatabase());
+  client = new Client({ connectionString: url });
+  await client.connect();
+  const { rows } = await client.query<{ version: number }>(
+    `select current_setting('server_version_num')::int / 10000 as version`,
+  );
+  major = rows[0]?.version ?? 0;
+});
+afterAll(() => client.end());
+
+/** The database has this schema afterwards, and nothing else. */
+async function become(sql: string): Promise<void> {
+  await client.query(
+    `drop schema if exists "Ünion" cascade; drop schema public cascade; create schema public`,
+  );
+  await client.query(sql);
+}
+
+const examine = (): Promise<Diagnosis> => diagnose({ connection: url });
+const aboutOf = ({ findings }: Diagnosis, id: string): string[] =>
+  findings.filter(({ rule }) => rule === id).map(({ about }) => about);
+
+async function outcomeOf(sql: string): Promise<string> {
+  try {
+    await client.query(sql);
+    return 'passes';
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+}
+
+/** Rules about entities have tests of their own. */
+const ids = DOCTOR_RULES.map(({ id }) => id).filter((id) => !/^D[56]/.test(id));
+const bad = ids.flatMap((id) =>
+  Object.entries(DOCTOR_CASES[id]?.bad ?? {}).map(([name, each]) => ({ id, name, ...each })),
+);
+const good = ids.flatMap((id) =>
+  Object.entries(DOCTOR_CASES[id]?.good ?? {}).map(([name, each]) => ({
+    id,
+    name,
+    ...(typeof each === 'string' ? { sql: each, since: 14 } : each),
+  })),
+);
+
+describe('the doctor', () => {
+  it('has cases for every rule', () => {
+    expect(Object.keys(DOCTOR_CASES)).toEqual(ids);
+    for (const id of ids) {
+      const { bad: wrong = {}, good: right = {} } = DOCTOR_CASES[id] ?? {};
+      expect([id, Object.keys(wrong).length > 0, Object.keys(right).length > 0]).toEqual([id, true, true]);
+    }
+  });
+
+  it.each(bad)('$id finds $name, and its SQL mends it', async ({ id, sql, about, since = 14, then = {} }) => {
+    if (major < since) return;
+    await become(sql);
+    const found = await examine();
+    expect(aboutOf(found, id)).toEqual(about);
+    for (const { rule, sql: statements } of found.findings) {
+      if (rule === id) for (const statement of statements) await client.query(statement);
+    }
+    expect(aboutOf(await examine(), id)).toEqual([]);
+    const { rows } = await client.query('select indexrelid::regclass from pg_index where not indisvalid');
+    expect(rows).toEqual([]);
+    for (const [statement, outcome] of Object.entries(then))
+      expect([statement, await outcomeOf(statement)]).toEqual([statement, outcome]);
+  });
+
+  it.each(good)('$id leaves alone $name', async ({ id, sql, since }) => {
+    if (major < since) return;
+    await become(sql);
+    expect(aboutOf(await examine(), id)).toEqual([]);
+  });
+});
