@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { diagnose, type Diagnosis, DOCTOR_RULES } from 'tombstone/migrations';
 import { emptyTestDatabase } from '../support/database.ts';
-import { DOCTOR_CASES } from './fixtures/doctor-cases.ts';
+import { DOCTOR_CASES } from './fixtures/doctor-cases/index.ts';
 
 let url: string;
 let client: Client;
@@ -61,20 +61,23 @@ describe('the doctor', () => {
     }
   });
 
-  it.each(bad)('$id finds $name, and its SQL mends it', async ({ id, sql, about, since = 14, then = {} }) => {
-    if (major < since) return;
-    await become(sql);
-    const found = await examine();
-    expect(aboutOf(found, id)).toEqual(about);
-    for (const { rule, sql: statements } of found.findings) {
-      if (rule === id) for (const statement of statements) await client.query(statement);
-    }
-    expect(aboutOf(await examine(), id)).toEqual([]);
-    const { rows } = await client.query('select indexrelid::regclass from pg_index where not indisvalid');
-    expect(rows).toEqual([]);
-    for (const [statement, outcome] of Object.entries(then))
-      expect([statement, await outcomeOf(statement)]).toEqual([statement, outcome]);
-  });
+  it.each(bad)(
+    '$id finds $name, and its SQL mends it',
+    async ({ id, sql, about, since = 14, after = {} }) => {
+      if (major < since) return;
+      await become(sql);
+      const found = await examine();
+      expect(aboutOf(found, id)).toEqual(about);
+      for (const { rule, sql: statements } of found.findings) {
+        if (rule === id) for (const statement of statements) await client.query(statement);
+      }
+      expect(aboutOf(await examine(), id)).toEqual([]);
+      const { rows } = await client.query('select indexrelid::regclass from pg_index where not indisvalid');
+      expect(rows).toEqual([]);
+      for (const [statement, outcome] of Object.entries(after))
+        expect([statement, await outcomeOf(statement)]).toEqual([statement, outcome]);
+    },
+  );
 
   it.each(good)('$id leaves alone $name', async ({ id, sql, since }) => {
     if (major < since) return;

@@ -12,6 +12,7 @@ import {
   DataDriver,
   DataEntityManager,
   DataRepository,
+  type DoctorHints,
   LAYER_OPTIONS,
   Migrator,
   PostgresNamingStrategy,
@@ -36,6 +37,8 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
    * tells the database that its writes may pass. Without it nothing is sent.
    */
   readonly backstop?: boolean;
+  /** What `tombstone doctor` should know beside the entities. */
+  readonly doctor?: DoctorHints;
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
@@ -46,7 +49,8 @@ export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
  * makes the rules hold: the driver, the entity manager and the soft-delete filter.
  */
 export function defineDataConfig(input: DataConfigInput): DataConfig {
-  const { modules, backstop, filters, subscribers, extensions, discovery, migrations, ...options } = input;
+  const { modules, backstop, doctor, filters, subscribers, extensions, discovery, migrations, ...options } =
+    input;
   const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
   const entities = modules.flatMap((module) => [...module.entities]);
   return {
@@ -76,7 +80,7 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       snapshot: false,
       modules: modules.map(migrationsOf),
     } as Options['migrations'],
-    [LAYER_OPTIONS]: { domainErrors, backstop, modules },
+    [LAYER_OPTIONS]: { domainErrors, backstop, modules, doctor },
   } as DataConfig;
 }
 
