@@ -1,9 +1,8 @@
 import type { Command } from 'commander';
-import type { DoctorConfig } from '../kit/config/index.ts';
 import { type Diagnosis, diagnose, type DoctorFinding } from '../kit/migrations/index.ts';
 import { type Configuration, readConfiguration } from './configuration.ts';
 import { entityDifference } from './entities.ts';
-import { EXIT } from './exit-codes.ts';
+import { EXIT, UsageError } from './exit-codes.ts';
 import { common, type CommonOptions, say } from './open.ts';
 import { readTarget } from './target.ts';
 
@@ -11,7 +10,7 @@ interface DoctorCommandOptions extends CommonOptions {
   readonly mark: readonly string[];
 }
 
-/** Adds `doctor`. */
+/** Adds `doctor`. It needs a database and reads it only. */
 export function addDoctor(program: Command): void {
   common(
     program
@@ -26,30 +25,32 @@ export function addDoctor(program: Command): void {
       (name, all: string[]) => [...all, name],
       [],
     )
-    .addHelpText(
-      'after',
-      '\nExit codes: 0 nothing of severity error, 1 an error was found, or the command failed.',
-    )
+    .addHelpText('after', '\nExit codes: 0 no error found, 1 an error found, or failed; 2 wrong usage.')
     .action(examine);
 }
 
-async function examine({ config, json, mark }: DoctorCommandOptions): Promise<void> {
+async function examine({ config: file, json, mark }: DoctorCommandOptions): Promise<void> {
   const { url, shown } = readTarget(process.env);
-  const { model, marks, waivers } = await told(await readConfiguration(config), url);
-  const diagnosis = await diagnose({ connection: url, model, marks: [...marks, ...mark], waivers });
+  const config = optionsIn(await readConfiguration(file));
+  // Loaded here, because few commands need the ORM.
+  const { doctorConfig } = await import('../kit/config/index.ts');
+  const { model, marks, waivers } = await doctorConfig(config);
+  const diagnosis = await diagnose({
+    connection: url,
+    model,
+    marks: [...marks, ...mark],
+    waivers,
+    entityDifference: () => entityDifference(config, url, false),
+  });
   const errors = diagnosis.findings.filter(({ severity }) => severity === 'error').length;
   if (json) say(JSON.stringify({ target: shown, ...diagnosis }));
   else show(shown, diagnosis, errors);
   process.exitCode = errors > 0 ? EXIT.failed : EXIT.done;
 }
 
-/** What the configuration tells, and what the ORM would change in the database to reach its entities. */
-async function told({ config }: Configuration, url: string): Promise<DoctorConfig> {
-  // Loaded here, because no command but this and "backstop" needs the ORM.
-  const { doctorConfig } = await import('../kit/config/index.ts');
-  const { model, ...rest } = await doctorConfig(config as never);
-  const difference = await entityDifference(config as object, url);
-  return { ...rest, model: difference ? { ...model, difference } : model };
+function optionsIn({ path, config }: Configuration): object {
+  if (typeof config === 'object' && config !== null) return config;
+  throw new UsageError(`${path} has no configuration. Export defineDataConfig(...) from it as default.`);
 }
 
 function show(target: string, { findings, waived }: Diagnosis, errors: number): void {
@@ -60,7 +61,6 @@ function show(target: string, { findings, waived }: Diagnosis, errors: number): 
 }
 
 function linesOf({ rule, severity, about, sentence, alternative, sql }: DoctorFinding): string {
-  return [`${severity} ${rule} ${about}: ${sentence}`, alternative, ...sql.map((each) => `  ${each};`)].join(
-    '\n  ',
-  );
+  const mending = sql.map((each) => `  ${each};`);
+  return [`${severity} ${rule} ${about}: ${sentence}`, alternative, ...mending].join('\n  ');
 }

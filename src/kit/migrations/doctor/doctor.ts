@@ -2,6 +2,7 @@ import { loadParser } from '../lint/build.ts';
 import type { Connection } from '../rebuild/connection.ts';
 import { Session } from '../session.ts';
 import { expressionParser } from './condition.ts';
+import { takenApart } from './entity-difference.ts';
 import type { ModelFacts } from './facts.ts';
 import { readFacts } from './read-facts.ts';
 import type { DoctorFinding } from './rule.ts';
@@ -12,6 +13,8 @@ import { afterWaivers, type DoctorWaiver, type WaivedFinding } from './waiver.ts
 export interface DoctorOptions {
   readonly connection: Connection;
   readonly model?: ModelFacts | undefined;
+  /** Asks an ORM for the statements that would bring the database to its entities; called when the database has answered. */
+  readonly entityDifference?: (() => Promise<readonly string[] | undefined>) | undefined;
   /** Names of columns that mark rows as deleted, beside `deleted_at` and those of the entities. */
   readonly marks?: readonly string[] | undefined;
   readonly waivers?: readonly DoctorWaiver[] | undefined;
@@ -31,13 +34,15 @@ export interface Diagnosis {
 export async function diagnose({
   connection,
   model = {},
+  entityDifference,
   marks = [],
   waivers = [],
 }: DoctorOptions): Promise<Diagnosis> {
   const parse = expressionParser(await loadParser());
   const session = await Session.open(connection);
   try {
-    const facts = await readFacts(session, { parse, model, marks });
+    const difference = takenApart((await entityDifference?.()) ?? []);
+    const facts = await readFacts(session, { parse, model, difference, marks });
     const found = DOCTOR_RULES.flatMap(({ id, severity, sentence, alternative, check }) =>
       check(facts).map(({ about, sql }) => ({ rule: id, severity, about, sentence, alternative, sql })),
     );

@@ -1,5 +1,6 @@
 import type { BackstopTable } from '../backstop.ts';
 import type { Condition } from './condition.ts';
+import type { EntityDifference } from './entity-difference.ts';
 import type { FreeNames } from './free-names.ts';
 
 /** A column, as far as rules ask. Names are as they are stored. */
@@ -101,8 +102,6 @@ export interface ModelFacts {
   /** The tables of soft-deletable entities. A schema of `*` is any. */
   readonly tables?: readonly BackstopTable[];
   readonly relations?: readonly RelationFacts[];
-  /** The statements that would bring the database to the entities. */
-  readonly difference?: readonly string[];
 }
 
 /** All that rules look at. */
@@ -115,6 +114,7 @@ export interface DoctorFacts {
   /** The column that marks a row as deleted, by the table's oid. */
   readonly soft: ReadonlyMap<string, string>;
   readonly model: ModelFacts;
+  readonly difference: EntityDifference;
   /** Names for what is built. */
   readonly names: FreeNames;
 }

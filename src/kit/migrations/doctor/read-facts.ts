@@ -1,6 +1,7 @@
 import type { Session } from '../session.ts';
 import { conditionsOf, type ExpressionParser, markIn } from './condition.ts';
 import type { DoctorFacts, ForeignKeyFacts, IndexFacts, KeyFacts, ModelFacts, TableFacts } from './facts.ts';
+import type { EntityDifference } from './entity-difference.ts';
 import { FreeNames } from './free-names.ts';
 import { softTables } from './soft-tables.ts';
 
@@ -62,6 +63,7 @@ interface RawIndex extends Omit<IndexFacts, 'keys' | 'conditions' | 'body'> {
 export interface FactsOptions {
   readonly parse: ExpressionParser;
   readonly model: ModelFacts;
+  readonly difference: EntityDifference;
   /** Further names of columns that mark rows as deleted. */
   readonly marks: readonly string[];
 }
@@ -83,7 +85,7 @@ type Row = Record<string, unknown>;
 
 async function readInTransaction(
   session: Session,
-  { parse, model, marks }: FactsOptions,
+  { parse, model, difference, marks }: FactsOptions,
 ): Promise<DoctorFacts> {
   const tables = await session.query<TableFacts & Row>(TABLE);
   const indexes = await session.query<RawIndex & Row>(INDEX);
@@ -101,6 +103,7 @@ async function readInTransaction(
     indexes: indexes.map((index) => judged(index, byOid.get(index.table), soft.get(index.table), parse)),
     soft,
     model,
+    difference,
     names: new FreeNames(await session.query<{ schema: string; name: string }>(RELATION)),
   };
 }

@@ -31,7 +31,7 @@ export const WAIVER_RULES = {
 } as const;
 
 /** Rules whose findings name no table. */
-const ABOUT_CODE = new Set(['D501', 'D601']);
+const ABOUT_CODE = new Set(['D501', 'D601', 'D602']);
 
 /**
  * Takes out what is waived, and adds what is wrong with the waivers. One about a table that is not there is left alone: its

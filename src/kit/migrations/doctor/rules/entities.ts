@@ -15,9 +15,15 @@ export const ENTITY_RULES: readonly DoctorRule[] = [
   {
     id: 'D601',
     severity: 'error',
-    sentence: 'The database is not what the entities say.',
-    alternative:
-      'Put the statement into a migration, or correct the entity; "tombstone migrate drift" names the file.',
-    check: ({ model: { difference = [] } }) => difference.map((sql) => ({ about: sql, sql: [sql] })),
+    sentence: 'The entities need this, and the database does not have it.',
+    alternative: 'Put it into a migration, or correct the entity; "tombstone migrate drift" names the file.',
+    check: ({ difference }) => difference.lacking.map((sql) => ({ about: sql.at(-1) ?? '', sql })),
+  },
+  {
+    id: 'D602',
+    severity: 'warning',
+    sentence: 'The database has what no entity says: this would drop it.',
+    alternative: 'Say it in the entity, or drop it in a migration when nobody needs it.',
+    check: ({ difference }) => difference.surplus.map((about) => ({ about, sql: [] })),
   },
 ];
