@@ -8,9 +8,12 @@ export interface EntityDifference {
 
 const DROP = /^(?:drop|alter table .* drop (?:constraint|column)) .*?("(?:[^"]|"")+")[^"]*$/s;
 
+/** A type or a schema that no entity has may be somebody else's, as a table may. */
+const FOREIGN = /^drop (?:type|schema) /;
+
 /** Takes the statements of the ORM apart: a drop is surplus unless a later statement makes its object anew. */
 export function takenApart(statements: readonly string[]): EntityDifference {
-  const all = statements.map((sql) => sql.replace(/;\s*$/, ''));
+  const all = statements.map((sql) => sql.replace(/;\s*$/, '')).filter((sql) => !FOREIGN.test(sql));
   const dropped = new Map(all.flatMap((sql) => nameDropped(sql).map((name) => [name, sql] as const)));
   const lacking = all
     .filter((sql) => nameDropped(sql).length === 0)
