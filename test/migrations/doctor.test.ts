@@ -25,8 +25,8 @@ afterAll(async () => {
 
 /** What cannot be done without: CONCURRENTLY is refused for the index of a divided table, and an exclusion constraint is built as it is added. */
 function admitted(id: string, name: string): readonly string[] {
-  if (/divided/.test(name)) return ['L101', 'L102', 'L109'];
-  return id === 'D103' || /deferred|OVERLAPS/.test(name) ? ['L108'] : [];
+  if (/divided|partitions/.test(name)) return ['L101', 'L102', 'L109'];
+  return id === 'D103' || /deferred|OVERLAPS|exclusion/.test(name) ? ['L108'] : [];
 }
 
 /** The database has this schema afterwards, and nothing else. */

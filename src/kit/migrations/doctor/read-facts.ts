@@ -98,9 +98,12 @@ async function readInTransaction(
   return {
     version: server?.version ?? 0,
     tables: byOid,
+    // Definitions are read from the present catalogue, so that what was dropped a moment ago has none.
     // A target in a schema that is not ours, such as a temporary one, is nobody's business.
-    foreignKeys: foreignKeys.filter(({ target }) => byOid.has(target)),
-    indexes: indexes.map((index) => judged(index, byOid.get(index.table), soft.get(index.table), parse)),
+    foreignKeys: foreignKeys.filter(({ target, definition }) => byOid.has(target) && definition !== null),
+    indexes: indexes
+      .filter(({ definition }) => definition !== null)
+      .map((index) => judged(index, byOid.get(index.table), soft.get(index.table), parse)),
     soft,
     model,
     difference,

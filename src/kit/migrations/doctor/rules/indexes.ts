@@ -46,14 +46,21 @@ export const INDEX_RULES: readonly DoctorRule[] = [
   },
 ];
 
+/** Whether the table has such an index; a divided one may have it in parts. */
+function hasIndex(facts: DoctorFacts, table: string, isSuch: (index: IndexFacts) => boolean): boolean {
+  if (facts.indexes.some((index) => index.table === table && index.isUsable && isSuch(index))) return true;
+  const parts = [...facts.tables.values()].filter(({ parent }) => parent === table);
+  return parts.length > 0 && parts.every(({ oid }) => hasIndex(facts, oid, isSuch));
+}
+
 /** Whether an index leads to the live rows that have a key: whatever it asks for beside that, every such row satisfies. */
-function isCovered({ indexes }: DoctorFacts, { table, columns }: ForeignKeyFacts): boolean {
-  return indexes.some((index) => {
-    if (index.table !== table || !index.isUsable || !['btree', 'hash'].includes(index.method)) return false;
-    const leading = new Set(index.keys.slice(0, columns.length).map(({ column }) => column));
+function isCovered(facts: DoctorFacts, { table, columns }: ForeignKeyFacts): boolean {
+  return hasIndex(facts, table, ({ method, keys, conditions }) => {
+    const leading = new Set(keys.slice(0, columns.length).map(({ column }) => column));
     return (
+      ['btree', 'hash'].includes(method) &&
       columns.every((column) => leading.has(column)) &&
-      index.conditions.every(({ form, notNull }) => form === 'live' || columns.includes(notNull ?? ''))
+      conditions.every(({ form, notNull }) => form === 'live' || columns.includes(notNull ?? ''))
     );
   });
 }
@@ -65,15 +72,13 @@ function coverKey(facts: DoctorFacts, key: ForeignKeyFacts): string[] {
   return buildIndex(facts, table, name, { isUnique: false, body, where: isLive(markOf(facts, key)) });
 }
 
-function isMostlyDead({ soft, indexes }: DoctorFacts, { oid, rows, columns }: TableFacts): boolean {
-  const mark = soft.get(oid);
+function isMostlyDead(facts: DoctorFacts, { oid, rows, columns }: TableFacts): boolean {
+  const mark = facts.soft.get(oid);
   if (mark === undefined || rows < MANY) return false;
   const nulls = columns.find(({ name }) => name === mark)?.nulls ?? 1;
-  const hasLiveIndex = indexes.some(
-    ({ table, isUsable, conditions }) =>
-      table === oid && isUsable && conditions.some(({ form }) => form === 'live'),
+  return (
+    nulls < 0.5 && !hasIndex(facts, oid, ({ conditions }) => conditions.some(({ form }) => form === 'live'))
   );
-  return nulls < 0.5 && !hasLiveIndex;
 }
 
 /** In the order of the primary key; a table without one has no order that all of its lists share. */

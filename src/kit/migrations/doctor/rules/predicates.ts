@@ -1,6 +1,7 @@
 import type { ConditionForm } from '../condition.ts';
 import type { DoctorFacts } from '../facts.ts';
-import { liveWhere, replaceIndex, shownIn, softIndexes } from '../mend-index.ts';
+import { shownIn, softIndexes } from '../mend-index.ts';
+import { madeLive } from '../mend-unique.ts';
 import type { Ailment, DoctorRule } from '../rule.ts';
 
 /** Rules about how the predicate of an index is written. */
@@ -8,7 +9,7 @@ export const PREDICATE_RULES: readonly DoctorRule[] = [
   {
     id: 'D401',
     severity: 'error',
-    sentence: 'Nothing is equal to NULL, so this index has no row, and holds nothing apart if it is unique.',
+    sentence: 'Nothing is equal to NULL, so this index has no row, and holds nothing apart.',
     alternative: 'Write IS NULL.',
     check: (facts) => withForm(facts, 'never'),
   },
@@ -23,11 +24,7 @@ export const PREDICATE_RULES: readonly DoctorRule[] = [
 
 function withForm(facts: DoctorFacts, wanted: ConditionForm): Ailment[] {
   return softIndexes(facts)
-    .filter(({ constraint, isNeededWhole }) => !constraint && !isNeededWhole)
+    .filter(({ isNeededWhole }) => !isNeededWhole)
     .filter(({ conditions }) => conditions.some(({ form }) => form === wanted))
-    .map((index) => {
-      const { isUnique, body } = index;
-      const where = liveWhere(facts, index);
-      return { about: shownIn(facts, index), sql: replaceIndex(facts, index, { isUnique, body, where }) };
-    });
+    .map((index) => ({ about: shownIn(facts, index), sql: madeLive(facts, index) }));
 }

@@ -1,5 +1,6 @@
-import { type DoctorFacts, type IndexFacts, quoted, tableOf } from '../facts.ts';
-import { dropIndex, isLive, liveWhere, markOf, replaceIndex, shownIn, softIndexes } from '../mend-index.ts';
+import type { DoctorFacts, IndexFacts } from '../facts.ts';
+import { dropIndex, markOf, shownIn, softIndexes } from '../mend-index.ts';
+import { madeLive } from '../mend-unique.ts';
 import type { DoctorRule } from '../rule.ts';
 import { firstParentheses, splitTopLevel } from '../top-level.ts';
 
@@ -36,7 +37,7 @@ export const UNIQUE_RULES: readonly DoctorRule[] = [
       softIndexes(facts)
         .filter(({ constraint }) => constraint?.type === 'x')
         .filter(({ conditions, keys }) => !tellsDead(conditions) && keys.every(({ mark }) => mark === 'none'))
-        .map((index) => ({ about: shownIn(facts, index), sql: excludeLive(facts, index) })),
+        .map((index) => ({ about: shownIn(facts, index), sql: madeLive(facts, index) })),
   },
 ];
 
@@ -65,56 +66,11 @@ function isBlunt(facts: DoctorFacts, index: IndexFacts): boolean {
   return keys.some(({ column }) => column === mark) && !conditions.some(({ form }) => form === 'dead');
 }
 
-function madeLive(facts: DoctorFacts, index: IndexFacts): string[] {
-  const { constraint, isNullsNotDistinct, body } = index;
-  const where = liveWhere(facts, index);
-  // A partial index can be neither deferred nor temporal; an exclusion constraint can.
-  const isExclusion =
-    constraint && (constraint.isTemporal || (constraint.isDeferrable && !isNullsNotDistinct));
-  return isExclusion
-    ? [exchange(facts, index, exclusionOf(index, where))]
-    : replaceIndex(facts, index, { isUnique: true, body, where });
-}
-
-function exclusionOf({ keys, constraint }: IndexFacts, where: string): string {
-  const columns = keys.map(({ text }, at) => {
-    const isPeriod = constraint?.isTemporal && at === keys.length - 1;
-    return `${text} WITH ${isPeriod ? '&&' : '='}`;
-  });
-  const method = constraint?.isTemporal ? 'gist' : 'btree';
-  return `EXCLUDE USING ${method} (${columns.join(', ')}) WHERE (${where})${timing(constraint)}`;
-}
-
-function excludeLive(facts: DoctorFacts, index: IndexFacts): string[] {
-  const { constraint, predicate } = index;
-  const when = timing(constraint);
-  const ending = `${predicate === null ? '' : ` WHERE (${predicate})`}${when}`;
-  const head = constraint?.definition.slice(0, constraint.definition.length - ending.length) ?? '';
-  return [exchange(facts, index, `${head} WHERE (${liveWhere(facts, index)})${when}`)];
-}
-
-function timing(constraint: IndexFacts['constraint']): string {
-  if (!constraint?.isDeferrable) return '';
-  return constraint.isDeferred ? ' DEFERRABLE INITIALLY DEFERRED' : ' DEFERRABLE';
-}
-
-/** One statement, so that no moment is without the constraint. */
-function exchange(facts: DoctorFacts, index: IndexFacts, definition: string): string {
-  const name = quoted(index.constraint?.name ?? index.name);
-  return `ALTER TABLE ${tableOf(facts, index).sql} DROP CONSTRAINT ${name}, ADD CONSTRAINT ${name} ${definition}`;
-}
-
-/** An index of the mark alone has nothing left; where another index holds live rows apart already, neither has this one. */
+/** An index of the mark alone has nothing left without it. */
 function withoutMark(facts: DoctorFacts, index: IndexFacts): string[] {
   const mark = markOf(facts, index);
-  const [before, inside, behind] = firstParentheses(index.body);
-  const others = splitTopLevel(inside, ',').filter((_, at) => index.keys[at]?.column !== mark);
-  if (others.length === 0) return dropIndex(facts, index);
-  const conditions = index.conditions.filter(({ form }) => form === 'other').map(({ text }) => text);
-  const where = [...conditions, isLive(mark)].map((each) => `(${each})`).join(' AND ');
-  return replaceIndex(facts, index, {
-    isUnique: true,
-    body: `${before}(${others.join(', ')})${behind}`,
-    where,
-  });
+  const [, inside] = firstParentheses(index.body);
+  const texts = splitTopLevel(inside, ',').filter((_, at) => index.keys[at]?.column !== mark);
+  const keys = index.keys.filter(({ column }) => column !== mark);
+  return keys.length === 0 ? dropIndex(facts, index) : madeLive(facts, index, { keys, texts });
 }
