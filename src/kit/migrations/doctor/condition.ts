@@ -25,9 +25,14 @@ export interface Condition {
 /** Parses one expression; undefined when the parser does not know it. */
 export type ExpressionParser = (text: string) => Node | undefined;
 
-/** Makes a parser of expressions out of one of statements. */
+/** Makes a parser of expressions out of one of statements. Most predicates of a database are one and the same. */
 export function expressionParser(parse: (sql: string) => { stmts?: { stmt?: Node }[] }): ExpressionParser {
+  const known = new Map<string, Node | undefined>();
   return (text) => {
+    if (!known.has(text)) known.set(text, parsed(text));
+    return known.get(text);
+  };
+  function parsed(text: string): Node | undefined {
     try {
       const [statement] = parse(`select where ${text}`).stmts ?? [];
       return (statement?.stmt as { SelectStmt?: { whereClause?: Node } } | undefined)?.SelectStmt
@@ -35,7 +40,7 @@ export function expressionParser(parse: (sql: string) => { stmts?: { stmt?: Node
     } catch {
       return undefined;
     }
-  };
+  }
 }
 
 /** Takes a predicate apart and judges each condition. `mark` is the column that marks a row as deleted. */

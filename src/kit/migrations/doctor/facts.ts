@@ -109,7 +109,8 @@ export interface DoctorFacts {
   /** As `server_version_num`. */
   readonly version: number;
   readonly tables: ReadonlyMap<string, TableFacts>;
-  readonly indexes: readonly IndexFacts[];
+  /** By the oid of their table. */
+  readonly indexes: ReadonlyMap<string, readonly IndexFacts[]>;
   readonly foreignKeys: readonly ForeignKeyFacts[];
   /** The column that marks a row as deleted, by the table's oid. */
   readonly soft: ReadonlyMap<string, string>;
@@ -122,6 +123,16 @@ export interface DoctorFacts {
 /** The table of an index or a foreign key; the catalogue was read in one snapshot, so that it is there. */
 export function tableOf({ tables }: DoctorFacts, { table }: { readonly table: string }): TableFacts {
   return tables.get(table) as TableFacts;
+}
+
+/** The indexes of a table. */
+export function indexesOf({ indexes }: DoctorFacts, table: string): readonly IndexFacts[] {
+  return indexes.get(table) ?? [];
+}
+
+/** The index of a table's primary key. */
+export function primaryOf(facts: DoctorFacts, table: string): IndexFacts | undefined {
+  return indexesOf(facts, table).find(({ isPrimary }) => isPrimary);
 }
 
 /** A name as SQL takes it, whatever it is. */

@@ -69,7 +69,9 @@ export function shownIn(facts: DoctorFacts, item: { readonly table: string; read
 
 /** The indexes of soft-deletable tables that are no part of a larger one. */
 export function softIndexes({ indexes, soft }: DoctorFacts): IndexFacts[] {
-  return indexes.filter(({ table, parent }) => soft.has(table) && parent === null);
+  return [...soft.keys()].flatMap((table) =>
+    (indexes.get(table) ?? []).filter(({ parent }) => parent === null),
+  );
 }
 
 const indexIn = ({ schema }: TableFacts, name: string): string => `${quoted(schema)}.${quoted(name)}`;

@@ -101,14 +101,26 @@ async function readInTransaction(
     // Definitions are read from the present catalogue, so that what was dropped a moment ago has none.
     // A target in a schema that is not ours, such as a temporary one, is nobody's business.
     foreignKeys: foreignKeys.filter(({ target, definition }) => byOid.has(target) && definition !== null),
-    indexes: indexes
-      .filter(({ definition }) => definition !== null)
-      .map((index) => judged(index, byOid.get(index.table), soft.get(index.table), parse)),
+    indexes: byTable(
+      indexes
+        .filter(({ definition }) => definition !== null)
+        .map((index) => judged(index, byOid.get(index.table), soft.get(index.table), parse)),
+    ),
     soft,
     model,
     difference,
     names: new FreeNames(await session.query<{ schema: string; name: string }>(RELATION)),
   };
+}
+
+function byTable(indexes: readonly IndexFacts[]): Map<string, IndexFacts[]> {
+  const grouped = new Map<string, IndexFacts[]>();
+  for (const index of indexes) {
+    const others = grouped.get(index.table);
+    if (others) others.push(index);
+    else grouped.set(index.table, [index]);
+  }
+  return grouped;
 }
 
 function judged(

@@ -1,4 +1,11 @@
-import { type DoctorFacts, type ForeignKeyFacts, quoted, tableOf, type TableFacts } from '../facts.ts';
+import {
+  type DoctorFacts,
+  type ForeignKeyFacts,
+  primaryOf,
+  quoted,
+  tableOf,
+  type TableFacts,
+} from '../facts.ts';
 import { shownIn } from '../mend-index.ts';
 import type { Ailment, DoctorRule } from '../rule.ts';
 
@@ -59,10 +66,9 @@ function isHardChild(facts: DoctorFacts, key: ForeignKeyFacts): boolean {
 }
 
 /** A row of a join table is an edge: it is seen through its ends only, and goes with either. */
-function isLink({ indexes, foreignKeys }: DoctorFacts, { table }: ForeignKeyFacts): boolean {
-  const primary = indexes.find((index) => index.table === table && index.isPrimary);
-  const columns = primary?.keys.map(({ column }) => column) ?? [];
-  const ends = foreignKeys.filter(
+function isLink(facts: DoctorFacts, { table }: ForeignKeyFacts): boolean {
+  const columns = primaryOf(facts, table)?.keys.map(({ column }) => column) ?? [];
+  const ends = facts.foreignKeys.filter(
     (key) => key.table === table && key.columns.every((column) => columns.includes(column)),
   );
   return ends.length > 1 && columns.every((column) => ends.some((end) => end.columns.includes(column ?? '')));

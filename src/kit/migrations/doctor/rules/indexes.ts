@@ -2,6 +2,8 @@ import {
   type DoctorFacts,
   type ForeignKeyFacts,
   type IndexFacts,
+  indexesOf,
+  primaryOf,
   quoted,
   tableOf,
   type TableFacts,
@@ -48,7 +50,7 @@ export const INDEX_RULES: readonly DoctorRule[] = [
 
 /** Whether the table has such an index; a divided one may have it in parts. */
 function hasIndex(facts: DoctorFacts, table: string, isSuch: (index: IndexFacts) => boolean): boolean {
-  if (facts.indexes.some((index) => index.table === table && index.isUsable && isSuch(index))) return true;
+  if (indexesOf(facts, table).some((index) => index.isUsable && isSuch(index))) return true;
   const parts = [...facts.tables.values()].filter(({ parent }) => parent === table);
   return parts.length > 0 && parts.every(({ oid }) => hasIndex(facts, oid, isSuch));
 }
@@ -83,7 +85,7 @@ function isMostlyDead(facts: DoctorFacts, { oid, rows, columns }: TableFacts): b
 
 /** In the order of the primary key; a table without one has no order that all of its lists share. */
 function indexLive(facts: DoctorFacts, table: TableFacts): { about: string; sql: string[] }[] {
-  const primary = facts.indexes.find((index) => index.table === table.oid && index.isPrimary);
+  const primary = primaryOf(facts, table.oid);
   if (!primary) return [];
   const name = facts.names.take(table.schema, table.name, '_live');
   const body = `USING btree (${primary.keys.map(({ text }) => text).join(', ')})`;
@@ -101,9 +103,9 @@ function isOfMarkAlone(
 
 function indexDead(facts: DoctorFacts, index: IndexFacts): string[] {
   const mark = markOf(facts, index);
-  const isThere = facts.indexes.some(
-    ({ table, keys, isUsable, conditions }) =>
-      table === index.table && isUsable && keys[0]?.column === mark && conditions[0]?.notNull === mark,
+  const isThere = indexesOf(facts, index.table).some(
+    ({ keys, isUsable, conditions }) =>
+      isUsable && keys[0]?.column === mark && conditions[0]?.notNull === mark,
   );
   if (isThere) return dropIndex(facts, index);
   return replaceIndex(facts, index, {

@@ -1,4 +1,4 @@
-import type { DoctorFacts, IndexFacts } from '../facts.ts';
+import { type DoctorFacts, type IndexFacts, primaryOf } from '../facts.ts';
 import { dropIndex, markOf, shownIn, softIndexes } from '../mend-index.ts';
 import { madeLive } from '../mend-unique.ts';
 import type { DoctorRule } from '../rule.ts';
@@ -52,8 +52,8 @@ function isOfDeadRowsToo(facts: DoctorFacts, index: IndexFacts): boolean {
 }
 
 /** A key that holds the primary key repeats nothing anyway; it is there for a foreign key. */
-function holdsPrimaryKey({ indexes }: DoctorFacts, { table, keys }: IndexFacts): boolean {
-  const primary = indexes.find((index) => index.table === table && index.isPrimary);
+function holdsPrimaryKey(facts: DoctorFacts, { table, keys }: IndexFacts): boolean {
+  const primary = primaryOf(facts, table);
   return primary?.keys.every(({ column }) => keys.some((key) => key.column === column)) ?? false;
 }
 
