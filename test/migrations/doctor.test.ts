@@ -109,6 +109,23 @@ describe('the doctor', () => {
   });
 });
 
+describe('a cascade', () => {
+  it('is a policy where the program carries deletions of the parent to its children', async () => {
+    await become(
+      `create schema "Ünion"; create table users (id int primary key, deleted_at date);
+       create table "Ünion".users (id int primary key, deleted_at date, boss_id int references users on delete cascade);
+       create table notes (id int references "Ünion".users on delete cascade, deleted_at date)`,
+    );
+    const askedWith = async (...deletedByPolicy: { schema?: string; table: string }[]): Promise<string[]> =>
+      aboutOf(await diagnose({ connection: url, model: { deletedByPolicy } }), 'D203');
+    const [boss, note] = ['Ünion.users.users_boss_id_fkey', 'notes.notes_id_fkey'];
+    expect(await askedWith()).toEqual([note, boss]);
+    expect(await askedWith({ table: 'users' })).toEqual([note]);
+    expect(await askedWith({ table: 'users', schema: 'Ünion' })).toEqual([boss]);
+    expect(await askedWith({ table: 'notes' })).toEqual([note, boss]);
+  });
+});
+
 describe('all schemas in one database', () => {
   /** Each in a schema of its own, beside the others. */
   async function fill(): Promise<void> {

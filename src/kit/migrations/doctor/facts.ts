@@ -102,6 +102,11 @@ export interface ModelFacts {
   /** The tables of soft-deletable entities. A schema of `*` is any. */
   readonly tables?: readonly BackstopTable[];
   readonly relations?: readonly RelationFacts[];
+  /**
+   * Tables whose deletion the program carries to their children as ON DELETE says, so that a cascade is a policy and no mistake. A
+   * schema that is left out is `public`.
+   */
+  readonly deletedByPolicy?: readonly Pick<BackstopTable, 'schema' | 'table'>[];
 }
 
 /** All that rules look at. */

@@ -45,7 +45,12 @@ export const FOREIGN_KEY_RULES: readonly DoctorRule[] = [
       'The cascade does not run when the parent is marked as deleted, and takes the children, live ones too, when it is removed.',
     alternative: 'Let the foreign key refuse the removal, or waive it where a removal is meant to take them.',
     check: (facts) =>
-      each(facts, (all, key) => all.soft.has(key.target) && !isLink(all, key), withoutCascade, 'cascades'),
+      each(
+        facts,
+        (all, key) => all.soft.has(key.target) && !isLink(all, key) && !isPolicy(all, key),
+        withoutCascade,
+        'cascades',
+      ),
   },
 ];
 
@@ -63,6 +68,13 @@ function each(
 
 function isHardChild(facts: DoctorFacts, key: ForeignKeyFacts): boolean {
   return facts.soft.has(key.target) && !facts.soft.has(key.table) && !isLink(facts, key);
+}
+
+function isPolicy({ model, tables }: DoctorFacts, { target }: ForeignKeyFacts): boolean {
+  const { schema, name } = tables.get(target) as TableFacts;
+  return (model.deletedByPolicy ?? []).some(
+    (each) => each.table === name && (each.schema ?? 'public') === schema,
+  );
 }
 
 /** A row of a join table is an edge: it is seen through its ends only, and goes with either. */
