@@ -23,20 +23,14 @@ export const FOREIGN_KEY_RULES: readonly DoctorRule[] = [
       'The parent can be marked as deleted and its child cannot, so the child stays visible without it.',
     alternative:
       'Give the child the mark too, or waive it where the child is a record of its own, such as a ledger.',
-    check: (facts) => each(facts, isHardChild, addMark),
+    check: (facts) => keysThat(facts, isHardChild, addMark),
   },
   {
     id: 'D202',
     severity: 'error',
     sentence: 'Rows that are to be marked as deleted are removed by the cascade of a parent that is not.',
     alternative: 'Let the foreign key refuse the removal while there are children.',
-    check: (facts) =>
-      each(
-        facts,
-        ({ soft }, { table, target }) => soft.has(table) && !soft.has(target),
-        withoutCascade,
-        'cascades',
-      ),
+    check: (facts) => keysThat(facts, takesSoftChild, withoutCascade),
   },
   {
     id: 'D203',
@@ -44,26 +38,31 @@ export const FOREIGN_KEY_RULES: readonly DoctorRule[] = [
     sentence:
       'The cascade does not run when the parent is marked as deleted, and takes the children, live ones too, when it is removed.',
     alternative: 'Let the foreign key refuse the removal, or waive it where a removal is meant to take them.',
-    check: (facts) =>
-      each(
-        facts,
-        (all, key) => all.soft.has(key.target) && !isLink(all, key) && !isPolicy(all, key),
-        withoutCascade,
-        'cascades',
-      ),
+    check: (facts) => keysThat(facts, hangsOnSoftParent, withoutCascade),
   },
 ];
 
-function each(
+type KeyTest = (facts: DoctorFacts, key: ForeignKeyFacts) => boolean;
+
+function keysThat(
   facts: DoctorFacts,
-  isBroken: (facts: DoctorFacts, key: ForeignKeyFacts) => boolean,
+  isBroken: KeyTest,
   mend: (facts: DoctorFacts, key: ForeignKeyFacts) => string[],
-  kind?: 'cascades',
 ): Ailment[] {
   return facts.foreignKeys
-    .filter((key) => kind === undefined || (key.action === 'c' && key.isEnforced))
     .filter((key) => isBroken(facts, key))
     .map((key) => ({ about: shownIn(facts, key), sql: mend(facts, key) }));
+}
+
+/** Whether a removal of the parent takes the child with it. */
+const cascades = ({ action, isEnforced }: ForeignKeyFacts): boolean => action === 'c' && isEnforced;
+
+function takesSoftChild({ soft }: DoctorFacts, key: ForeignKeyFacts): boolean {
+  return cascades(key) && soft.has(key.table) && !soft.has(key.target);
+}
+
+function hangsOnSoftParent(facts: DoctorFacts, key: ForeignKeyFacts): boolean {
+  return cascades(key) && facts.soft.has(key.target) && !isLink(facts, key) && !isPolicy(facts, key);
 }
 
 function isHardChild(facts: DoctorFacts, key: ForeignKeyFacts): boolean {
