@@ -35,6 +35,7 @@ export {
   DataDriver,
   DataEntityManager,
   DataRepository,
+  type DoctorHints,
   live,
   LiveFragment,
   liveSql,
@@ -60,5 +61,7 @@ export {
   type DataConfigInput,
   defineDataConfig,
   defineModule,
+  doctorConfig,
+  type DoctorConfig,
   type Module,
 } from './kit/config/index.ts';

@@ -5,8 +5,13 @@ import { parseMigration } from '../kit/migrations/index.ts';
  * The statements with which the ORM would bring a database to its entities; undefined when the configuration has none.
  *
  * @param config what the configuration file exports.
+ * @param dropTables false leaves out tables that no entity has, which may be somebody else's.
  */
-export async function entityDifference(config: object, clientUrl: string): Promise<string[] | undefined> {
+export async function entityDifference(
+  config: object,
+  clientUrl: string,
+  dropTables = true,
+): Promise<string[] | undefined> {
   const { entities, ...options } = config as Options;
   if (!entities || entities.length === 0) return undefined;
   // The command works without the ORM otherwise.
@@ -23,7 +28,7 @@ export async function entityDifference(config: object, clientUrl: string): Promi
     const schema = orm.config.getExtension<{ getUpdateSchemaSQL(options: object): Promise<string> }>(
       '@mikro-orm/schema-generator',
     );
-    const sql = (await schema?.getUpdateSchemaSQL({ wrap: false })) ?? '';
+    const sql = (await schema?.getUpdateSchemaSQL({ wrap: false, dropTables })) ?? '';
     return parseMigration('difference of entities', sql).up.map(({ text }) => text);
   } finally {
     await orm.close();

@@ -3,7 +3,7 @@ import type { MigrationErrorCode } from '../kit/migrations/index.ts';
 /** What the exit code of the command tells. Numbers are an interface: a new one is added, none is reused. */
 export const EXIT = {
   done: 0,
-  /** Something unexpected; its sentence is all there is. */
+  /** Something unexpected; its sentence is all there is. Or `doctor` found an error, and its document has no `error`. */
   failed: 1,
   /** The command line, the environment or the configuration is wrong; the database was not touched. */
   usage: 2,
@@ -54,7 +54,7 @@ export const EXIT_OF: Readonly<Record<MigrationErrorCode, number>> = {
 
 const MEANINGS: Readonly<Record<number, string>> = {
   [EXIT.done]: 'done',
-  [EXIT.failed]: 'failed unexpectedly',
+  [EXIT.failed]: 'failed unexpectedly, or doctor found an error',
   [EXIT.usage]: 'wrong usage, nothing was touched',
   [EXIT.lint]: 'lint found an error',
   [EXIT.drift]: 'database, files and entities differ',

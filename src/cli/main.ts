@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { addBackstop } from './backstop.ts';
+import { addDoctor } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
 import { addMigrate } from './migrate.ts';
 import { withoutSecrets } from './secrets.ts';
@@ -23,6 +24,7 @@ function program(): Command {
     );
   addMigrate(command);
   addBackstop(command);
+  addDoctor(command);
   for (const each of everyCommand(command)) {
     each
       .exitOverride()

@@ -16,6 +16,7 @@ import { BillingUsageEntry } from './usage/billing-usage-entry.entity.ts';
 import { UsageLog } from './usage/usage-log.entity.ts';
 import { UserAttributeDefinition } from './user-attributes/user-attribute-definition.entity.ts';
 import { UserAttributeValue } from './user-attributes/user-attribute-value.entity.ts';
+import { gatewayWaivers } from './waivers.ts';
 import { UserAllowedGroup } from './users/user-allowed-group.entity.ts';
 import { User } from './users/user.entity.ts';
 
@@ -222,4 +223,5 @@ export const gateway = defineModule({
     'usage_dashboard_aggregation_watermark',
   ],
   errors: gatewayErrors,
+  waivers: gatewayWaivers,
 });

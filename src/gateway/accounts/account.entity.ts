@@ -74,3 +74,4 @@ export class Account extends AccountSchema.class {}
 
 AccountSchema.setClass(Account);
 softDelete.register(Account, { upsert: 'refuse' });
+softDelete.deadTargets(Account, { proxy: 'null' });

@@ -34,4 +34,4 @@ export class ApiKey extends ApiKeySchema.class {}
 ApiKeySchema.setClass(ApiKey);
 softDelete.register(ApiKey, { upsert: 'refuse' });
 // The specification keeps a key whose user is deleted, and answers that it has no user.
-softDelete.deadTargets(ApiKey, { user: 'null' });
+softDelete.deadTargets(ApiKey, { user: 'null', group: 'null' });

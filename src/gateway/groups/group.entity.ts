@@ -54,3 +54,4 @@ export class Group extends GroupSchema.class {}
 
 GroupSchema.setClass(Group);
 softDelete.register(Group, { upsert: 'beside' });
+softDelete.deadTargets(Group, { fallbackGroup: 'null' });

@@ -1,5 +1,6 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { bigintId, money } from '../../kit/columns/index.ts';
+import { softDelete } from '../../kit/soft-delete/index.ts';
 import { Group } from '../groups/group.entity.ts';
 import { User } from '../users/user.entity.ts';
 import { REDEEM_CODE_LENGTH } from './generate-redeem-code.ts';
@@ -33,3 +34,4 @@ const RedeemCodeSchema = defineEntity({
 export class RedeemCode extends RedeemCodeSchema.class {}
 
 RedeemCodeSchema.setClass(RedeemCode);
+softDelete.deadTargets(RedeemCode, { usedBy: 'null', group: 'null' });

@@ -56,4 +56,4 @@ export class UserSubscription extends UserSubscriptionSchema.class {}
 UserSubscriptionSchema.setClass(UserSubscription);
 softDelete.register(UserSubscription, { upsert: 'beside' });
 // The specification keeps a subscription of a deleted user or group, and answers that it has none.
-softDelete.deadTargets(UserSubscription, { user: 'null', group: 'null' });
+softDelete.deadTargets(UserSubscription, { user: 'null', group: 'null', assignedBy: 'null' });

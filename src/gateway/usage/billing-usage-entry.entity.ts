@@ -32,4 +32,4 @@ const BillingUsageEntrySchema = defineEntity({
 export class BillingUsageEntry extends BillingUsageEntrySchema.class {}
 
 BillingUsageEntrySchema.setClass(BillingUsageEntry);
-softDelete.deadTargets(BillingUsageEntry, { user: 'null', apiKey: 'null' });
+softDelete.deadTargets(BillingUsageEntry, { user: 'null', apiKey: 'null', subscription: 'null' });

@@ -68,4 +68,10 @@ export class UsageLog extends UsageLogSchema.class {}
 
 UsageLogSchema.setClass(UsageLog);
 // A log outlives the soft deletion of everything that it names.
-softDelete.deadTargets(UsageLog, { user: 'null', apiKey: 'null', account: 'null' });
+softDelete.deadTargets(UsageLog, {
+  user: 'null',
+  apiKey: 'null',
+  account: 'null',
+  group: 'null',
+  subscription: 'null',
+});

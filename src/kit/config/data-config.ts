@@ -13,6 +13,7 @@ import {
   DataDriver,
   DataEntityManager,
   DataRepository,
+  type DoctorHints,
   LAYER_OPTIONS,
   Migrator,
   PostgresNamingStrategy,
@@ -50,6 +51,8 @@ export type DataConfigInput = Omit<Options, 'driver' | 'entityManager' | 'entiti
   readonly preparedStatements?: boolean;
   /** How long a list bears with a replica that does not answer; what is left out keeps its default. */
   readonly replicaPatience?: Partial<ReplicaPatience>;
+  /** What `tombstone doctor` should know beside the entities. */
+  readonly doctor?: DoctorHints;
 };
 
 /** Options for `MikroORM.init`, typed so that `orm.em` is a {@link DataEntityManager}. */
@@ -62,7 +65,7 @@ export type DataConfig = Partial<CoreOptions<DataDriver, DataEntityManager>>;
  * @throws InvalidInputError (code VALIDATION) for a patience with replicas that is none.
  */
 export function defineDataConfig(input: DataConfigInput): DataConfig {
-  const { modules, backstop, quickFlush, preparedStatements, replicaPatience, ...others } = input;
+  const { modules, backstop, doctor, quickFlush, preparedStatements, replicaPatience, ...others } = input;
   const { filters, subscribers, extensions, discovery, migrations, ...options } = others;
   const domainErrors = mergeDomainErrors(modules.flatMap((module) => module.errors ?? []));
   const entities = modules.flatMap((module) => [...module.entities]);
@@ -99,6 +102,7 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
       quickFlush,
       preparedStatements,
       modules,
+      doctor,
       replicaPatience: checkedPatience(replicaPatience),
     },
   } as DataConfig;

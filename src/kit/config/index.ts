@@ -1,3 +1,4 @@
 export { type DataConfig, type DataConfigInput, defineDataConfig } from './data-config.ts';
+export { doctorConfig, type DoctorConfig } from './doctor-model.ts';
 export { defineModule, type Module } from './module.ts';
 export { tablesOfModule } from './module-tables.ts';

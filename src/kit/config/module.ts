@@ -1,6 +1,6 @@
 import type { EntityClass, EntitySchema } from '@mikro-orm/core';
 import type { DomainErrors } from '../errors/index.ts';
-import type { MigrationOrder } from '../migrations/index.ts';
+import type { DoctorWaiver, MigrationOrder } from '../migrations/index.ts';
 
 /** One bounded context as the composition sees it: what it maps, where its schema comes from, what its errors mean. */
 export interface Module {
@@ -16,6 +16,8 @@ export interface Module {
   /** Tables that the migrations create and no entity maps. */
   readonly unmappedTables?: readonly string[];
   readonly errors?: DomainErrors;
+  /** What `tombstone doctor` would find in its tables, and why it is meant. */
+  readonly waivers?: readonly DoctorWaiver[];
 }
 
 const NAME = /^[a-z][a-z0-9_]*$/;

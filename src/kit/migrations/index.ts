@@ -19,6 +19,11 @@ export {
   type DownProblem,
   type DownReport,
 } from './down-check/check-down.ts';
+export { diagnose, type Diagnosis, type DoctorOptions } from './doctor/doctor.ts';
+export type { ModelFacts, RelationFacts } from './doctor/facts.ts';
+export type { Ailment, DoctorFinding, DoctorRule } from './doctor/rule.ts';
+export { DOCTOR_RULES } from './doctor/rules/index.ts';
+export type { DoctorWaiver, WaivedFinding } from './doctor/waiver.ts';
 export { readSchema } from './drift/read-schema.ts';
 export type { SchemaDescription, SchemaObject } from './drift/description.ts';
 export { describeDifference, differenceOf, type SchemaDifference } from './drift/difference.ts';

@@ -5,7 +5,13 @@ export { DataEntityManager } from './data-entity-manager.ts';
 export { DataRepository } from './data-repository.ts';
 export { live, LiveFragment } from './live-fragment.ts';
 export { liveSql } from './live-sql.ts';
-export { domainErrorsOf, LAYER_OPTIONS, type LayerOptions, type ModuleEntities } from './layer-options.ts';
+export {
+  type DoctorHints,
+  domainErrorsOf,
+  LAYER_OPTIONS,
+  type LayerOptions,
+  type ModuleEntities,
+} from './layer-options.ts';
 export { Migrator } from './migrator.ts';
 export { mayReadReplica, placeReads } from './place-reads.ts';
 export { PostgresNamingStrategy } from './naming-strategy.ts';

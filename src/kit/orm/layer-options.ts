@@ -1,5 +1,6 @@
 import type { Configuration, EntityClass, EntitySchema } from '@mikro-orm/core';
 import type { DomainErrors } from '../errors/index.ts';
+import type { DoctorWaiver } from '../migrations/index.ts';
 import type { ReplicaPatience } from './replica-patience.ts';
 
 /** What the layer keeps in MikroORM's own options, beside the options that MikroORM knows. */
@@ -14,12 +15,22 @@ export interface LayerOptions {
   readonly replicaPatience?: ReplicaPatience;
   /** Which classes belong to which module. */
   readonly modules?: readonly ModuleEntities[];
+  readonly doctor?: DoctorHints | undefined;
+}
+
+/** What the schema doctor is told beside the entities. */
+export interface DoctorHints {
+  /** Names of columns that mark rows as deleted in tables without an entity, beside `deleted_at`. */
+  readonly marks?: readonly string[];
+  /** For tables of no module. */
+  readonly waivers?: readonly DoctorWaiver[];
 }
 
 /** The part of a module that the tool needs to find its tables. */
 export interface ModuleEntities {
   readonly name: string;
   readonly entities: readonly (EntityClass<object> | EntitySchema)[];
+  readonly waivers?: readonly DoctorWaiver[];
 }
 
 /** The key in the options; a configuration without it (plain `defineConfig`) has no domain errors. */
