@@ -92,7 +92,8 @@ function otherThan(leaf: unknown, index: number): unknown {
     case 'string':
       return `\u{F8FF}tombstone-${index}\u{F8FF}`;
     case 'number':
-      return 7_263_548_100_000_000 + index + (Number.isInteger(leaf) ? 0 : 0.5);
+      // A fraction of sixteen digits has no room for its half, and two of them would be one number.
+      return Number.isInteger(leaf) ? 7_263_548_100_000_000 + index : 726_354_810_000 + index + 0.5;
     case 'bigint':
       return 7_263_548_100_000_000_000n + BigInt(index);
     default:
