@@ -13,7 +13,7 @@ import { GARDEN_CLASSES, type GardenRead, gardenReads } from './fixtures/garden-
 
 type Orm = MikroORM<DataDriver, DataEntityManager>;
 
-const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 120);
+const RUNS = Number(process.env['PROPERTY_RUNS'] ?? 50);
 const SEED = Number(process.env['PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
 
 const model = defineModule({ name: 'garden', migrations: '/nowhere', entities: gardenEntities });
@@ -38,20 +38,23 @@ function take(way: Way): void {
   else for (const step of ['find', 'count']) Reflect.deleteProperty(orm.driver, step);
 }
 
-const shown = (value: unknown): string =>
-  JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? `${item}n` : item)) ?? 'undefined';
+/** The items of a collection have no order but that of the plan. */
+function comparable(key: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return `${value}n`;
+  const isCollection = ['plants', 'tags'].includes(key) && Array.isArray(value);
+  return isCollection ? value.map((item) => shown(item)).toSorted() : value;
+}
+
+const shown = (value: unknown): string => JSON.stringify(value, comparable) ?? 'undefined';
 
 function state(em: DataEntityManager, entities: readonly object[]): unknown {
   const all = entities.map((entity) => [wrap(entity).toObject(), Object.keys(entity).toSorted()]);
   em.getUnitOfWork().computeChangeSets();
   const known = [...em.getUnitOfWork().getIdentityMap()].map((entity) => {
     const own = helper(entity);
-    return shown([
-      entity.constructor.name,
-      own.__originalEntityData,
-      [...own.__loadedProperties].toSorted(),
-      own.__initialized,
-    ]);
+    // The core's own has names of columns among them, too.
+    const loaded = [...own.__loadedProperties].filter((name) => name in own.__meta.properties).toSorted();
+    return shown([entity.constructor.name, own.__originalEntityData, loaded, own.__initialized]);
   });
   return [all, known.toSorted(), em.getUnitOfWork().getChangeSets().length];
 }
@@ -116,6 +119,9 @@ async function answer(make: () => GardenRead, inTransaction: boolean): Promise<s
 /** Whether a row that is dead is part of an answer, at any depth. */
 const hasDead = (text: string): boolean => /"deletedAt":"/.test(text);
 
+/** In pieces, so that the report of a difference is short. */
+const split = (text = ''): string[] => text.split(/(?<=[,{])/);
+
 let reads = 0;
 let refused = 0;
 const property = asyncProperty(
@@ -138,7 +144,7 @@ const property = asyncProperty(
     for (const [place, make] of sequence.entries()) {
       reads += 1;
       if (expected[place]?.startsWith('{"name"')) refused += 1;
-      expect([make(), given[place]]).toEqual([make(), expected[place]]);
+      expect([make(), split(given[place])]).toEqual([make(), split(expected[place])]);
       if (make().scope === 'live') expect(hasDead(given[place] ?? '')).toBe(false);
     }
   },
