@@ -38,7 +38,14 @@ const GaugeSchema = defineEntity({
 class Gauge extends GaugeSchema.class {}
 GaugeSchema.setClass(Gauge);
 
-const model = defineModule({ name: 'gauges', migrations: '/nowhere', entities: [Gauge] });
+const MomentSchema = defineEntity({
+  name: 'Moment',
+  properties: { id: bigintId(), note: p.string(), at: p.datetime().columnType('timestamptz') },
+});
+class Moment extends MomentSchema.class {}
+MomentSchema.setClass(Moment);
+
+const model = defineModule({ name: 'gauges', migrations: '/nowhere', entities: [Gauge, Moment] });
 let orm: MikroORM<DataDriver, DataEntityManager>;
 beforeAll(async () => {
   const { url } = await emptyTestDatabase();
@@ -72,6 +79,21 @@ describe('a flush', () => {
     await orm.em.fork().execute('update gauge set count = null, small = null');
     await orm.em.fork().transactional(change);
     expect(await stored()).toMatchObject({ count: 6, small: -3, low: 0.1, single: 0.3 });
+  });
+
+  it.each([1, 2])('sees the change of an instant in place afterwards, of %s rows', async (rows) => {
+    await orm.em
+      .fork()
+      .execute(
+        `truncate moment; insert into moment (note, at) select n, '2020-05-05Z' from generate_series(1, 3) n`,
+      );
+    const em = orm.em.fork();
+    const all = await em.find(Moment, {});
+    for (const one of all.slice(0, rows)) one.note = 'changed';
+    await em.flush();
+    all[0]?.at.setUTCFullYear(1991);
+    await em.flush();
+    expect(await em.fork().count(Moment, { at: new Date('1991-05-05Z') })).toBe(1);
   });
 
   it('leaves a change to the next one that was made while it ran, whatever the type of what the database sets', async () => {

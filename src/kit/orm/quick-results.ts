@@ -51,6 +51,8 @@ function keepChange(em: EntityManager, change: QuickChange, values: Row, isPlain
   if (plan.version) (entity as Row)[plan.version.name] = Number((entity as Row)[plan.version.name]) + 1;
   // A copy: the row as it was loaded may be kept by a cache.
   const state = Object.assign(snapshot ?? { ...before }, payload);
+  // The row that was loaded shares its instants with the entity, and a change in place would be one of both.
+  for (const { name, kind } of plan.tracked ?? []) if (kind === 'date') state[name] = held(state[name]);
   if (!isPlain && names.length > 0) {
     const own = { ...values };
     em.config
