@@ -1,4 +1,4 @@
-import { helper, MikroORM, wrap } from '@mikro-orm/core';
+import { helper, MikroORM, ReferenceKind, Utils } from '@mikro-orm/core';
 import { PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { array, assert, asyncProperty, boolean, nat, record } from 'fast-check';
@@ -32,20 +32,43 @@ type Way = 'core' | 'layer';
 /** One ORM for both ways, because the accessors of a class belong to the ORM that was started last. */
 function take(way: Way): void {
   const isCore = way === 'core';
-  Object.assign(orm.config.get('tombstone' as never) as object, { preparedStatements: !isCore });
+  Object.assign(orm.config.get('tombstone' as never), { preparedStatements: !isCore });
   const { find, count } = PostgreSqlDriver.prototype;
   if (isCore) Object.assign(orm.driver, { find, count });
   else for (const step of ['find', 'count']) Reflect.deleteProperty(orm.driver, step);
 }
 
-/** The items of a collection have no order but that of the plan. */
-function comparable(key: string, value: unknown): unknown {
-  if (typeof value === 'bigint') return `${value}n`;
-  const isCollection = ['plants', 'tags'].includes(key) && Array.isArray(value);
-  return isCollection ? value.map((item) => shown(item)).toSorted() : value;
+const shown = (value: unknown): string =>
+  JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? `${item}n` : item)) ?? 'undefined';
+
+const keyOf = (entity: object): string =>
+  `${entity.constructor.name} ${String(helper(entity).getSerializedPrimaryKey())}`;
+
+/** An entity by itself, with the keys of those that it leads to; the items of a collection have no order but that of the plan. */
+function described(entity: object, next: Set<object>): unknown[] {
+  return helper(entity).__meta.props.map(({ name, kind }) => {
+    const value = (entity as Record<string, unknown>)[name];
+    if (Utils.isCollection<object>(value)) {
+      if (!value.isInitialized()) return [name, 'not loaded'];
+      const items = value.getItems(false);
+      for (const item of items) next.add(item);
+      return [name, items.map(keyOf).toSorted()];
+    }
+    if (kind === ReferenceKind.SCALAR || !Utils.isEntity<object>(value)) return [name, value];
+    next.add(value);
+    return [name, keyOf(value)];
+  });
 }
 
-const shown = (value: unknown): string => JSON.stringify(value, comparable) ?? 'undefined';
+/** Everything that can be reached from `roots`; a set goes on with what is added to it meanwhile. */
+function reached(roots: readonly object[]): string[] {
+  const all = new Set(roots);
+  const texts: string[] = [];
+  for (const entity of all) {
+    texts.push(shown([keyOf(entity), Object.keys(entity).toSorted(), described(entity, all)]));
+  }
+  return texts.toSorted();
+}
 
 /** What a snapshot has of them depends on which of the joined rows was the first one. */
 const withoutCollections = (snapshot: object = {}): object => ({
@@ -55,7 +78,7 @@ const withoutCollections = (snapshot: object = {}): object => ({
 });
 
 function state(em: DataEntityManager, entities: readonly object[]): unknown {
-  const all = entities.map((entity) => [wrap(entity).toObject(), Object.keys(entity).toSorted()]);
+  const all = [entities.map(keyOf), reached(entities)];
   em.getUnitOfWork().computeChangeSets();
   const known = [...em.getUnitOfWork().getIdentityMap()].map((entity) => {
     const own = helper(entity);
@@ -79,30 +102,30 @@ async function read(em: DataEntityManager, { verb, name, where, options }: Garde
   const given = options as never;
   switch (verb) {
     case 'count':
-      return em.count(type, where as never, { filters: options['filters'], populate } as never);
+      return em.count(type, where, { filters: options['filters'], populate } as never);
     case 'findOne': {
-      const found = await em.findOne<object>(type, { $and: [{ id: { $gt: '0' } }, where] } as never, given);
+      const found = await em.findOne<object>(type, { $and: [{ id: { $gt: '0' } }, where] }, given);
       return state(em, found ? [found] : []);
     }
     case 'findAndCount': {
-      const [rows, total] = await em.findAndCount<object>(type, where as never, given);
+      const [rows, total] = await em.findAndCount<object>(type, where, given);
       return [total, state(em, rows)];
     }
     case 'findByCursor': {
       const { limit: _limit, offset: _offset, orderBy: _orderBy, ...others } = options;
       const page = { where, first: 3, orderBy: { id: 'asc' }, ...others };
-      const first = await em.findByCursor<object>(type, page as never);
+      const first = await em.findByCursor<object>(type, page);
       const next = first.hasNextPage
         ? await em.findByCursor<object>(type, {
             ...page,
             where: structuredClone(where),
             after: first,
-          } as never)
+          })
         : undefined;
       return [first.totalCount, state(em, [...first.items, ...(next?.items ?? [])])];
     }
     case 'populate': {
-      const rows = await em.find<object>(type, where as never, rest as never);
+      const rows = await em.find<object>(type, where, rest);
       if (populate)
         await em.populate(rows, populate, {
           filters: options['filters'],
@@ -111,7 +134,7 @@ async function read(em: DataEntityManager, { verb, name, where, options }: Garde
       return state(em, rows);
     }
     default:
-      return state(em, await em.find<object>(type, where as never, given));
+      return state(em, await em.find<object>(type, where, given));
   }
 }
 
@@ -129,7 +152,7 @@ async function answer(make: () => GardenRead, inTransaction: boolean): Promise<s
 }
 
 /** Whether a row that is dead is part of an answer, at any depth. */
-const hasDead = (text: string): boolean => /"deletedAt":"/.test(text);
+const hasDead = (text: string): boolean => /deletedAt\\*",\\*"\d/.test(text);
 
 /** In pieces, so that the report of a difference is short. */
 const split = (text = ''): string[] => text.split(/(?<=[,{])/);
