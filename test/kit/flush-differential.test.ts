@@ -128,9 +128,10 @@ function withoutInstants(key: string, value: unknown): unknown {
   return value;
 }
 
-/** Of a row that is gone and a value that is refused, either may be what the database finds first. */
-function settled({ gone }: Run, answer: Answer): Answer {
-  return gone === null || answer.outcome === 'done' ? answer : { ...answer, outcome: 'refused' };
+/** Of several things that are refused, a row that is gone among them, any may be what the database finds first. */
+function settled({ gone, changes, again }: Run, answer: Answer): Answer {
+  const isOne = gone === null && changes.length + again.length < 2;
+  return isOne || answer.outcome === 'done' ? answer : { ...answer, outcome: 'refused' };
 }
 
 interface Answer {

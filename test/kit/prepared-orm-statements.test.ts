@@ -133,6 +133,28 @@ describe('statements of the ORM', () => {
     expect(await read(em)).toEqual([{ minutes: 1, note: null }]);
   });
 
+  it('read a temporary table that has taken the name of another one', async () => {
+    const orm = await open();
+    for (const make of [
+      'create temp table sender (id bigint) on commit drop',
+      `do $$ begin create temporary table sender (id bigint) on commit drop; end $$`,
+    ]) {
+      await orm.em.fork().transactional(async (em) => {
+        await em.execute('create temp table other (id bigint) on commit drop');
+        const count = async () =>
+          (
+            await em.execute<{ n: number }[]>(
+              `select count(*)::int as n from sender where id > ? /* soft-delete: all rows */`,
+              ['0'],
+            )
+          )[0]?.n;
+        for (let n = 0; n < 3; n += 1) expect(await count()).toBe(2);
+        await em.execute(make);
+        for (let n = 0; n < 3; n += 1) expect(await count()).toBe(0);
+      });
+    }
+  });
+
   it('are not those of another filter: one that is added later reaches the joins of a condition', async () => {
     const orm = await open();
     const find = (em: DataEntityManager) => em.count(Parcel, { sender: { name: 'Al' } });

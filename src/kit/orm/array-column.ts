@@ -65,15 +65,31 @@ function compareTexts(left: string, right: string): number {
   return left < right ? -1 : 1;
 }
 
-/** A value of a change set as text, as the core would write it; undefined for one that has to go another way. */
-export function arrayText(value: unknown, platform: Platform): string | null | undefined {
+/**
+ * A value of a change set as text, as the core would write it; undefined for one that has to go another way: PostgreSQL rounds a
+ * fraction that is assigned to a column of whole numbers, and refuses one among the elements of their array.
+ */
+export function arrayText(
+  value: unknown,
+  platform: Platform,
+  prop?: EntityProperty,
+): string | null | undefined {
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return null;
-  if (typeof value === 'number') return Number.isFinite(value) ? String(value) : undefined;
+  if (typeof value === 'number') {
+    return Number.isSafeInteger(value) || (Number.isFinite(value) && hasFractions(prop))
+      ? String(value)
+      : undefined;
+  }
   if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
   if (value instanceof Date) return (platform as unknown as DateFormat).formatDate(value);
   return Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : undefined;
 }
+
+const FRACTIONS = /^(?:numeric|decimal|real|double|float|money)/i;
+
+const hasFractions = (prop: EntityProperty | undefined): boolean =>
+  FRACTIONS.test((prop?.columnTypes?.[0] ?? '').trim());
 
 /** A step of PostgreSQL's platform, which the core marks as internal. */
 interface DateFormat {

@@ -62,7 +62,7 @@ function keyColumns(
   const keys: ArrayColumn[] = [];
   for (const prop of props) {
     const column = arrayColumnOf(prop);
-    const values = column === undefined ? undefined : textsOf(prop.name, conditions as Row[], platform);
+    const values = column === undefined ? undefined : textsOf(prop, conditions as Row[], platform);
     if (column === undefined || !values || values.includes(null)) return undefined;
     keys.push({ column, values });
   }
@@ -70,10 +70,14 @@ function keyColumns(
   return isKeyOnly ? keys : undefined;
 }
 
-function textsOf(name: string, rows: readonly Row[], platform: Platform): ArrayColumn['values'] | undefined {
+function textsOf(
+  prop: EntityProperty,
+  rows: readonly Row[],
+  platform: Platform,
+): ArrayColumn['values'] | undefined {
   const texts: ArrayColumn['values'] = [];
   for (const row of rows) {
-    const text = arrayText(row[name], platform);
+    const text = arrayText(row[prop.name], platform, prop);
     if (text === undefined) return undefined;
     texts.push(text);
   }
@@ -89,7 +93,7 @@ function setColumn(
   if (!prop || column === undefined) return undefined;
   const given = rows.map((row) => prop.name in row);
   const own = given.every(Boolean) ? { column } : { column, given };
-  const values = constantOf(prop.name, rows) ?? textsOf(prop.name, rows, platform);
+  const values = constantOf(prop.name, rows) ?? textsOf(prop, rows, platform);
   return values === undefined ? undefined : { ...own, values };
 }
 

@@ -110,13 +110,20 @@ function listShape(items: readonly unknown[], platform: Platform): Shape | reado
   );
   const parameter = shapes.map(({ parameter: item }) => item as string);
   if (casts.size === 1 && casts.has('') && !parameter.some(isArrayText)) return { code: 'A', parameter };
-  const widest = ['::numeric', '::int8', '::int4'].find((cast) => casts.has(cast));
-  if (widest && !casts.has('') && !casts.has('literal'))
+  const widest = ['::int8', '::int4'].find((cast) => casts.has(cast));
+  if (widest && [...casts].every((cast) => cast.startsWith('::int')) && items.every(isSingle))
     return { code: `A${widest};`, parameter, cast: `${widest}[]` };
   return shapes.length > MAX_KEPT_LIST / 4 ? undefined : shapes;
 }
 
-const isArrayText = (text: string): boolean => /^\s*[{[]/.test(text);
+/** Of arrays and ranges, and of boxes, whose arrays have another separator. */
+const isArrayText = (text: string): boolean => /^\s*[{[(]/.test(text);
+
+/**
+ * Whether the number is the same as a `real`. IN compares a column of that type in its own precision, and `= ANY` an array of
+ * other numbers with it in double precision, where 1.1 is another number.
+ */
+const isSingle = (item: unknown): boolean => Math.fround(item as number) === item;
 
 /** Follows `platform.quoteValue`, so that each value is the same text as in the literal that the core would write. */
 function shapeOf(value: unknown, platform: Platform): Shape | undefined {

@@ -207,7 +207,10 @@ export class DataConnection extends PostgreSqlConnection {
 
   #watch(client: PoolClient): void {
     watch(client, {
-      sends: (query) => tellListeners(this.config, query),
+      sends: (query) => {
+        tellListeners(this.config, query);
+        if (makesTemporaryTable(query)) this.#sender?.namesAreShadowed();
+      },
       translated: (error) => keepingRefusal(error, this.translated(error)),
     });
   }
@@ -215,6 +218,17 @@ export class DataConnection extends PostgreSqlConnection {
   protected translated(error: unknown): Error {
     return translateDriverError(error, domainErrorsOf(this.config));
   }
+}
+
+const TEMPORARY = /^\s*(?:create|do)\b[^]*\btemp(?:orary)?\b/i;
+
+/**
+ * PostgreSQL makes a prepared statement anew when a table is changed that it reads, but not when a temporary one takes its name: in
+ * a session that has one already, not even the search path is another one.
+ */
+function makesTemporaryTable(query: unknown): boolean {
+  const text = typeof query === 'string' ? query : (query as { text?: unknown } | undefined)?.text;
+  return typeof text === 'string' && TEMPORARY.test(text);
 }
 
 /** Keeps the statement, and answers as a table without rows would. */

@@ -81,6 +81,8 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
     Object.setPrototypeOf(copy, GuardedQueryBuilder.prototype);
     copy.bornIn = this.bornIn;
     copy.guarded = false;
+    // The core's copy has no logger context. A read that is only to be captured would be sent.
+    if (this.loggerContext && captureOf(this.loggerContext)) copy.setLoggerContext(this.loggerContext);
     return copy;
   }
 

@@ -27,6 +27,16 @@ const JOINS = new Set(['join', 'left', 'right', 'inner', 'cross', 'full', 'natur
 const COMPARISONS = new Set(
   '= <> != < > <= >= like ilike ~ ~* !~ !~* ~~ ~~* !~~ !~~* @> <@ && @@ ? ?| ?&'.split(' '),
 );
+/** What a value in front of a cast follows; the name of a type before it would make both one literal: `interval '3 h'::text`. */
+const BEFORE_CAST = new Set(
+  '( , [ and or not where on having between like ilike when then else set'.split(' '),
+);
+/** What an interval's text says is read by the fields that its type names, which a parameter learns too late. */
+const FIELDS = new Set('year month day hour minute second'.split(' '));
+/** IN binds closer than these, and `= ANY`, which takes its place, as close. */
+const AS_CLOSE = new Set('= <> != < > <= >='.split(' '));
+/** Where the left side of IN cannot reach. */
+const ENDS = new Set('and or not where on having when then else between'.split(' '));
 /** A parameter in the list of columns, in GROUP BY or in ORDER BY may not be the same expression as another one. */
 const BINDING = new Set(['where', 'having', 'on', 'set', 'values', 'limit', 'offset']);
 const AROUND = new Set([...BINDING, 'from', 'with']);
@@ -98,10 +108,10 @@ function placeOf(position: Position): ParameterPlace | undefined {
     negated: false,
   });
   if (mark.text === LIST_MARK) return listPlace(position);
-  if (!before || !endsHere(after)) return undefined;
+  if (!before || !endsHere(after) || isOfInterval(tokens, index)) return undefined;
   if (before.text === 'limit' || before.text === 'offset') return at('rows');
   if (isStored(position, clause)) return at('stored');
-  if (after?.text === '::' && clause !== 'having') return at('value');
+  if (after?.text === '::' && clause !== 'having') return isCast(position) ? at('value') : undefined;
   return isCompared(position, clause) ? at('value') : undefined;
 }
 
@@ -144,6 +154,18 @@ function isCompared({ tokens, index, frames }: Position, clause: string): boolea
 
 const isArray = (opener: string): boolean => opener === 'any' || opener === 'all' || opener === 'some';
 
+function isCast({ tokens, index }: Position): boolean {
+  const before = tokens[index - 1] as SqlToken;
+  return before.kind === 'operator' || BEFORE_CAST.has(before.text);
+}
+
+function isOfInterval(tokens: readonly SqlToken[], index: number): boolean {
+  let next = index + 1;
+  while (tokens[next]?.text === ')') next += 1;
+  const [cast, type, field] = tokens.slice(next, next + 3);
+  return cast?.text === '::' && type?.text === 'interval' && FIELDS.has(field?.text ?? '');
+}
+
 /** What an operator between two values has on its left; without it the operator is a sign before the mark. */
 function isOperand(token: SqlToken | undefined): boolean {
   return token !== undefined && (['name', 'number', 'text'].includes(token.kind) || token.text === ')');
@@ -155,5 +177,21 @@ function listPlace({ tokens, index, frames }: Position): ParameterPlace | undefi
   if (frames.at(-1)?.opener !== keyword) return undefined;
   const not = tokens[index - 3];
   const negated = not?.text === 'not' && not.kind === 'word';
+  if (!mayBeArray(tokens, negated ? index - 4 : index - 3)) return undefined;
   return { kind: 'list', start: (negated ? not : keyword).start, end: closing.end, negated };
+}
+
+/** Whether the left side of IN, which ends at `last`, is all of the left side of `= ANY`, with an operator of its own type. */
+function mayBeArray(tokens: readonly SqlToken[], last: number): boolean {
+  // The names of objects in the catalogue are compared as numbers, which the elements of an array would have to be.
+  if (tokens[last]?.text.startsWith('reg') && tokens[last - 1]?.text === '::') return false;
+  let depth = 0;
+  for (let index = last; index >= 0; index -= 1) {
+    const { kind, text } = tokens[index] as SqlToken;
+    if (kind === 'sign' && text === ')') depth += 1;
+    if (kind === 'sign' && text === '(') depth -= 1;
+    if (depth < 0 || (depth === 0 && (text === ',' || (kind === 'word' && ENDS.has(text))))) return true;
+    if (depth === 0 && kind === 'operator' && AS_CLOSE.has(text)) return false;
+  }
+  return true;
 }

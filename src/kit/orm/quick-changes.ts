@@ -114,10 +114,15 @@ function trackedPayload(
     // The core clears a property that has become undefined in its own way.
     if (value === undefined) return LEAVE;
     payload ??= {};
-    // An instant can be changed in place while the statement runs.
-    payload[property.name] = value instanceof Date ? new Date(value.getTime()) : value;
+    payload[property.name] = apart(value);
   }
   return payload && { payload, snapshot: undefined };
+}
+
+/** An instant and bytes can be changed in place, now while the statement runs and later. */
+function apart(value: unknown): unknown {
+  if (value instanceof Date) return new Date(value.getTime());
+  return Buffer.isBuffer(value) ? Buffer.from(value) : value;
 }
 
 function wholePayload(em: EntityManager, entity: object, before: Row): Found | undefined | typeof LEAVE {
@@ -132,7 +137,9 @@ function wholePayload(em: EntityManager, entity: object, before: Row): Found | u
 function withOnUpdate(em: EntityManager, change: Omit<QuickChange, 'constants'>): QuickChange | typeof LEAVE {
   const { entity, plan, payload, meta } = change;
   for (const name of Object.keys(payload)) {
-    const isWritten = plan.columns.has(name) && arrayText(payload[name], em.getPlatform()) !== undefined;
+    const isWritten =
+      plan.columns.has(name) &&
+      arrayText(payload[name], em.getPlatform(), meta.properties[name as never]) !== undefined;
     if (!isWritten && !plan.onUpdate.some((prop) => prop.name === name)) return LEAVE;
   }
   if (HOOKS.some((hook) => em.getEventManager().hasListeners(hook, meta as never))) return LEAVE;

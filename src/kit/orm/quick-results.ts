@@ -49,16 +49,21 @@ function keepChange(em: EntityManager, change: QuickChange, values: Row, isPlain
   const { entity, meta, plan, payload, before, snapshot } = change;
   const names = Object.keys(values);
   if (plan.version) (entity as Row)[plan.version.name] = Number((entity as Row)[plan.version.name]) + 1;
+  // A copy: the row as it was loaded may be kept by a cache.
+  const state = Object.assign(snapshot ?? { ...before }, payload);
+  // The row that was loaded shares its instants with the entity, and a change in place would be one of both.
+  for (const { name, kind } of plan.tracked ?? []) if (kind === 'date') state[name] = held(state[name]);
   if (!isPlain && names.length > 0) {
     const own = { ...values };
     em.config
       .getHydrator(em.getMetadata())
       .hydrate(entity, meta as never, own, em.getEntityFactory(), 'full', false, true);
-    helper(entity).__originalEntityData = em.getComparator().prepareEntity(entity);
+    const now = em.getComparator().prepareEntity(entity) as Row;
+    // Of the rest, what has changed meanwhile is for the next flush.
+    for (const name of names) state[name] = now[name];
+    helper(entity).__originalEntityData = state as never;
     return;
   }
-  // A copy: the row as it was loaded may be kept by a cache.
-  const state = Object.assign(snapshot ?? { ...before }, payload);
   // Each entity and each snapshot has an instant of its own, since an instant can be changed in place.
   for (const name of names) {
     (entity as Row)[name] = held(values[name]);

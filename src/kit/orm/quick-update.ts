@@ -119,7 +119,7 @@ function keysOf(em: EntityManager, changes: readonly QuickChange[]): ArrayColumn
       const value = prop.version
         ? (entity as Readonly<Record<string, unknown>>)[prop.name]
         : before[prop.name];
-      const text = arrayText(value, em.getPlatform());
+      const text = arrayText(value, em.getPlatform(), prop);
       if (text === null || text === undefined || prop.fieldNames.length !== 1) return undefined;
       values.push(text);
     }
@@ -129,11 +129,12 @@ function keysOf(em: EntityManager, changes: readonly QuickChange[]): ArrayColumn
 }
 
 function setOf(em: EntityManager, name: string, column: string, changes: readonly QuickChange[]): SetColumn {
+  const prop = changes[0]?.meta.properties[name as never];
   const values: ArrayColumn['values'] = [];
   let isGivenByAll = true;
   for (const { payload } of changes) {
     isGivenByAll &&= name in payload;
-    values.push(arrayText(payload[name], em.getPlatform()) ?? null);
+    values.push(arrayText(payload[name], em.getPlatform(), prop) ?? null);
   }
   return { column, values, given: isGivenByAll ? undefined : changes.map(({ payload }) => name in payload) };
 }

@@ -87,6 +87,8 @@ function written(value: unknown, leaves: unknown[] | undefined): string {
     case 'function':
     case 'symbol':
       throw UNKNOWN;
+    case 'bigint':
+      return `'${value}n'`;
     default:
       return `'${String(value)}'`;
   }

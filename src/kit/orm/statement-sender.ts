@@ -20,12 +20,17 @@ interface Ways {
 export class StatementSender {
   readonly #ways: Ways;
   #isNaming: boolean;
-  /** How often a change of a table has made prepared statements useless; part of their names from then on. */
+  /** How often a change of a table, or a temporary one, has made prepared statements useless; part of their names from then on. */
   #shapes = 0;
 
   constructor(ways: Ways) {
     this.#ways = ways;
     this.#isNaming = ways.isNaming;
+  }
+
+  /** From now on a text may name another table, of which a plan that PostgreSQL has kept knows nothing. */
+  namesAreShadowed(): void {
+    this.#shapes += 1;
   }
 
   /** By the connection of the transaction `ctx`, or else by the pool. */

@@ -21,6 +21,8 @@ const LISTS = / in \((\?(?:, \?)+)\)/g;
 /** What a statement of more values saves by being prepared is little beside the rows that it writes. */
 const MAX_VALUES = 100;
 const MAX_TEMPLATES = 1000;
+/** A longer text has its data in it, mostly, and a thousand of them would be much to keep. */
+export const MAX_TEXT = 20_000;
 
 /** The templates of one connection, by the ORM's text with its lists shortened. */
 export class StatementTemplates {
@@ -33,7 +35,7 @@ export class StatementTemplates {
 
   /** Undefined where the values have to stay in the text, as the ORM writes them. */
   read(sql: string, params: readonly unknown[]): ReadStatement | undefined {
-    if (sql.includes(MARK) || sql.includes(LIST_MARK)) return undefined;
+    if (sql.length > MAX_TEXT || sql.includes(MARK) || sql.includes(LIST_MARK)) return undefined;
     const lengths: number[] = [];
     // Most statements have no list, and the search for one would make a new text of each.
     const short = sql.includes(' in (?, ?')
