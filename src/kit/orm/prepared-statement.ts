@@ -14,13 +14,18 @@ export interface PreparedStatement {
  * here, or else on one of the pool. Where there are replicas, `on` says which pool; what writes, and what decides a charge, is
  * for `write`.
  */
-export async function runPrepared<Row extends object>(
+export function runPrepared<Row extends object>(
   em: SqlEntityManager,
   { name, text }: PreparedStatement,
   values: readonly unknown[],
   on: 'read' | 'write' = 'read',
 ): Promise<Row[]> {
-  const transaction = em.getTransactionContext();
-  const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
-  return connection.executeNamed<Row>({ name, text, values: [...values] }, transaction);
+  try {
+    const transaction = em.getTransactionContext();
+    const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
+    return connection.executeNamed<Row>({ name, text, values: [...values] }, transaction);
+  } catch (error) {
+    // An entity manager outside its scope.
+    return Promise.reject(error);
+  }
 }
