@@ -233,6 +233,18 @@ describe('changing users', () => {
     expect(row).toMatchObject({ balance: '0.0000000000', notes: '', concurrency: 5 });
   });
 
+  it('changes the balance of a deleted user in skipSoftDelete, and in no other scope', async () => {
+    const user = await mustCreateUser(gateway.em());
+    await users().delete(user.id);
+    const add = (em: ReturnType<typeof gateway.em>) =>
+      gatewayRepositories(em).users.updateBalance(user.id, '1');
+    expect(await codeOf(gateway.em().withDeleted(add))).toBe('USER_NOT_FOUND');
+    expect(await codeOf(gateway.em().onlyDeleted(add))).toBe('USER_NOT_FOUND');
+    expect(await codeOf(gateway.em().skipSoftDelete(add))).toBe('done');
+    const row = await gateway.em().skipSoftDelete((em) => em.findOneOrFail(User, user.id));
+    expect(row.balance).toBe('1.0000000000');
+  });
+
   it('F12: deletes twice with success, and answers USER_NOT_FOUND for an id that never existed', async () => {
     const user = await mustCreateUser(gateway.em());
     await users().delete(user.id);

@@ -1,9 +1,10 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId } from '../../kit/input/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { type DataEntityManager, type PreparedStatement, scopedChange } from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { BALANCE } from './user-input.ts';
+import { User } from './user.entity.ts';
 
 /** How `setBalance` uses its amount. */
 export type BalanceOperation = 'set' | 'add' | 'subtract';
@@ -19,6 +20,17 @@ const NEW_BALANCE = new Map<BalanceOperation, string>([
   ['add', 'balance + ?::numeric'],
   ['subtract', 'balance - ?::numeric'],
 ]);
+
+/** Changes that add to what is there, one statement each; no row where no user has the id. */
+export const ADD_TO_BALANCE = changeOf('balance_add', 'balance = balance + $1::numeric');
+export const TAKE_FROM_BALANCE = changeOf('balance_take', 'balance = balance - $1::numeric');
+export const ADD_TO_CONCURRENCY = changeOf('concurrency_add', 'concurrency = concurrency + $1::int');
+
+function changeOf(name: string, change: string): () => PreparedStatement {
+  const text = (changeable: string): string =>
+    `update users set ${change}, updated_at = now() where id = $2 and ${changeable} returning id`;
+  return scopedChange(`gateway_user_${name}`, (visible) => text(visible(User, 'users')));
+}
 
 /**
  * An administrator's change of a balance, in one statement.

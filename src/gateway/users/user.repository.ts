@@ -1,8 +1,13 @@
-import { raw } from '@mikro-orm/core';
 import type { Amount, Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
-import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
+import {
+  type DataEntityManager,
+  placeReads,
+  type PreparedStatement,
+  runPrepared,
+  unitOfWork,
+} from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
 import { retryStatement, retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -12,7 +17,14 @@ import {
   removeGroupFromSets,
   replaceAllowedGroups,
 } from './allowed-groups.ts';
-import { type BalanceChange, type BalanceOperation, changeBalance } from './balance.ts';
+import {
+  ADD_TO_BALANCE,
+  ADD_TO_CONCURRENCY,
+  type BalanceChange,
+  type BalanceOperation,
+  changeBalance,
+  TAKE_FROM_BALANCE,
+} from './balance.ts';
 import { type AllowedGroupsOptions, isDualWrite } from './dual-write.ts';
 import { listUsers } from './list-users.ts';
 import { BALANCE, checkedColumns, refuseNull } from './user-input.ts';
@@ -135,13 +147,13 @@ export class UserRepository {
   /** Adds to the balance in one statement; a negative delta may take it below zero. @throws NotFoundError USER_NOT_FOUND. */
   async updateBalance(id: Id, delta: Amount): Promise<void> {
     const amount = checkAmount('delta', delta, BALANCE);
-    await this.#change(id, () => ({ balance: raw('balance + ?::numeric', [amount]) }));
+    await this.#change(ADD_TO_BALANCE, id, amount);
   }
 
   /** Takes from the balance in one statement, into overdraft too: the request that runs must finish. @throws NotFoundError USER_NOT_FOUND. */
   async deductBalance(id: Id, amount: Amount): Promise<void> {
     const deducted = checkAmount('amount', amount, { ...BALANCE, notNegative: true });
-    await this.#change(id, () => ({ balance: raw('balance - ?::numeric', [deducted]) }));
+    await this.#change(TAKE_FROM_BALANCE, id, deducted);
   }
 
   /**
@@ -156,7 +168,7 @@ export class UserRepository {
   /** Adds to the number of parallel requests. @throws NotFoundError USER_NOT_FOUND. */
   async updateConcurrency(id: Id, delta: number): Promise<void> {
     const added = checkInteger('delta', delta);
-    await this.#change(id, () => ({ concurrency: raw('concurrency + ?', [added]) }));
+    await this.#change(ADD_TO_CONCURRENCY, id, added);
   }
 
   /** Whether a live user has the e-mail. The answer may be old when you use it: `create` is what decides. */
@@ -182,11 +194,11 @@ export class UserRepository {
     return retryTransaction(this.#em, (tx) => unitOfWork(tx, work));
   }
 
-  async #change(id: Id, columns: () => object): Promise<void> {
+  async #change(change: () => PreparedStatement, id: Id, value: Amount | number): Promise<void> {
     const key = checkId('id', id);
-    // Built anew each time, because a raw fragment serves one statement.
-    const write = () => this.#em.nativeUpdate(User, { id: key }, { ...columns(), updatedAt: raw('now()') });
-    if ((await retryStatement(this.#em, write)) === 0) throw new NotFoundError('User', gatewayErrors);
+    const write = () => runPrepared(this.#em, change(), [value, key], 'write');
+    const changed = await retryStatement(this.#em, write);
+    if (changed.length === 0) throw new NotFoundError('User', gatewayErrors);
   }
 }
 

@@ -6,12 +6,14 @@ import { tellBackstop } from './backstop-session.ts';
 import { type CapturedStatement, captureOf } from './captured-statement.ts';
 import { domainErrorsOf, hasBackstop, preparesStatements } from './layer-options.ts';
 import { OpenSockets } from './open-sockets.ts';
+import { queryByPool } from './pool-query.ts';
 import { withValues } from './prepared-text.ts';
 import { keepingRefusal } from './refused-plans.ts';
 import { refuseWaiting } from './refuse-waiting.ts';
 import { replicaPatienceOf } from './replica-patience.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
+import { sendShortly } from './short-query.ts';
 import { type SentQuery, StatementBinder } from './statement-binder.ts';
 import { type Answer, answerOf, StatementSender, viaKysely } from './statement-sender.ts';
 import { watch } from './watched-client.ts';
@@ -37,6 +39,7 @@ export class DataConnection extends PostgreSqlConnection {
   readonly #sockets = new OpenSockets();
   #binder: StatementBinder | undefined;
   #sender: StatementSender | undefined;
+  #tells = false;
 
   static {
     // Wrapped here because a subclass cannot restate the type of the core's `execute` without its unions.
@@ -59,7 +62,10 @@ export class DataConnection extends PostgreSqlConnection {
       onPoolCreated: (pool: Pool) => {
         this.#pool = pool;
         refuseWaiting(pool);
+        this.#tells = this.#isToldOfConnections();
         pool.on('connect', (client) => {
+          // The innermost, so that what is put around it sees the statement as it was given.
+          sendShortly(client);
           if (hasBackstop(this.config)) tellBackstop(client, (sql) => this.logQuery(sql));
           this.#watch(client);
         });
@@ -77,10 +83,11 @@ export class DataConnection extends PostgreSqlConnection {
     ctx?: object,
     loggerContext?: LoggingOptions,
   ): Promise<Row[]> {
-    const send = (): Promise<Row[]> => this.#answer<Row>(query, ctx).then(({ rows }) => rows);
     const isLogged =
       this.logger.isEnabled('query', loggerContext) || this.config.get('slowQueryThreshold') != null;
-    return this.translating(isLogged ? this.#logged(query, send, loggerContext) : send());
+    if (!isLogged) return this.#answer<Row>(query, ctx).then(rowsOf, this.#fail);
+    const send = (): Promise<Row[]> => this.#answer<Row>(query, ctx).then(rowsOf);
+    return this.translating(this.#logged(query, send, loggerContext));
   }
 
   /** Ends the sessions with a replica that lets no new one in, so that whoever waits for it gets an error. */
@@ -174,25 +181,24 @@ export class DataConnection extends PostgreSqlConnection {
 
   /** Not an async function, here as in the methods above it: each one would be a turn of the event loop's queue per statement. */
   protected translating<T>(answer: Promise<T>): Promise<T> {
-    return answer.catch((error: unknown) => {
-      throw this.translated(error);
-    });
+    return answer.catch(this.#fail);
   }
 
+  readonly #fail = (error: unknown): never => {
+    throw this.translated(error);
+  };
+
   /** Past Kysely, unless the program wants to be told of each connection that is taken. */
-  async #byPool<Row>(query: SentQuery): Promise<Answer<Row>> {
-    if (!this.connected) await this.ensureConnection();
+  #byPool<Row>(query: SentQuery): Promise<Answer<Row>> {
+    if (!this.connected) return this.ensureConnection().then(() => this.#byPool<Row>(query));
+    if (!this.#pool || this.#tells) return viaKysely(this.getClient(), query);
+    return queryByPool(this.#pool, withScope(query), answerOf<Row>);
+  }
+
+  #isToldOfConnections(): boolean {
     const { onCreateConnection, onReserveConnection } = { ...this.config.getAll(), ...this.options };
-    const isTold =
-      onCreateConnection ?? onReserveConnection ?? this.config.get('sessionContext') === 'connection';
-    if (!this.#pool || isTold) return viaKysely(this.getClient(), query);
-    const client = await this.#pool.connect();
-    try {
-      return answerOf<Row>(await client.query(withScope(query)));
-    } finally {
-      // The pool's own `query` ends the connection of a statement that was refused.
-      client.release();
-    }
+    const isTold = onCreateConnection ?? onReserveConnection;
+    return isTold != null || this.config.get('sessionContext') === 'connection';
   }
 
   #logged<Row>(
@@ -230,6 +236,8 @@ function makesTemporaryTable(query: unknown): boolean {
   const text = typeof query === 'string' ? query : (query as { text?: unknown } | undefined)?.text;
   return typeof text === 'string' && TEMPORARY.test(text);
 }
+
+const rowsOf = <Row>({ rows }: Answer<Row>): Row[] => rows;
 
 /** Keeps the statement, and answers as a table without rows would. */
 function captured(sink: CapturedStatement, [sql, params, method]: ExecuteArguments): Promise<unknown> {

@@ -153,6 +153,11 @@ export class DataDriver extends PostgreSqlDriver {
     this.#reads.filtersAreAdded();
   }
 
+  /** @internal Whether the program has filters beside the layer's own. */
+  isFiltered(): boolean {
+    return this.#reads.isFiltered();
+  }
+
   /** An index says what its mapping says; with the guard, one of all rows would hold live ones only. */
   override renderPartialIndexWhere<T extends object>(
     entityName: EntityName<T>,

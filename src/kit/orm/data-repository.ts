@@ -3,6 +3,7 @@ import { SqlEntityRepository } from '@mikro-orm/postgresql';
 import { DELETED_AT, type Trashed } from '../soft-delete/index.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { instantsSetOnUpdate } from './live-predicate.ts';
+import { markByPlan } from './planned-marks.ts';
 
 /**
  * The repository of every entity that names none of its own: MikroORM's, with deletion and restoring by key. Each is one
@@ -11,7 +12,9 @@ import { instantsSetOnUpdate } from './live-predicate.ts';
 export class DataRepository<Entity extends object> extends SqlEntityRepository<Entity> {
   /** Marks the row as deleted by the database's clock. A second call, or an unknown key, changes nothing and answers false. */
   async softDelete(key: Primary<Entity>): Promise<boolean> {
-    return (await this.getEntityManager().nativeDelete(this.entityName, this.#byKey(key))) > 0;
+    const em = this.getEntityManager() as unknown as DataEntityManager;
+    const marked = await markByPlan(em, this.#meta(), key);
+    return (marked ?? (await em.nativeDelete(this.entityName, this.#byKey(key)))) > 0;
   }
 
   /**

@@ -19,7 +19,7 @@ export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
 export { checkedPatience, type ReplicaPatience, replicaPatienceOf } from './replica-patience.ts';
 export { type RowReader, rowReader } from './row-reader.ts';
-export { scopedStatement } from './scoped-statement.ts';
+export { scopedChange, scopedStatement } from './scoped-statement.ts';
 export { listenToStatements, type SentStatement } from './sent-statements.ts';
 export { SoftDeleteError } from './soft-delete-error.ts';
 export type { TrashReads } from './trash-reads.ts';

@@ -84,7 +84,7 @@ export class PlannedReads {
       return undefined;
     const shape = readShape(where, options as Record<string, unknown>);
     if (!shape) return undefined;
-    const key = `${verb}${this.#numberOf(meta)}${scope?.mode ?? ''}${options.em ? 'e' : ''}${this.#filtered() ? 'f' : ''}${shape.key}`;
+    const key = `${verb}${this.#numberOf(meta)}${scope?.mode ?? ''}${options.em ? 'e' : ''}${this.isFiltered() ? 'f' : ''}${shape.key}`;
     const entry = this.#plans.get(key);
     if (entry === 'unfit') return undefined;
     if (!entry) {
@@ -167,12 +167,12 @@ export class PlannedReads {
 
   #isSafe({ builder }: ReadPlan): boolean {
     const { aliases, autoJoinedPaths } = (builder as { state: BuilderState }).state;
-    if (this.#filtered() && [...autoJoinedPaths].length > 0) return false;
+    if (this.isFiltered() && [...autoJoinedPaths].length > 0) return false;
     return Object.values(aliases).every(({ meta }) => !meta || this.#fits(meta));
   }
 
   /** Whether there are filters but the layer's own: a condition's joins are filtered where only the core looks. */
-  #filtered(): boolean {
+  isFiltered(): boolean {
     if (this.#hasFilters !== undefined) return this.#hasFilters;
     const { config } = this.#driver;
     const names = Object.keys(config.get('filters'));

@@ -14,13 +14,18 @@ export interface PreparedStatement {
  * here, or else on one of the pool. Where there are replicas, that is the primary's, because nothing here says whether the
  * statement writes, or what is decided by what it reads; `on: 'read'` is for one that only reads and may be late.
  */
-export async function runPrepared<Row extends object>(
+export function runPrepared<Row extends object>(
   em: SqlEntityManager,
   { name, text }: PreparedStatement,
   values: readonly unknown[],
   on: 'read' | 'write' = 'write',
 ): Promise<Row[]> {
-  const transaction = em.getTransactionContext();
-  const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
-  return connection.executeNamed<Row>({ name, text, values: [...values] }, transaction);
+  try {
+    const transaction = em.getTransactionContext();
+    const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
+    return connection.executeNamed<Row>({ name, text, values: [...values] }, transaction);
+  } catch (error) {
+    // An entity manager outside its scope.
+    return Promise.reject(error);
+  }
 }

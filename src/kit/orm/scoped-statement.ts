@@ -1,5 +1,5 @@
 import type { EntityName } from '@mikro-orm/core';
-import { currentScope, visibleRows } from '../soft-delete/index.ts';
+import { currentScope, guardsWrites, visibleRows } from '../soft-delete/index.ts';
 import { mappingOf, predicateSql } from './live-sql.ts';
 import type { PreparedStatement } from './prepared-statement.ts';
 
@@ -16,4 +16,18 @@ export function scopedStatement(name: string, text: (visible: Visible) => string
     const visible: Visible = (entity, alias) => predicateSql(mappingOf(entity), alias, rows);
     return { name: rows === 'live' ? name : `${name}_${rows}`, text: text(visible) };
   };
+}
+
+/**
+ * The same for a change, which keeps to live rows in every scope but `skipSoftDelete`, as those of the ORM do. Both texts are made
+ * at the first run.
+ */
+export function scopedChange(name: string, text: (visible: Visible) => string): () => PreparedStatement {
+  const make = (rows: 'live' | 'all'): PreparedStatement => ({
+    name: rows === 'live' ? name : `${name}_${rows}`,
+    text: text((entity, alias) => predicateSql(mappingOf(entity), alias, rows)),
+  });
+  let live: PreparedStatement | undefined;
+  let all: PreparedStatement | undefined;
+  return () => (guardsWrites(currentScope()) ? (live ??= make('live')) : (all ??= make('all')));
 }

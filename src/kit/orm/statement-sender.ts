@@ -1,6 +1,7 @@
 import type { Logger } from '@mikro-orm/core';
 import { planRefusal } from './refused-plans.ts';
 import { besideSavepoints } from './savepoint.ts';
+import { asShort } from './short-query.ts';
 import type { SentQuery } from './statement-binder.ts';
 
 /** An answer in the form in which Kysely gives it to the ORM. */
@@ -33,25 +34,25 @@ export class StatementSender {
     this.#shapes += 1;
   }
 
-  /** By the connection of the transaction `ctx`, or else by the pool. */
-  async send<Row>(given: SentQuery, ctx: object | undefined): Promise<Answer<Row>> {
-    for (;;) {
-      const [shapes, query] = [this.#shapes, this.#named(given, ctx)];
-      try {
-        return await (ctx
-          ? besideSavepoints(ctx, () => viaKysely<Row>(ctx as KyselyLike, query))
-          : this.#ways.byPool<Row>(query));
-      } catch (error) {
-        // A transaction has failed with it; its repetition finds the new name, or none.
-        if (query.name === undefined || !this.#learns(error, shapes) || ctx) throw error;
-      }
-    }
+  /** By the connection of the transaction `ctx`, or else by the pool. Not an async function: short statements would feel each promise. */
+  send<Row>(given: SentQuery, ctx: object | undefined): Promise<Answer<Row>> {
+    const [shapes, query] = [this.#shapes, this.#named(given, ctx)];
+    const answer = ctx
+      ? besideSavepoints(ctx, () => viaKysely<Row>(ctx as KyselyLike, query))
+      : this.#ways.byPool<Row>(query);
+    if (query.name === undefined) return answer;
+    return answer.catch((error: unknown) => {
+      // A transaction has failed with it; its repetition finds the new name, or none.
+      if (!this.#learns(error, shapes) || ctx) throw error;
+      return this.send<Row>(given, ctx);
+    });
   }
 
   /** In a transaction only what no new column of a table can fail: `select *` is what most reads of the ORM are. */
-  #named({ name, isOpen = false, ...query }: SentQuery, ctx: object | undefined): SentQuery {
-    if (name === undefined || !this.#isNaming || (isOpen && ctx)) return query;
-    return { ...query, name: this.#shapes === 0 ? name : `${name}_${this.#shapes}` };
+  #named(query: SentQuery, ctx: object | undefined): SentQuery {
+    const { name, text, values, rowMode } = query;
+    if (name === undefined || !this.#isNaming || (query.isOpen && ctx)) return { text, values, rowMode };
+    return asShort({ name: this.#shapes === 0 ? name : `${name}_${this.#shapes}`, text, values, rowMode });
   }
 
   /** Whether the next attempt will be another one. Of many that fail together, the first one decides for all. */
