@@ -33,12 +33,14 @@ import {
   isSoftDeletable,
   upsertPolicyOf,
 } from '../soft-delete/index.ts';
-import { captureOf } from './captured-statement.ts';
+import { captureOf, keepPopulate } from './captured-statement.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
+import { KnownReads } from './known-reads.ts';
+import { KnownWrites } from './known-writes.ts';
 import { domainErrorsOf } from './layer-options.ts';
 import { partialIndexWhere } from './partial-index.ts';
 import { placedConnection } from './read-place.ts';
@@ -74,6 +76,10 @@ export class DataDriver extends PostgreSqlDriver {
   declare [EntityManagerType]: DataEntityManager<this>;
   readonly #domain: DomainErrors;
   readonly #reads = new PlannedReads(this as never);
+  /** @internal Calls of entity managers that need not go through the core again. */
+  readonly knownReads = new KnownReads(this.#reads, this);
+  /** @internal As {@link knownReads}, for native updates and deletes. */
+  readonly knownWrites = new KnownWrites(this.#reads);
 
   static {
     const { find, count } = this.prototype;
@@ -81,7 +87,9 @@ export class DataDriver extends PostgreSqlDriver {
       const make = (own: unknown, rest: object) =>
         find.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
-      const found = isCaptured(options) ? undefined : this.#reads.find(meta, where, options as never, make);
+      const sink = captureOf(options.logging);
+      if (sink) keepPopulate(sink, options);
+      const found = sink ? undefined : this.#reads.find(meta, where, options as never, make);
       return found ?? make(where, options);
     } as typeof find;
     this.prototype.count = function (this: DataDriver, entityName, where, options = {}) {
@@ -230,9 +238,14 @@ export class DataDriver extends PostgreSqlDriver {
     options: DeleteOptions<T> & { em?: SqlEntityManager } = {},
   ): Promise<QueryResult<T>> {
     const result = await super.nativeDelete(entityName, where, options);
-    const meta = this.metadata.get(entityName);
-    if (options.em && this.#guards(meta)) forgetDeleted(options.em, meta as never, result.rows ?? []);
+    if (options.em)
+      this.forgetDeletedRows(options.em, this.metadata.get(entityName) as never, result.rows ?? []);
     return result;
+  }
+
+  /** @internal What a bulk delete has marked is no longer found in the identity map. */
+  forgetDeletedRows(em: SqlEntityManager, meta: EntityMetadata, rows: readonly Dictionary[]): void {
+    if (this.#guards(meta)) forgetDeleted(em, meta, rows);
   }
 
   override async lockPessimistic<T extends object>(entity: T, options: LockOptions): Promise<void> {

@@ -1,3 +1,4 @@
+import { isRaw } from '@mikro-orm/core';
 import { type CapturedStatement, capturing } from './captured-statement.ts';
 import { type ReadShape, withLeaves } from './read-shape.ts';
 
@@ -10,6 +11,8 @@ interface Leaf {
 export interface ReadPlan {
   readonly sql: string;
   readonly builder: object;
+  /** What the core has come to on its way to the statement. */
+  readonly captured: CapturedStatement;
   values(leaves: readonly unknown[]): unknown[];
 }
 
@@ -30,11 +33,14 @@ export async function planRead(
   const real = await capture(make, where, options, leaves);
   const other = await capture(make, where, options, strange);
   if (real.sql === undefined || real.sql !== other.sql || !real.builder) return undefined;
+  // Of several statements only the last one is here.
+  if (real.count !== 1 || other.count !== 1) return undefined;
   const slots = slotsOf(real.params ?? [], other.params ?? [], leaves, strange);
   if (!slots) return undefined;
   return {
     sql: real.sql,
     builder: real.builder,
+    captured: real,
     values: (own) => slots.map((slot) => (isLeafSlot(slot) ? own[slot.leaf] : slot)),
   };
 }
@@ -83,8 +89,11 @@ function isSame(a: unknown, b: unknown): boolean {
   return Object.is(a, b);
 }
 
-/** An object may hold a value that is one of the call's own. */
-const isFixed = (a: unknown, b: unknown): boolean => (typeof a !== 'object' || a === null) && Object.is(a, b);
+/** An object may hold a value that is one of the call's own; a piece of SQL without values is the same in each call. */
+function isFixed(a: unknown, b: unknown): boolean {
+  if (isRaw(a) && isRaw(b)) return a.sql === b.sql && a.params.length === 0 && b.params.length === 0;
+  return (typeof a !== 'object' || a === null) && Object.is(a, b);
+}
 
 /** A value of the same type that no program has. */
 function otherThan(leaf: unknown, index: number): unknown {

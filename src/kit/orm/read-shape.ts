@@ -22,7 +22,7 @@ const FIXED = new Set(
   ),
 );
 /** Conditions, whose values are parameters. */
-const CONDITIONS = ['populateWhere', 'populateFilter', 'having'] as const;
+const CONDITIONS = ['populateWhere', 'populateFilter', 'having', 'data'] as const;
 const OWN = new Set<string>([...CONDITIONS, 'offset']);
 
 /** More items make a statement that is seldom seen again. */
