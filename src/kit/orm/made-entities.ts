@@ -9,6 +9,7 @@ import {
   ReferenceKind,
   Utils,
 } from '@mikro-orm/core';
+import { type ReferenceFactory, ReferenceMaker, simpleKey } from './made-references.ts';
 import { isSharedPart } from './row-mapper.ts';
 
 type Row = Record<string, unknown>;
@@ -29,7 +30,7 @@ interface CreateOptions {
 type Create = (entityName: unknown, data: Row, options?: CreateOptions) => object;
 
 /** Steps of the core's factory, one of which it marks as private. */
-interface Factory {
+interface Factory extends ReferenceFactory {
   create: Create;
   findEntity(data: Row, meta: EntityMetadata, options: CreateOptions): object | undefined;
 }
@@ -52,6 +53,8 @@ interface Recipe {
   readonly relations: readonly EntityProperty[];
   /** To-one relations of the primary key. */
   readonly keys: readonly EntityProperty[];
+  /** The name of a key by which the identity map can be asked as it stands in the row. */
+  readonly key: string | undefined;
 }
 
 /** By metadata, which belongs to one ORM. */
@@ -68,8 +71,12 @@ const made = new WeakMap<Row, object>();
 export function makeShortly(em: EntityManager): void {
   const factory = em.getEntityFactory() as unknown as Factory;
   const create = factory.create.bind(factory);
+  const createReference = factory.createReference.bind(factory);
   const maker = new Maker(em, factory);
+  const references = new ReferenceMaker(em, (meta) => recipeOf(em, meta) !== null);
   Object.assign(factory, {
+    createReference: (entityName: unknown, id: unknown, options: CreateOptions = {}) =>
+      references.create(factory, entityName, id, options) ?? createReference(entityName, id, options),
     create: (entityName: unknown, data: Row, options: CreateOptions = {}) =>
       maker.create(entityName, data, options) ?? create(entityName, data, options),
   });
@@ -101,10 +108,16 @@ class Maker {
       if (Utils.isPlainObject(data[name]))
         this.#factory.create(targetMeta?.class, data[name], nested(options));
     }
-    if (this.#factory.findEntity(data, meta, options)) return undefined;
+    if (this.#isThere(meta, recipe, data, options)) return undefined;
     const entity = this.#new(meta, recipe, data, options);
     if (isSharedPart(data)) made.set(data, entity);
     return entity;
+  }
+
+  #isThere(meta: EntityMetadata, { key }: Recipe, data: Row, options: CreateOptions): boolean {
+    if (!key || data[key] === null) return this.#factory.findEntity(data, meta, options) !== undefined;
+    const schema = this.#em.getDriver().getSchemaName(meta as never, options);
+    return this.#em.getUnitOfWork(false).getById(meta.class, data[key] as never, schema, true) !== undefined;
   }
 
   /** The core's own steps, in its order. */
@@ -140,8 +153,9 @@ class Maker {
     }
     for (const key in snapshot) if (key in meta.properties) wrapped.__loadedProperties.add(key);
     wrapped.__originalEntityData = snapshot;
-    uow.register(entity, undefined, { loaded: true });
     const events = em.getEventManager();
+    // Only then the order in which entities are loaded is asked for.
+    if (events.hasListeners(EventType.onLoad, meta as never)) uow.register(entity, undefined, { loaded: true });
     if (events.hasListeners(EventType.onInit, meta as never)) {
       void events.dispatchEvent(EventType.onInit, { entity, meta: meta as never, em });
     }
@@ -191,6 +205,7 @@ function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
     scalars,
     relations,
     keys: relations.filter(({ primary }) => primary),
+    key: simpleKey(meta)?.name,
   };
 }
 
