@@ -10,7 +10,7 @@ import { type KnownCall, KnownCalls, type Verb } from './known-calls.ts';
 import type { PlannedReads, ReadOptions } from './planned-reads.ts';
 import {
   copyHints,
-  isSettled,
+  settledLevels,
   joinedPopulate,
   type JoinedPopulate,
   tellPopulate,
@@ -139,8 +139,8 @@ export class KnownReads {
       made.add(factory.create(meta.class, row as never, { merge: true, convertCustomTypes: true }));
     }
     const entities = [...made];
-    if (isSettled(entities, extra.relations))
-      tellPopulate(entities, hints, extra.relations, options as never);
+    const levels = settledLevels(entities, extra.relations);
+    if (levels) tellPopulate(entities, hints, levels, options as never);
     else await populateByCore(em, meta, entities, { where, options, hints });
     await em.getUnitOfWork(false).dispatchOnLoadEvent();
     return entities;

@@ -101,7 +101,7 @@ function sent({ em, plan, leaves }: KnownCall<unknown>): Promise<QueryResult<Dic
     ): Promise<QueryResult>;
   };
   const steps = driver as unknown as { rethrow<T>(promise: Promise<T>): Promise<T> };
-  return steps.rethrow(connection.execute(plan.sql, plan.values(leaves), 'run', ctx, { id: em.id }));
+  return steps.rethrow(connection.execute(plan.text(leaves), plan.values(leaves), 'run', ctx, { id: em.id }));
 }
 
 /** An array, and a collection, is written by statements of its own; a relation by its key. */

@@ -126,7 +126,7 @@ export class PlannedReads {
     const preferred = type ?? (driver.config.get('preferReadReplicas') ? 'read' : 'write');
     const context = { id: em?.id, ...logging, ...abort };
     return driver.rethrow(
-      driver.getConnection(preferred).execute(plan.sql, plan.values(leaves), 'all', ctx, context),
+      driver.getConnection(preferred).execute(plan.text(leaves), plan.values(leaves), 'all', ctx, context),
     );
   }
 

@@ -89,14 +89,30 @@ export function copyHints(hints: readonly Hint[]): Hint[] {
   }));
 }
 
-/** Whether all that is populated is there: what the core's loader would find out, who would look for each entity again. */
-export function isSettled(entities: readonly object[], relations: readonly JoinedRelation[]): boolean {
+/** The targets of a relation of some entities, and theirs. */
+export interface Level {
+  readonly relation: JoinedRelation;
+  readonly targets: readonly object[];
+  readonly below: readonly Level[];
+}
+
+/**
+ * All that is populated, where all of it is there, as the core's loader would find out by looking for each entity again; undefined
+ * where something is missing.
+ */
+export function settledLevels(
+  entities: readonly object[],
+  relations: readonly JoinedRelation[],
+): Level[] | undefined {
+  const levels: Level[] = [];
   for (const relation of relations) {
     const targets = targetsOf(entities, relation);
-    if (!targets.every((target) => isLoaded(target, relation)) || !isSettled(targets, relation.below))
-      return false;
+    if (!targets.every((target) => isLoaded(target, relation))) return undefined;
+    const below = settledLevels(targets, relation.below);
+    if (!below) return undefined;
+    levels.push({ relation, targets, below });
   }
-  return true;
+  return levels;
 }
 
 function isLoaded(target: object, { fields }: JoinedRelation): boolean {
@@ -111,15 +127,15 @@ function isLoaded(target: object, { fields }: JoinedRelation): boolean {
 export function tellPopulate(
   entities: readonly object[],
   hints: readonly Hint[],
-  relations: readonly JoinedRelation[],
+  levels: readonly Level[],
   { fields, exclude }: Fields,
 ): void {
   for (const entity of entities) {
     helper(entity).setSerializationContext({ populate: hints, fields, exclude } as never);
   }
-  for (const relation of relations) {
+  for (const { relation, targets, below } of levels) {
     const children = (hints[relation.hint]?.children ?? undefined) as readonly Hint[] | undefined;
-    if (children) tellPopulate(targetsOf(entities, relation), children, relation.below, relation);
+    if (children) tellPopulate(targets, children, below, relation);
   }
 }
 
@@ -127,6 +143,7 @@ function targetsOf(entities: readonly object[], { prop }: JoinedRelation): objec
   const targets = new Set<object>();
   for (const entity of entities) {
     const value = (entity as Dictionary)[prop.name] as object | null | undefined;
+    if (value === null || value === undefined) continue;
     if (Utils.isEntity(value, true)) targets.add(Reference.unwrapReference(value as never));
   }
   return [...targets];
