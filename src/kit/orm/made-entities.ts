@@ -124,7 +124,7 @@ class Maker {
   #isThere(meta: EntityMetadata, { key }: Recipe, data: Row, options: CreateOptions): boolean {
     if (!key || data[key] === null) return this.#factory.findEntity(data, meta, options) !== undefined;
     const schema = this.#em.getDriver().getSchemaName(meta as never, options);
-    return this.#em.getUnitOfWork(false).getById(meta.class, data[key] as never, schema, true) !== undefined;
+    return this.#em.getUnitOfWork(false).getById(meta.class, data[key], schema, true) !== undefined;
   }
 
   /** The core's own steps, in its order. */
@@ -241,7 +241,7 @@ function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
 /** A relation with another side has accessors that tell it. */
 function isOwn(prop: EntityProperty): boolean {
   if (prop.kind === ReferenceKind.SCALAR) return true;
-  return TO_ONE.has(prop.kind) && prop.owner !== false && !prop.inversedBy && !prop.mappedBy && !prop.primary;
+  return TO_ONE.has(prop.kind) && !prop.inversedBy && !prop.mappedBy && !prop.primary;
 }
 
 /** Accessors, references to scalars, embeddables, polymorphic relations and columns that are not hydrated. */

@@ -76,12 +76,12 @@ export class ReferenceMaker {
       return undefined;
     if (!convertCustomTypes || (typeof id !== 'string' && typeof id !== 'number')) return undefined;
     const em = this.#em;
-    const meta = em.getMetadata().get(entityName as never) as EntityMetadata;
+    const meta = em.getMetadata().get(entityName as never);
     const own = this.#keyOf(meta);
     if (!own) return undefined;
     const uow = em.getUnitOfWork(false);
     const schema = em.getDriver().getSchemaName(meta as never, options);
-    const known = uow.getById<object>(meta.class, id as never, schema as never, true);
+    const known = uow.getById<object>(meta.class, id, schema, true);
     if (known) return known;
     const entity = Object.create(meta.class.prototype as object) as object;
     const wrapped = helper(entity) as unknown as Wrapped;
@@ -92,7 +92,7 @@ export class ReferenceMaker {
     const data: Row = { [own.name]: id };
     const rest = [true, options.schema] as const;
     this.#hydrator.hydrateReference(entity, meta as never, data, factory as never, ...rest);
-    uow.register(entity, data as never);
+    uow.register(entity, data);
     const events = em.getEventManager();
     if (events.hasListeners(EventType.onInit, meta as never)) {
       void events.dispatchEvent(EventType.onInit, { entity, meta: meta as never, em });
