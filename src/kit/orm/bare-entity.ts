@@ -24,5 +24,5 @@ export function bareEntity(
   }
   const fields = names.map((name) => `${JSON.stringify(name)};`).join(' ');
   const shape = Utils.createFunction(new Map(), `return class { ${fields} };`) as unknown as Constructor;
-  return () => Reflect.construct(shape, [], target as Constructor) as object;
+  return () => Reflect.construct(shape, [], target as Constructor);
 }

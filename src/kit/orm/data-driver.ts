@@ -96,7 +96,7 @@ export class DataDriver extends PostgreSqlDriver {
       const make = (own: unknown, rest: object) =>
         count.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
-      const counted = isCaptured(options)
+      const counted = captureOf(options.logging)
         ? undefined
         : this.#reads.count(meta, where, options as never, make);
       return counted ?? make(where, options);
@@ -334,8 +334,6 @@ export class DataDriver extends PostgreSqlDriver {
     return isHiding || (guardsWrites(currentScope()) && isSoftDeletable(meta as never));
   }
 }
-
-const isCaptured = (options: { logging?: unknown }): boolean => captureOf(options.logging) !== undefined;
 
 function isVersioned(where: unknown, meta: { versionProperty?: string }): boolean {
   return (
