@@ -27,10 +27,12 @@ export function captureOf(logging: unknown): CapturedStatement | undefined {
   return (logging as { [CAPTURE]?: () => CapturedStatement } | undefined)?.[CAPTURE]?.();
 }
 
-/** Keeps what a read is told to populate, before the core's driver and its builder add to it. */
-export function keepPopulate(
+/** Keeps what a read is told to populate, before the core's driver and its builder add to it, and hands its options on. */
+export function keepPopulate<T extends { readonly populate?: unknown; readonly flags?: readonly unknown[] }>(
   sink: CapturedStatement,
-  { populate = [], flags = [] }: { readonly populate?: unknown; readonly flags?: readonly unknown[] },
-): void {
+  options: T,
+): T {
+  const { populate = [], flags = [] } = options;
   Object.assign(sink, { populate: copyHints(populate as PopulateOptions<object>[]), flags: [...flags] });
+  return options;
 }

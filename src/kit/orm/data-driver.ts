@@ -88,9 +88,8 @@ export class DataDriver extends PostgreSqlDriver {
         find.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
       const sink = captureOf(options.logging);
-      if (sink) keepPopulate(sink, options);
-      const found = sink ? undefined : this.#reads.find(meta, where, options as never, make);
-      return found ?? make(where, options);
+      if (sink) return make(where, keepPopulate(sink, options));
+      return this.#reads.find(meta, where, options as never, make) ?? make(where, options);
     } as typeof find;
     this.prototype.count = function (this: DataDriver, entityName, where, options = {}) {
       const make = (own: unknown, rest: object) =>
