@@ -24,7 +24,7 @@ beforeAll(async () => {
   plain = await open(url, false);
   // Nor does it know the shapes of reads: each goes the core's way.
   const { find, count } = PostgreSqlDriver.prototype;
-  Object.assign(plain.driver, { find, count });
+  Object.assign(plain.driver, { find, count, knownReads: undefined, knownWrites: undefined });
   await plain.schema.create();
   const em = plain.em.fork();
   await em.insertMany(

@@ -12,6 +12,11 @@ class IdType extends BigIntType<'string'> {
     super('string');
   }
 
+  /** Tells the entity manager that a text is a parameter as it is, so that it may keep the statement of a call. */
+  get keepsTexts(): true {
+    return true;
+  }
+
   override convertToDatabaseValue(value: unknown, _platform?: unknown, context?: { key?: string }): never {
     const isKey = typeof value !== 'object' && context?.key !== '$size';
     return (isKey ? super.convertToDatabaseValue(value as string) : value) as never;

@@ -1,4 +1,4 @@
-import { isRaw, JsonProperty, type Platform, Utils } from '@mikro-orm/core';
+import { isRaw, JsonProperty, type Platform, type Raw, Utils } from '@mikro-orm/core';
 import type { ParameterPlace } from './parameter-places.ts';
 import type { StatementTemplate, StatementTemplates } from './statement-template.ts';
 
@@ -154,8 +154,14 @@ function numberShape(value: number): Shape | undefined {
   return Number.isSafeInteger(value) ? { code: 'l', parameter, cast: '::int8' } : undefined;
 }
 
+const CLOCK = /^(?:now\(\)|current_timestamp)$/;
+
+/** The clock of a soft delete is a piece of SQL, and always the same one. */
+const clockShape = ({ sql, params }: Raw): Shape | undefined =>
+  params.length === 0 && CLOCK.test(sql) ? { code: `${sql};`, literal: sql } : undefined;
+
 function objectShape(value: object, platform: Platform): Shape | undefined {
-  if (isRaw(value)) return undefined;
+  if (isRaw(value)) return clockShape(value);
   if (Utils.isPlainObject(value) || JsonProperty in value) {
     return { code: 's', parameter: JSON.stringify(value) };
   }

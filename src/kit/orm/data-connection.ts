@@ -241,6 +241,8 @@ const rowsOf = <Row>({ rows }: Answer<Row>): Row[] => rows;
 
 /** Keeps the statement, and answers as a table without rows would. */
 function captured(sink: CapturedStatement, [sql, params, method]: ExecuteArguments): Promise<unknown> {
-  if (typeof sql === 'string') Object.assign(sink, { sql, params: params ?? [] });
+  if (typeof sql === 'string')
+    Object.assign(sink, { sql, params: params ?? [], count: (sink.count ?? 0) + 1 });
+  if (method === 'run') return Promise.resolve({ affectedRows: 0, rows: [] });
   return Promise.resolve(method === 'get' ? undefined : []);
 }

@@ -33,12 +33,14 @@ import {
   isSoftDeletable,
   upsertPolicyOf,
 } from '../soft-delete/index.ts';
-import { captureOf } from './captured-statement.ts';
+import { captureOf, keepPopulate } from './captured-statement.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
+import { KnownReads } from './known-reads.ts';
+import { KnownWrites } from './known-writes.ts';
 import { domainErrorsOf } from './layer-options.ts';
 import { partialIndexWhere } from './partial-index.ts';
 import { placedConnection } from './read-place.ts';
@@ -74,6 +76,10 @@ export class DataDriver extends PostgreSqlDriver {
   declare [EntityManagerType]: DataEntityManager<this>;
   readonly #domain: DomainErrors;
   readonly #reads = new PlannedReads(this as never);
+  /** @internal Calls of entity managers that need not go through the core again. */
+  readonly knownReads = new KnownReads(this.#reads, this);
+  /** @internal As {@link knownReads}, for native updates and deletes. */
+  readonly knownWrites = new KnownWrites(this.#reads);
 
   static {
     const { find, count } = this.prototype;
@@ -81,17 +87,16 @@ export class DataDriver extends PostgreSqlDriver {
       const make = (own: unknown, rest: object) =>
         find.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
-      const found = isCaptured(options) ? undefined : this.#reads.find(meta, where, options as never, make);
-      return found ?? make(where, options);
+      const sink = captureOf(options.logging);
+      if (sink) return make(where, keepPopulate(sink, options));
+      return this.#reads.find(meta, where, options as never, make) ?? make(where, options);
     } as typeof find;
     this.prototype.count = function (this: DataDriver, entityName, where, options = {}) {
       const make = (own: unknown, rest: object) =>
         count.call(this, entityName as never, own as never, rest as never);
       const meta = this.metadata.get(entityName) as never;
-      const counted = isCaptured(options)
-        ? undefined
-        : this.#reads.count(meta, where, options as never, make);
-      return counted ?? make(where, options);
+      if (captureOf(options.logging)) return make(where, options);
+      return this.#reads.count(meta, where, options as never, make) ?? make(where, options);
     } as typeof count;
 
     // The core marks this step as private, so that a subclass cannot name it.
@@ -202,16 +207,18 @@ export class DataDriver extends PostgreSqlDriver {
     transform?: (sql: string, params: unknown[]) => string,
   ): Promise<QueryResult<T>> {
     const meta = this.metadata.get(entityName);
-    if (options.upsert) {
-      if (this.#guards(meta)) return this.#upsertMany(entityName, where, data, options);
-      return super.nativeUpdateMany(entityName, where, data, options, transform);
-    }
-    if (!this.#guards(meta)) {
-      const sent = !transform && (await updateByArrays(this, meta as never, where, data, options));
-      return (sent || super.nativeUpdateMany(entityName, where, data, options, transform)) as Promise<
-        QueryResult<T>
-      >;
-    }
+    const isGuarded = this.#guards(meta);
+    if (options.upsert && isGuarded) return this.#upsertMany(entityName, where, data, options);
+    if (options.upsert) return super.nativeUpdateMany(entityName, where, data, options, transform);
+    const write = async (
+      conditions: FilterQuery<T>[],
+      rows: EntityDictionary<T>[],
+      guarded = transform,
+    ): Promise<QueryResult<T>> => {
+      const sent = !transform && (await updateByArrays(this, meta as never, conditions, rows, options));
+      return (sent || super.nativeUpdateMany(entityName, conditions, rows, options, guarded)) as never;
+    };
+    if (!isGuarded) return write(where, data);
     // A change set whose only change was a foreign key that the removal had emptied arrives empty.
     const changed = data.flatMap((row, index) => (Utils.hasObjectKeys(row) ? [index] : []));
     if (changed.length === 0) return { affectedRows: 0, insertId: 0 as never, rows: [] };
@@ -219,11 +226,9 @@ export class DataDriver extends PostgreSqlDriver {
     const rows = changed.map((index) => data[index] as EntityDictionary<T>);
     const names = namesFor(this, meta as never, options.schema);
     const guard = guardBatchUpdate(meta as never, names, currentScope());
-    const sent = !transform && (await updateByArrays(this, meta as never, conditions, rows, options));
-    const result = (sent ||
-      (await super.nativeUpdateMany(entityName, conditions, rows, options, (sql, params) =>
-        guard(transform ? transform(sql, params) : sql),
-      ))) as QueryResult<T>;
+    const result = await write(conditions, rows, (sql, params) =>
+      guard(transform ? transform(sql, params) : sql),
+    );
     const missing = missingKeys(meta as never, conditions, result.rows ?? []);
     if (missing.length > 0) throw new SoftDeletedRowError(meta.className, missing);
     return result;
@@ -235,9 +240,14 @@ export class DataDriver extends PostgreSqlDriver {
     options: DeleteOptions<T> & { em?: SqlEntityManager } = {},
   ): Promise<QueryResult<T>> {
     const result = await super.nativeDelete(entityName, where, options);
-    const meta = this.metadata.get(entityName);
-    if (options.em && this.#guards(meta)) forgetDeleted(options.em, meta as never, result.rows ?? []);
+    if (options.em)
+      this.forgetDeletedRows(options.em, this.metadata.get(entityName) as never, result.rows ?? []);
     return result;
+  }
+
+  /** @internal What a bulk delete has marked is no longer found in the identity map. */
+  forgetDeletedRows(em: SqlEntityManager, meta: EntityMetadata, rows: readonly Dictionary[]): void {
+    if (this.#guards(meta)) forgetDeleted(em, meta, rows);
   }
 
   override async lockPessimistic<T extends object>(entity: T, options: LockOptions): Promise<void> {
@@ -326,8 +336,6 @@ export class DataDriver extends PostgreSqlDriver {
     return isHiding || (guardsWrites(currentScope()) && isSoftDeletable(meta as never));
   }
 }
-
-const isCaptured = (options: { logging?: unknown }): boolean => captureOf(options.logging) !== undefined;
 
 function isVersioned(where: unknown, meta: { versionProperty?: string }): boolean {
   return (

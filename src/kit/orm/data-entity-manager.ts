@@ -20,6 +20,7 @@ import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { keepOwners } from './keep-owners.ts';
 import { keepStubs } from './keep-stubs.ts';
+import type { KnownReads } from './known-reads.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
 import { otherFilters, ownFilter, withFilter } from './own-filter.ts';
@@ -56,12 +57,34 @@ const failures = new WeakMap<object, unknown>();
 export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> extends EntityManager<Driver> {
   static {
     // A subclass cannot restate the types of these two (their conditional types do not unify), so they are wrapped.
-    const { findOne } = EntityManager.prototype;
-    this.prototype.findOne = function (this: EntityManager, entityName, where, options) {
+    const { findOne, find, count, nativeUpdate, nativeDelete } = EntityManager.prototype;
+    this.prototype.findOne = function (this: DataEntityManager, entityName, where, options = {}) {
       // Not an async function, so that the core's own promise is handed on.
       if (isEmptyCondition(where)) return Promise.reject(emptyCondition());
+      const known = knownReadsOf(this);
+      if (known) return known.findOne(this, entityName, where, options);
       return findOne.call(this, entityName as never, where as never, options as never);
     } as typeof findOne;
+    this.prototype.find = function (this: DataEntityManager, entityName, where, options = {}) {
+      const known = knownReadsOf(this);
+      if (known) return known.find(this, entityName, where, options);
+      return find.call(this, entityName as never, where as never, options as never);
+    } as typeof find;
+    this.prototype.count = function (this: DataEntityManager, entityName, where = {}, options = {}) {
+      const known = knownReadsOf(this);
+      if (known) return known.count(this, entityName, where, options);
+      return count.call(this, entityName as never, where as never, options as never);
+    } as typeof count;
+    this.prototype.nativeUpdate = function (this: DataEntityManager, entityName, where, data, options = {}) {
+      const known = isPlainManager(this) ? this.getDriver().knownWrites : undefined;
+      if (known) return known.nativeUpdate(this, entityName, where, data, options);
+      return nativeUpdate.call(this, entityName as never, where as never, data as never, options as never);
+    } as typeof nativeUpdate;
+    this.prototype.nativeDelete = function (this: DataEntityManager, entityName, where, options = {}) {
+      const known = isPlainManager(this) ? this.getDriver().knownWrites : undefined;
+      if (known) return known.nativeDelete(this, entityName, where, options);
+      return nativeDelete.call(this, entityName as never, where as never, options as never);
+    } as typeof nativeDelete;
 
     const { upsert, upsertMany } = EntityManager.prototype;
     this.prototype.upsert = async function (this: EntityManager, target, data, options) {
@@ -283,6 +306,12 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
 /** `em.upsert` takes an entity, or what names one and data. */
 const classOf = (target: unknown, data: unknown): EntityName =>
   (data === undefined ? (target as object).constructor : target) as EntityName;
+
+/** A class of the program's own may do more in the steps that are not taken of a call that is known. */
+const isPlainManager = (em: object): boolean => Object.getPrototypeOf(em) === DataEntityManager.prototype;
+
+const knownReadsOf = (em: DataEntityManager): KnownReads | undefined =>
+  isPlainManager(em) ? em.getDriver().knownReads : undefined;
 
 const CACHED_MODES: readonly ScopeMode[] = ['skipSoftDelete', 'withDeleted', 'onlyDeleted'];
 

@@ -9,6 +9,8 @@ import {
   ReferenceKind,
   Utils,
 } from '@mikro-orm/core';
+import { type BareEntity, bareEntity } from './bare-entity.ts';
+import { type ReferenceFactory, ReferenceMaker, simpleKey } from './made-references.ts';
 import { isSharedPart } from './row-mapper.ts';
 
 type Row = Record<string, unknown>;
@@ -29,7 +31,7 @@ interface CreateOptions {
 type Create = (entityName: unknown, data: Row, options?: CreateOptions) => object;
 
 /** Steps of the core's factory, one of which it marks as private. */
-interface Factory {
+interface Factory extends ReferenceFactory {
   create: Create;
   findEntity(data: Row, meta: EntityMetadata, options: CreateOptions): object | undefined;
 }
@@ -46,12 +48,19 @@ interface Wrapped {
 
 /** How the entities of a class are made from rows; undefined for a class that the core has to make. */
 interface Recipe {
-  /** An object with the scalar properties in the core's order, all of them undefined. */
-  readonly template: Row;
-  readonly scalars: readonly string[];
+  /** Makes an entity that has the properties {@link own}, all of them undefined. */
+  readonly make: BareEntity;
+  /** The properties that keep a value and do nothing else, in the core's order: scalars, and relations without another side. */
+  readonly own: readonly string[];
+  /** The names that the last row had, which most rows have: a copy of a set is quicker than a new one. */
+  names: ReadonlySet<string>;
+  /** As {@link make}, for rows of some columns only, by the names that are there. */
+  readonly partial: Map<string, BareEntity>;
   readonly relations: readonly EntityProperty[];
   /** To-one relations of the primary key. */
   readonly keys: readonly EntityProperty[];
+  /** The name of a key by which the identity map can be asked as it stands in the row. */
+  readonly key: string | undefined;
 }
 
 /** By metadata, which belongs to one ORM. */
@@ -68,8 +77,12 @@ const made = new WeakMap<Row, object>();
 export function makeShortly(em: EntityManager): void {
   const factory = em.getEntityFactory() as unknown as Factory;
   const create = factory.create.bind(factory);
+  const createReference = factory.createReference.bind(factory);
   const maker = new Maker(em, factory);
+  const references = new ReferenceMaker(em, (meta) => recipeOf(em, meta) !== null);
   Object.assign(factory, {
+    createReference: (entityName: unknown, id: unknown, options: CreateOptions = {}) =>
+      references.create(factory, entityName, id, options) ?? createReference(entityName, id, options),
     create: (entityName: unknown, data: Row, options: CreateOptions = {}) =>
       maker.create(entityName, data, options) ?? create(entityName, data, options),
   });
@@ -95,24 +108,30 @@ class Maker {
     if (known && helper(known).__em === this.#em) return known;
     const meta = this.#em.getMetadata().get(entityName as never);
     const recipe = recipeOf(this.#em, meta);
-    if (!recipe || !isWhole(recipe, data)) return undefined;
+    const make = recipe && makerOf(this.#em, meta, recipe, data);
+    if (!recipe || !make) return undefined;
     for (const { name, targetMeta } of recipe.keys) {
       // Otherwise the core makes a reference of it first, and merges the row into that one.
       if (Utils.isPlainObject(data[name]))
         this.#factory.create(targetMeta?.class, data[name], nested(options));
     }
-    if (this.#factory.findEntity(data, meta, options)) return undefined;
-    const entity = this.#new(meta, recipe, data, options);
+    if (this.#isThere(meta, recipe, data, options)) return undefined;
+    const entity = this.#new(meta, recipe, make(), data, options);
     if (isSharedPart(data)) made.set(data, entity);
     return entity;
   }
 
+  #isThere(meta: EntityMetadata, { key }: Recipe, data: Row, options: CreateOptions): boolean {
+    if (!key || data[key] === null) return this.#factory.findEntity(data, meta, options) !== undefined;
+    const schema = this.#em.getDriver().getSchemaName(meta as never, options);
+    return this.#em.getUnitOfWork(false).getById(meta.class, data[key], schema, true) !== undefined;
+  }
+
   /** The core's own steps, in its order. */
-  #new(meta: EntityMetadata, recipe: Recipe, data: Row, options: CreateOptions): object {
+  #new(meta: EntityMetadata, recipe: Recipe, entity: object, data: Row, options: CreateOptions): object {
     const em = this.#em;
     const uow = em.getUnitOfWork(false);
     const schema = em.getDriver().getSchemaName(meta as never, options);
-    const entity: object = Object.setPrototypeOf({ ...recipe.template }, meta.class.prototype as object);
     const wrapped = helper(entity) as unknown as Wrapped;
     wrapped.__managed = true;
     wrapped.__processing = true;
@@ -138,10 +157,12 @@ class Maker {
       if (Utils.isPlainObject(value))
         snapshot[name] = Utils.getPrimaryKeyValues(value, targetMeta as never, true);
     }
-    for (const key in snapshot) if (key in meta.properties) wrapped.__loadedProperties.add(key);
+    wrapped.__loadedProperties = loadedNames(meta, recipe, snapshot);
     wrapped.__originalEntityData = snapshot;
-    uow.register(entity, undefined, { loaded: true });
     const events = em.getEventManager();
+    // Only then the order in which entities are loaded is asked for.
+    if (events.hasListeners(EventType.onLoad, meta as never))
+      uow.register(entity, undefined, { loaded: true });
     if (events.hasListeners(EventType.onInit, meta as never)) {
       void events.dispatchEvent(EventType.onInit, { entity, meta: meta as never, em });
     }
@@ -157,10 +178,31 @@ const nested = ({ convertCustomTypes, schema }: CreateOptions): CreateOptions =>
   ...(schema !== undefined && { schema }),
 });
 
-/** A row of some columns only would leave properties that are there and undefined. */
-function isWhole({ scalars }: Recipe, data: Row): boolean {
-  for (const name of scalars) if (data[name] === undefined) return false;
-  return true;
+function loadedNames(meta: EntityMetadata, recipe: Recipe, row: Row): Set<string> {
+  const { names } = recipe;
+  let count = 0;
+  for (const key in row) {
+    if (!(key in meta.properties)) continue;
+    if (!names.has(key)) count = Infinity;
+    count += 1;
+  }
+  if (count !== names.size) recipe.names = new Set(Object.keys(row).filter((key) => key in meta.properties));
+  return new Set(recipe.names);
+}
+
+const MAX_PARTIAL = 100;
+
+/** An entity has the properties of the columns that were read. Undefined for one more set of columns than are kept. */
+function makerOf(em: EntityManager, meta: EntityMetadata, recipe: Recipe, data: Row): BareEntity | undefined {
+  const { own, partial } = recipe;
+  if (own.every((name) => data[name] !== undefined)) return recipe.make;
+  const names = own.filter((name) => data[name] !== undefined);
+  const key = names.join();
+  const known = partial.get(key);
+  if (known || partial.size >= MAX_PARTIAL) return known;
+  const make = bareEntity(em, meta, names);
+  partial.set(key, make);
+  return make;
 }
 
 function recipeOf(em: EntityManager, meta: EntityMetadata): Recipe | null {
@@ -178,20 +220,28 @@ function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
     hydrateProps: EntityProperty[];
     root: EntityMetadata;
   };
-  const isOwn =
+  const isSpecial =
     em.config.get('forceEntityConstructor') || em.config.get('forceUndefined') || meta.forceConstructor;
-  if (isOwn || meta.virtual || meta.embeddable || root.inheritanceType || meta.serializedPrimaryKey)
+  if (isSpecial || meta.virtual || meta.embeddable || root.inheritanceType || meta.serializedPrimaryKey)
     return null;
   if (meta.props.some(isUnusual)) return null;
-  const isScalar = ({ kind }: EntityProperty): boolean => kind === ReferenceKind.SCALAR;
-  const scalars = hydrateProps.filter((prop) => isScalar(prop) && !prop.lazy).map(({ name }) => name);
+  const own = hydrateProps.filter((prop) => isOwn(prop) && !prop.lazy).map(({ name }) => name);
   const relations = meta.relations.filter(({ kind }) => TO_ONE.has(kind));
   return {
-    template: Object.fromEntries(scalars.map((name) => [name, undefined])),
-    scalars,
+    make: bareEntity(em, meta, own),
+    own,
+    names: new Set(),
+    partial: new Map(),
     relations,
     keys: relations.filter(({ primary }) => primary),
+    key: simpleKey(meta)?.name,
   };
+}
+
+/** A relation with another side has accessors that tell it. */
+function isOwn(prop: EntityProperty): boolean {
+  if (prop.kind === ReferenceKind.SCALAR) return true;
+  return TO_ONE.has(prop.kind) && !prop.inversedBy && !prop.mappedBy && !prop.primary;
 }
 
 /** Accessors, references to scalars, embeddables, polymorphic relations and columns that are not hydrated. */

@@ -34,6 +34,12 @@ export interface ReadingDriver {
   mergeJoinedResult(rows: Row[], meta: EntityMetadata, joined: Hints): Row[];
 }
 
+/** A statement that is known, and the values of one call. */
+export interface PlannedCall {
+  readonly plan: ReadPlan;
+  readonly leaves: readonly unknown[];
+}
+
 type Make = (where: unknown, options: Record<string, unknown>) => Promise<unknown>;
 
 /** What a shape has come to: seen once, a plan, or a read that the core has to make each time. */
@@ -66,7 +72,7 @@ export class PlannedReads {
   /** The rows of the read, as the core's `find` would give them; undefined when it has to make the statement. */
   find(meta: EntityMetadata, where: unknown, options: ReadOptions, make: Make): Promise<Row[]> | undefined {
     return this.#run('find', meta, where, options, make)?.then((run) =>
-      run.plan ? this.#found(meta, options, run) : (run.made as Row[]),
+      run.plan ? this.found(meta, options, run) : (run.made as Row[]),
     );
   }
 
@@ -74,17 +80,17 @@ export class PlannedReads {
   count(meta: EntityMetadata, where: unknown, options: ReadOptions, make: Make): Promise<number> | undefined {
     return this.#run('count', meta, where, options, make)?.then((run) => {
       if (!run.plan) return run.made as number;
-      return this.#sent(options, run).then(([row]) => (row ? Number(row['count']) : 0));
+      return this.counted(options, run);
     });
   }
 
   #run(verb: string, meta: EntityMetadata, where: unknown, options: ReadOptions, make: Make) {
     const scope = currentScope();
-    if (scope?.closed || isInUpsert() || !this.#fits(meta) || options.em?.getTransactionSessionContext())
+    if (scope?.closed || isInUpsert() || !this.fits(meta) || options.em?.getTransactionSessionContext())
       return undefined;
     const shape = readShape(where, options as Record<string, unknown>);
     if (!shape) return undefined;
-    const key = `${verb}${this.#numberOf(meta)}${scope?.mode ?? ''}${options.em ? 'e' : ''}${this.isFiltered() ? 'f' : ''}${shape.key}`;
+    const key = `${verb}${this.numberOf(meta)}${scope?.mode ?? ''}${options.em ? 'e' : ''}${this.isFiltered() ? 'f' : ''}${shape.key}`;
     const entry = this.#plans.get(key);
     if (entry === 'unfit') return undefined;
     if (!entry) {
@@ -94,7 +100,7 @@ export class PlannedReads {
     const { leaves } = shape;
     if (entry !== 'seen') return Promise.resolve({ plan: entry, leaves, made: undefined });
     return planRead(make, where, options as Record<string, unknown>, shape).then(async (made) => {
-      const plan = made && this.#isSafe(made) ? made : undefined;
+      const plan = made && this.isSafe(made) ? made : undefined;
       this.#keep(key, plan ?? 'unfit');
       return plan
         ? { plan, leaves, made: undefined }
@@ -108,10 +114,8 @@ export class PlannedReads {
     this.#plans.set(key, entry);
   }
 
-  #sent(
-    options: ReadOptions,
-    { plan, leaves }: { plan: ReadPlan; leaves: readonly unknown[] },
-  ): Promise<Row[]> {
+  /** The rows of a statement with the values of one call, as PostgreSQL gives them. */
+  sent(options: ReadOptions, { plan, leaves }: PlannedCall): Promise<Row[]> {
     const driver = this.#driver;
     const { ctx, connectionType, logging, em, signal, inflightQueryAbortStrategy } = options;
     const abort =
@@ -122,16 +126,18 @@ export class PlannedReads {
     const preferred = type ?? (driver.config.get('preferReadReplicas') ? 'read' : 'write');
     const context = { id: em?.id, ...logging, ...abort };
     return driver.rethrow(
-      driver.getConnection(preferred).execute(plan.sql, plan.values(leaves), 'all', ctx, context),
+      driver.getConnection(preferred).execute(plan.text(leaves), plan.values(leaves), 'all', ctx, context),
     );
   }
 
-  async #found(
-    meta: EntityMetadata,
-    options: ReadOptions,
-    run: { plan: ReadPlan; leaves: readonly unknown[] },
-  ): Promise<Row[]> {
-    const rows = await this.#sent(options, run);
+  /** The answer of a `count`. */
+  counted(options: ReadOptions, run: PlannedCall): Promise<number> {
+    return this.sent(options, run).then(([row]) => (row ? Number(row['count']) : 0));
+  }
+
+  /** The rows of a `find`, as the core's driver gives them. */
+  async found(meta: EntityMetadata, options: ReadOptions, run: PlannedCall): Promise<Row[]> {
+    const rows = await this.sent(options, run);
     if (rows.length === 0) return [];
     const driver = this.#driver;
     const own = driver.autoJoinOneToOneOwner(meta, options.populate ?? [], options.fields);
@@ -155,7 +161,7 @@ export class PlannedReads {
   }
 
   /** A formula and a type with SQL of its own may make another text each time. */
-  #fits(meta: EntityMetadata): boolean {
+  fits(meta: EntityMetadata): boolean {
     const known = this.#isFit.get(meta);
     if (known !== undefined) return known;
     const own = (prop: EntityMetadata['props'][number]): boolean =>
@@ -165,10 +171,11 @@ export class PlannedReads {
     return fits;
   }
 
-  #isSafe({ builder }: ReadPlan): boolean {
+  /** Whether the statement may be sent again without a look at its filters. */
+  isSafe({ builder }: ReadPlan): boolean {
     const { aliases, autoJoinedPaths } = (builder as { state: BuilderState }).state;
     if (this.isFiltered() && [...autoJoinedPaths].length > 0) return false;
-    return Object.values(aliases).every(({ meta }) => !meta || this.#fits(meta));
+    return Object.values(aliases).every(({ meta }) => !meta || this.fits(meta));
   }
 
   /** Whether there are filters but the layer's own: a condition's joins are filtered where only the core looks. */
@@ -187,7 +194,8 @@ export class PlannedReads {
     return this.#hasFilters;
   }
 
-  #numberOf(meta: EntityMetadata): number {
+  /** Stands for the class in a key. */
+  numberOf(meta: EntityMetadata): number {
     const known = this.#numbers.get(meta);
     if (known !== undefined) return known;
     this.#count += 1;

@@ -1,4 +1,6 @@
+import { isRaw } from '@mikro-orm/core';
 import { type CapturedStatement, capturing } from './captured-statement.ts';
+import { listPlace, withList } from './list-places.ts';
 import { type ReadShape, withLeaves } from './read-shape.ts';
 
 /** A value of the read, by its position among the leaves; everything else in a plan is the same in every call. */
@@ -8,8 +10,11 @@ interface Leaf {
 
 /** The statement of all reads of one shape. */
 export interface ReadPlan {
-  readonly sql: string;
+  /** With a place for each value; a list has as many as it has items. */
+  text(leaves: readonly unknown[]): string;
   readonly builder: object;
+  /** What the core has come to on its way to the statement. */
+  readonly captured: CapturedStatement;
   values(leaves: readonly unknown[]): unknown[];
 }
 
@@ -31,14 +36,34 @@ export async function planRead(
   // One that the core has sent in spite of it must not be sent with values that nobody has asked for.
   if (real.sql === undefined || !real.builder) return undefined;
   const other = await capture(make, where, options, strange);
-  if (real.sql !== other.sql) return undefined;
+  // Of several statements only the last one is here.
+  if (real.sql !== other.sql || real.count !== 1 || other.count !== 1) return undefined;
   const slots = slotsOf(real.params ?? [], other.params ?? [], leaves, strange);
-  if (!slots) return undefined;
+  const text = slots && textOf(real.sql, slots, leaves);
+  if (!text) return undefined;
   return {
-    sql: real.sql,
+    text,
     builder: real.builder,
-    values: (own) => slots.map((slot) => (isLeafSlot(slot) ? own[slot.leaf] : slot)),
+    captured: real,
+    values: (own) => slots.flatMap((slot) => (isLeafSlot(slot) ? own[slot.leaf] : [slot])),
   };
+}
+
+/** One text, or one for each length of a list; of several lists the core has to make the statement. */
+function textOf(
+  sql: string,
+  slots: readonly unknown[],
+  leaves: readonly unknown[],
+): ReadPlan['text'] | undefined {
+  const lists = slots.flatMap((slot, index) =>
+    isLeafSlot(slot) && Array.isArray(leaves[slot.leaf]) ? [index] : [],
+  );
+  const [first, ...others] = lists;
+  if (first === undefined) return () => sql;
+  const { leaf } = slots[first] as LeafSlot;
+  // What stands before it is one parameter each.
+  const place = others.length === 0 ? listPlace(sql, first, (leaves[leaf] as unknown[]).length) : undefined;
+  return place && ((own) => withList(place, (own[leaf] as unknown[]).length));
 }
 
 async function capture(
@@ -72,10 +97,21 @@ function slotsOf(
 ): unknown[] | undefined {
   if (real.length !== other.length) return undefined;
   const slots: unknown[] = [];
-  for (const [index, value] of other.entries()) {
-    const leaf = strange.findIndex((own) => isSame(own, value));
-    if (leaf >= 0 ? !isSame(leaves[leaf], real[index]) : !isFixed(value, real[index])) return undefined;
-    slots.push(leaf >= 0 ? new LeafSlot(leaf) : value);
+  for (let index = 0; index < other.length; index += 1) {
+    const value = other[index];
+    const leaf = strange.findIndex((own) => isSame(Array.isArray(own) ? own[0] : own, value));
+    if (leaf < 0) {
+      if (!isFixed(value, real[index])) return undefined;
+      slots.push(value);
+      continue;
+    }
+    const [given, made] = [leaves[leaf], strange[leaf]].map((one) => (Array.isArray(one) ? one : [one]));
+    const isWhole = (made as unknown[]).every(
+      (one, n) => isSame(one, other[index + n]) && isSame(given?.[n], real[index + n]),
+    );
+    if (!isWhole) return undefined;
+    slots.push(new LeafSlot(leaf));
+    index += (made as unknown[]).length - 1;
   }
   return slots;
 }
@@ -85,11 +121,15 @@ function isSame(a: unknown, b: unknown): boolean {
   return Object.is(a, b);
 }
 
-/** An object may hold a value that is one of the call's own. */
-const isFixed = (a: unknown, b: unknown): boolean => (typeof a !== 'object' || a === null) && Object.is(a, b);
+/** An object may hold a value that is one of the call's own; a piece of SQL without values is the same in each call. */
+function isFixed(a: unknown, b: unknown): boolean {
+  if (isRaw(a) && isRaw(b)) return a.sql === b.sql && a.params.length === 0 && b.params.length === 0;
+  return (typeof a !== 'object' || a === null) && Object.is(a, b);
+}
 
 /** A value of the same type that no program has. */
 function otherThan(leaf: unknown, index: number): unknown {
+  if (Array.isArray(leaf)) return leaf.map((_, n) => `\u{F8FF}tombstone-${index}-${n}\u{F8FF}`);
   switch (typeof leaf) {
     case 'string':
       return `\u{F8FF}tombstone-${index}\u{F8FF}`;

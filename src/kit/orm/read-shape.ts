@@ -22,11 +22,12 @@ const FIXED = new Set(
   ),
 );
 /** Conditions, whose values are parameters. */
-const CONDITIONS = ['populateWhere', 'populateFilter', 'having'] as const;
+const CONDITIONS = ['populateWhere', 'populateFilter', 'having', 'data'] as const;
 const OWN = new Set<string>([...CONDITIONS, 'offset']);
 
-/** More items make a statement that is seldom seen again. */
+/** More items make a statement that is seldom seen again; but a list after IN is one value, whatever its length. */
 const MAX_ITEMS = 8;
+const LIST = '$in';
 const UNKNOWN = Symbol('unknown');
 
 /** Undefined for a read with an option or a value whose part in the statement is not known: pieces of SQL, entities, builders. */
@@ -74,6 +75,12 @@ const isLeaf = (value: unknown): boolean =>
   value instanceof Date ||
   Buffer.isBuffer(value);
 
+/** Of texts only, which have one type in the database. */
+const isLongList = (value: unknown): value is readonly string[] =>
+  Array.isArray(value) &&
+  value.length > MAX_ITEMS &&
+  value.every((item) => typeof item === 'string' && item !== '');
+
 function written(value: unknown, leaves: unknown[] | undefined): string {
   if (leaves && isLeaf(value)) {
     leaves.push(value);
@@ -108,6 +115,12 @@ function writtenObject(value: object, leaves: unknown[] | undefined): string {
   if (Object.hasOwn(value, '__strict')) throw UNKNOWN;
   let map = '{';
   for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    if (leaves && key === LIST && isLongList(item)) {
+      leaves.push(item);
+      map += 'L;';
+      continue;
+    }
     map += `${key.length}:${key}=${written((value as Record<string, unknown>)[key], leaves)};`;
   }
   return `${map}}`;
@@ -118,6 +131,9 @@ function copied(value: unknown, next: ((leaf: unknown) => unknown) | undefined):
   if (Array.isArray(value)) return value.map((item) => copied(item, next));
   if (typeof value !== 'object' || value === null) return value;
   const copy: Record<string, unknown> = {};
-  for (const key in value) copy[key] = copied((value as Record<string, unknown>)[key], next);
+  for (const key in value) {
+    const item = (value as Record<string, unknown>)[key];
+    copy[key] = next && key === LIST && isLongList(item) ? next(item) : copied(item, next);
+  }
   return copy;
 }
