@@ -338,9 +338,6 @@ export class DataDriver extends PostgreSqlDriver {
 }
 
 function isVersioned(where: unknown, meta: { versionProperty?: string }): boolean {
-  return (
-    meta.versionProperty !== undefined &&
-    Utils.isPlainObject(where) &&
-    meta.versionProperty in (where as object)
-  );
+  const { versionProperty } = meta;
+  return versionProperty !== undefined && Utils.isPlainObject(where) && versionProperty in (where as object);
 }
