@@ -6,6 +6,11 @@ import type { LibraryFile } from './libraries.ts';
 
 export type Answer = Extract<Reply, { turn: object }>;
 
+/** For tests, which run before anything is built: a service imports compiled files, and so does the bench. */
+const FROM_SOURCES = process.env['BENCH_FROM_SOURCES']
+  ? ['--import', new URL('../../tools/from-sources.js', import.meta.url).href]
+  : [];
+
 /** A library in a process of its own, so that its processor time and its memory are nobody else's. */
 export class Member {
   readonly name: string;
@@ -22,7 +27,7 @@ export class Member {
   static async start({ name, path }: LibraryFile, { url, size }: Connections): Promise<Member> {
     const child = fork(fileURLToPath(new URL('child.ts', import.meta.url)), [path, url, String(size)], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: ['--disable-warning=ExperimentalWarning'],
+      execArgv: ['--disable-warning=ExperimentalWarning', ...FROM_SOURCES],
     });
     const reply = await replyOf(name, child);
     if ('ready' in reply) return new Member(name, child, reply.ready);

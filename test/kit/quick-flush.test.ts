@@ -248,8 +248,14 @@ describe('many connections', () => {
       const ended = await Promise.allSettled(Array.from({ length: 16 }, (_, writer) => rounds(writer)));
       return ended.filter(({ status }) => status === 'rejected').length;
     };
-    expect(await refusedOf(byHand)).toBeGreaterThan(0);
-    expect(await refusedOf(byFlush)).toBe(0);
+    // Whether they meet is a matter of luck, more so on an idle machine.
+    let [refused, tries] = [0, 0];
+    while (refused === 0 && tries < 20) {
+      refused = await refusedOf(byHand);
+      tries += 1;
+    }
+    expect(refused).toBeGreaterThan(0);
+    for (let again = 0; again < tries; again += 1) expect(await refusedOf(byFlush)).toBe(0);
   }, 120_000);
 
   it('never lose a change of a version, as the check of the core does, which looks before it writes', async () => {

@@ -6,6 +6,8 @@ import { setTestRun } from './test-run.ts';
 
 /** Starts the server of this test run, or uses that of TEST_DATABASE_URL, and migrates the template once. */
 export default async function globalSetup(): Promise<void> {
+  // Tests run before anything is built.
+  process.env['BENCH_FROM_SOURCES'] = '1';
   const url = process.env['TEST_DATABASE_URL'];
   const server = await startTestServer(url ? { url } : {});
   // Several runs may share a server, so every name carries the run.
