@@ -186,7 +186,7 @@ export class PlannedReads {
     const { config, metadata } = this.#driver;
     // Entities may be discovered later.
     const metas = metadata.getAll();
-    if (this.#hasFilters === true || this.#seen === metas.size) return this.#hasFilters;
+    if (this.#hasFilters || this.#seen === metas.size) return this.#hasFilters;
     this.#seen = metas.size;
     const names = Object.keys(config.get('filters'));
     this.#hasFilters =
