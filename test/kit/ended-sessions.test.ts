@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { DataEntityManager } from 'tombstone';
+import { MikroORM } from '@mikro-orm/core';
+import { type DataEntityManager, defineDataConfig } from 'tombstone';
 import { emptyTestDatabase } from '../support/database.ts';
 import { type Break, type BreakingWay, BREAKS, openBreakingWay, STARTUP } from '../support/breaking-way.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
@@ -162,5 +163,24 @@ describe('an ORM that is closed', () => {
     end();
     expect(await within(running)).toHaveLength(1);
     await within(closing);
+  });
+
+  it('ends its sessions, also where all that it sent were statements of the ORM', async () => {
+    const driverOptions = { application_name: 'closed' };
+    const discovery = { warnWhenNoEntities: false };
+    const orm = new MikroORM(defineDataConfig({ clientUrl: url, modules: [], driverOptions, discovery }));
+    // As the command of MikroORM connects: without a question whether the database is there.
+    await orm.em.getConnection().connect({ skipOnConnect: true });
+    const sessions = `select count(*)::int as count from pg_stat_activity where application_name = 'closed'`;
+    expect(await orm.em.fork().execute(sessions)).toEqual([{ count: 1 }]);
+    await within(orm.close());
+    library = await open();
+    // A session ends some time after its socket.
+    const end = Date.now() + 5_000;
+    let left: unknown;
+    do [left] = await library.rows(sessions);
+    while ((left as { count: number }).count > 0 && Date.now() < end);
+    expect(left).toEqual({ count: 0 });
+    await library.orm.close();
   });
 });

@@ -25,6 +25,20 @@ const TicketSchema = defineEntity({
 class Ticket extends TicketSchema.class {}
 TicketSchema.setClass(Ticket);
 
+const CrateSchema = defineEntity({
+  name: 'Crate',
+  properties: { id: bigintId(), size: p.integer() },
+  filters: {
+    small: {
+      name: 'small',
+      cond: ({ most }: { most: number }) => ({ size: { $lte: most } }),
+      default: true,
+    },
+  },
+});
+class Crate extends CrateSchema.class {}
+CrateSchema.setClass(Crate);
+
 const entities = [...parcelEntities, Ticket];
 const parcels = defineModule({ name: 'parcels', migrations: '/nowhere', entities });
 let known: Orm;
@@ -163,6 +177,28 @@ describe('a call that was made before', () => {
     UpperType.prototype.convertToDatabaseValue = convertToDatabaseValue;
     Reflect.deleteProperty(UpperType.prototype, 'keepsTexts');
     expect(found).toEqual([1, 1, 0]);
+  });
+
+  it('is not known of a class with filters that was discovered when other calls were known', async () => {
+    const orm = await MikroORM.init(
+      defineDataConfig({
+        clientUrl: known.config.get('clientUrl'),
+        modules: [parcels],
+        pool: { min: 0, max: 2 },
+      }),
+    );
+    for (let n = 0; n < 4; n += 1) await orm.em.fork().count(Sender, { rank: n });
+    await orm.em.fork().execute('create table crate (id bigint primary key, size int)');
+    await orm.em.fork().execute('insert into crate values (1, 1), (2, 2), (3, 3)');
+    orm.discoverEntity(Crate);
+    const found: number[] = [];
+    for (const most of [1, 1, 1, 2, 3]) {
+      const em = orm.em.fork();
+      em.setFilterParams('small', { most });
+      found.push((await em.find(Crate, { size: { $gt: 0 } })).length, await em.count(Crate));
+    }
+    expect(found).toEqual([1, 1, 1, 1, 1, 1, 2, 2, 3, 3]);
+    await orm.close();
   });
 
   it.each([

@@ -76,6 +76,20 @@ describe('a prepared statement', () => {
     }
   });
 
+  it('has the last one of columns with one name, also where that one is null', async () => {
+    const bare = new Client({ connectionString: library.url });
+    await bare.connect();
+    const joined = `select l.*, r.* from (values (1, 'l')) as l (id, side)
+      left join (values (2, 'r')) as r (id, side) on r.id = l.id + $1::int`;
+    const twins = statement(joined);
+    for (const gap of [0, 1, 0]) {
+      const { rows } = await bare.query(joined, [gap]);
+      expect(rows).toEqual([gap === 1 ? { id: 2, side: 'r' } : { id: null, side: null }]);
+      expect(await runPrepared(em, twins, [gap])).toStrictEqual(rows);
+    }
+    await bare.end();
+  });
+
   it('leaves the connection usable after each kind of failure', async () => {
     const divides = statement('select 1 / $1::int as part');
     const wrong = statement('select none from (select 1 as one) as ones');

@@ -90,6 +90,13 @@ export class DataConnection extends PostgreSqlConnection {
     return this.translating(this.#logged(query, send, loggerContext));
   }
 
+  /** Ends the pool, too, of which Kysely knows only where it has sent something itself. */
+  override async close(force?: boolean): Promise<void> {
+    const pool = this.#pool;
+    await super.close(force);
+    if (pool && !pool.ending) await pool.end();
+  }
+
   /** Ends the sessions with a replica that lets no new one in, so that whoever waits for it gets an error. */
   async endIfSilent(): Promise<void> {
     const { answerWithinMs } = replicaPatienceOf(this.config);

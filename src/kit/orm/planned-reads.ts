@@ -23,6 +23,7 @@ export interface ReadOptions {
 /** Steps of the core's driver; it marks most of them as protected. */
 export interface ReadingDriver {
   readonly config: Configuration;
+  readonly metadata: { getAll(): ReadonlyMap<unknown, EntityMetadata> };
   resolveConnectionType(options: object): 'read' | 'write' | undefined;
   getConnection(type?: 'read' | 'write'): {
     execute(sql: string, params: unknown[], method: 'all', ctx?: object, logging?: object): Promise<Row[]>;
@@ -57,7 +58,9 @@ export class PlannedReads {
   readonly #numbers = new WeakMap<EntityMetadata, number>();
   readonly #mappers = new WeakMap<ReadPlan, RowMapper | undefined>();
   readonly #isFit = new WeakMap<EntityMetadata, boolean>();
-  #hasFilters: boolean | undefined;
+  #hasFilters = false;
+  /** How many entities {@link isFiltered} has looked at. */
+  #seen = 0;
   #count = 0;
 
   constructor(driver: ReadingDriver) {
@@ -180,17 +183,14 @@ export class PlannedReads {
 
   /** Whether there are filters but the layer's own: a condition's joins are filtered where only the core looks. */
   isFiltered(): boolean {
-    if (this.#hasFilters !== undefined) return this.#hasFilters;
-    const { config } = this.#driver;
+    const { config, metadata } = this.#driver;
+    // Entities may be discovered later.
+    const metas = metadata.getAll();
+    if (this.#hasFilters || this.#seen === metas.size) return this.#hasFilters;
+    this.#seen = metas.size;
     const names = Object.keys(config.get('filters'));
-    const metas = [
-      ...(this.#driver as unknown as { metadata: { getAll(): Map<unknown, EntityMetadata> } }).metadata
-        .getAll()
-        .values(),
-    ];
     this.#hasFilters =
-      names.some((name) => name !== SOFT_DELETE_FILTER) ||
-      metas.some((meta) => Object.keys(meta.filters).length > 0);
+      names.some((name) => name !== SOFT_DELETE_FILTER) || [...metas.values()].some(hasFilters);
     return this.#hasFilters;
   }
 
@@ -203,6 +203,9 @@ export class PlannedReads {
     return this.#count;
   }
 }
+
+/** Whether an entity has filters of its own. */
+const hasFilters = (meta: EntityMetadata): boolean => Object.keys(meta.filters).length > 0;
 
 interface BuilderState {
   readonly aliases: Readonly<Record<string, { readonly meta?: EntityMetadata }>>;

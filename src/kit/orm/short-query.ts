@@ -30,6 +30,8 @@ interface Columns {
   readonly parsers: readonly ((value: string) => unknown)[];
   /** Copied for each row, so that all have one form. */
   readonly empty: object;
+  /** Whether a null has to be written, because a column before it has the same name. */
+  readonly areTwins: boolean;
 }
 
 /** What `pg` keeps of a connection, and what it can be told to send. */
@@ -142,6 +144,7 @@ class ShortQuery {
       names,
       parsers: fields.map((field) => this.#client.parserOf(field.dataTypeID, field.format ?? 'text')),
       empty,
+      areTwins: new Set(names).size < names.length,
     };
     const { known } = this.#client;
     // Of statements that were given up, too; the others are described once more.
@@ -202,11 +205,12 @@ class ShortQuery {
   }
 
   #row(fields: readonly (string | null)[]): object {
-    const { names, parsers, empty } = this.#columns as Columns;
+    const { names, parsers, empty, areTwins } = this.#columns as Columns;
     const row = { ...empty } as Record<string, unknown>;
     for (let n = 0; n < fields.length; n += 1) {
       const value = fields[n];
       if (value !== null && value !== undefined) row[names[n] as string] = parsers[n]?.(value);
+      else if (areTwins) row[names[n] as string] = null;
     }
     return row;
   }
