@@ -34,9 +34,11 @@ describe('the leak suite over relations that show a stub or hide their owner', (
   it('names the hidden row in every probe when the condition is taken out', async () => {
     const prototype = GuardedQueryBuilder.prototype as unknown as { shown: unknown };
     const own = prototype.shown;
+    // One that has made no statement yet: those that are known are sent again as they were.
+    const { orm } = await openMuseum();
     prototype.shown = () => undefined;
     try {
-      const { leaks, results } = await runLeakSuite(museum.orm, { except });
+      const { leaks, results } = await runLeakSuite(orm, { except });
       expect(leaks.filter((name) => !name.includes(' hidden by '))).toEqual([]);
       const tight = results.filter(
         ({ name, verdict }) => name.includes(' hidden by ') && verdict === 'tight',
@@ -46,6 +48,7 @@ describe('the leak suite over relations that show a stub or hide their owner', (
       expect([...new Set(tight.map(({ verb }) => verb))].toSorted()).toEqual(elsewhere);
     } finally {
       prototype.shown = own;
+      await orm.close();
     }
   }, 120_000);
 });
