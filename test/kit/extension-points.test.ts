@@ -207,6 +207,7 @@ const ELSEWHERE: Record<string, string> = {
   'driver.count': 'tested by the reads whose shape is known',
   'driver.nativeDelete': 'calls forgetDeletedRows',
   'driver.filtersAreAdded': 'a part of the next one',
+  'driver.isFiltered': 'tested by the reads and marks whose shape is known',
   'entityManager.addFilter': 'tested by the reads whose shape is known',
   'driver.nativeInsertMany': 'tested by views',
   'entityManager.find': 'known-calls.test.ts',

@@ -60,7 +60,10 @@ export class Session {
   ): Promise<Session> {
     const config = typeof connection === 'string' ? { connectionString: connection } : connection;
     const target = describeConnection(connection);
-    const session = new Session(await connect(config, target), target, timeouts);
+    // Heard before it connects: the server may end a session together with its first answer.
+    const client = clientOf(config, target);
+    const session = new Session(client, target, timeouts);
+    await connect(client, target);
     try {
       await session.#learn(peek);
       return session;
@@ -188,20 +191,25 @@ export class Session {
   }
 }
 
-async function connect(config: ClientConfig, target: string): Promise<Client> {
-  let client: Client | undefined;
+function clientOf(config: ClientConfig, target: string): Client {
   try {
-    client = new Client({
+    return new Client({
       application_name: 'tombstone migrate',
       connectionTimeoutMillis: 10_000,
       keepAlive: true,
       ...config,
     });
+  } catch (error) {
+    throw connectionError(error, target);
+  }
+}
+
+async function connect(client: Client, target: string): Promise<void> {
+  try {
     await client.connect();
-    return client;
   } catch (error) {
     // The driver leaves the socket open when it is itself that refuses, and the process would not end.
-    void client?.end().catch(() => undefined);
+    void client.end().catch(() => undefined);
     throw connectionError(error, target);
   }
 }
