@@ -53,7 +53,7 @@ describe('tombstone migrate', () => {
     await holder.connect();
     await holder.query(`select pg_advisory_lock(${LOCK_ID})`);
     const waiting = tombstone('migrate', 'up', '--json');
-    const asking = `select from pg_stat_activity where datname = current_database() and query like '%l.locktype = %' and pid <> pg_backend_pid()`;
+    const asking = `select from pg_stat_activity where datname = current_database() and query like '%l.locktype = %' and state = 'idle'`;
     while ((await query(asking)).length === 0) await sleep(5);
     await holder.end();
     const { code, out, err } = await waiting;
@@ -97,7 +97,7 @@ describe('tombstone migrate', () => {
     while ((await query(sleeping)).length === 0) await sleep(30);
     folder.write('002_more.sql', FILES['002_more.sql']);
     const waiting = tombstone('migrate', 'up');
-    const asking = `select from pg_stat_activity where datname = current_database() and query like '%l.locktype = %' and pid <> pg_backend_pid()`;
+    const asking = `select from pg_stat_activity where datname = current_database() and query like '%l.locktype = %' and state = 'idle'`;
     while ((await query(asking)).length === 0) await sleep(5);
     const start = performance.now();
     killed.kill('SIGKILL');

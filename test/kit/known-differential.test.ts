@@ -47,14 +47,25 @@ function take(way: Way): void {
 }
 
 /** The same text for the same values: keys in order, items of collections in any, and a row's death without its instant. */
-const shown = (value: unknown): string => JSON.stringify(value, canonical) ?? 'undefined';
+const shown = (value: unknown): string => JSON.stringify(settled('', value)) ?? 'undefined';
 
-function canonical(key: string, item: unknown): unknown {
+/** From the inside out, so that each value is looked at once however deep it lies. */
+function settled(key: string, given: unknown): unknown {
+  const { toJSON } = (given ?? {}) as { toJSON?: (key: string) => unknown };
+  const item: unknown = typeof toJSON === 'function' ? toJSON.call(given, key) : given;
   if (typeof item === 'bigint') return `${item}n`;
   if (key === 'deletedAt' && item !== null && item !== undefined) return 'dead';
-  if (Utils.isPlainObject(item)) return Object.fromEntries(Object.entries(item).toSorted());
-  const isOfObjects = Array.isArray(item) && item.every((one) => Utils.isPlainObject(one));
-  return isOfObjects ? item.toSorted((a, b) => (shown(a) < shown(b) ? -1 : 1)) : item;
+  if (Array.isArray(item)) return settledList(item);
+  if (!Utils.isPlainObject(item)) return item;
+  const entries = Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([name, value]) => [name, settled(name, value)]));
+}
+
+function settledList(list: readonly unknown[]): unknown[] {
+  const items = list.map((one, index) => settled(String(index), one));
+  if (!list.every((one) => Utils.isPlainObject(one))) return items;
+  const texts = items.map((one) => [JSON.stringify(one), one] as const);
+  return texts.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one);
 }
 
 const keyOf = (entity: object): string =>
