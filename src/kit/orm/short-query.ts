@@ -143,7 +143,8 @@ class ShortQuery {
     this.#columns = {
       names,
       parsers: fields.map((field) => this.#client.parserOf(field.dataTypeID, field.format ?? 'text')),
-      empty,
+      // A copy of an object that was made property by property is laid out as a whole, and its copies are, too.
+      empty: { ...empty },
       areTwins: new Set(names).size < names.length,
     };
     const { known } = this.#client;
