@@ -59,5 +59,6 @@ export {
   type DataConfigInput,
   defineDataConfig,
   defineModule,
+  deletionJournal,
   type Module,
 } from './kit/config/index.ts';

@@ -1,3 +1,4 @@
 export { type DataConfig, type DataConfigInput, defineDataConfig } from './data-config.ts';
+export { deletionJournal } from './deletion-journal.ts';
 export { defineModule, type Module } from './module.ts';
 export { tablesOfModule } from './module-tables.ts';

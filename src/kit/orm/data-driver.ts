@@ -39,6 +39,7 @@ import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { ownDeletionOf } from './own-deletion.ts';
 import { partialIndexWhere } from './partial-index.ts';
 import { placedConnection } from './read-place.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
@@ -195,8 +196,10 @@ export class DataDriver extends PostgreSqlDriver {
     where: FilterQuery<T> | string,
     options: DeleteOptions<T> & { em?: SqlEntityManager } = {},
   ): Promise<QueryResult<T>> {
-    const result = await super.nativeDelete(entityName, where, options);
     const meta = this.metadata.get(entityName);
+    const own = guardsWrites(currentScope()) ? ownDeletionOf(meta) : undefined;
+    if (own) return own.remove(this, meta as never, where, options as never) as Promise<QueryResult<T>>;
+    const result = await super.nativeDelete(entityName, where, options);
     if (options.em && this.#guards(meta)) forgetDeleted(options.em, meta as never, result.rows ?? []);
     return result;
   }

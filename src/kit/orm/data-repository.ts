@@ -3,6 +3,7 @@ import { SqlEntityRepository } from '@mikro-orm/postgresql';
 import { DELETED_AT, type Trashed } from '../soft-delete/index.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { instantsSetOnUpdate } from './live-predicate.ts';
+import { ownDeletionOf } from './own-deletion.ts';
 
 /**
  * The repository of every entity that names none of its own: MikroORM's, with deletion and restoring by key. Each is one
@@ -26,6 +27,8 @@ export class DataRepository<Entity extends object> extends SqlEntityRepository<E
 
   /** {@link restore} for a row of which only the key is at hand. Answers false when it is live or unknown. */
   async restoreByKey(key: Primary<Entity>): Promise<boolean> {
+    const own = await ownDeletionOf(this.#meta())?.restore(this.#em(), this.#meta(), key);
+    if (own !== undefined) return own;
     const now = raw('now()');
     const touched = instantsSetOnUpdate(this.#meta()).map((name) => [name, now]);
     const live = { [DELETED_AT]: null, ...Object.fromEntries(touched) };
@@ -55,6 +58,10 @@ export class DataRepository<Entity extends object> extends SqlEntityRepository<E
   }
 
   #skipping<T>(work: (em: DataEntityManager) => Promise<T>): Promise<T> {
-    return (this.getEntityManager() as unknown as DataEntityManager).skipSoftDelete(work);
+    return this.#em().skipSoftDelete(work);
+  }
+
+  #em(): DataEntityManager {
+    return this.getEntityManager() as unknown as DataEntityManager;
   }
 }

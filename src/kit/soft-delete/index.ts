@@ -5,6 +5,7 @@ export {
   hidingRelations,
   mayBeAbsent,
   mayLoseTarget,
+  type ToOneRelation,
 } from './dead-targets.ts';
 export { SOFT_DELETE_FILTER, softDeleteCondition, softDeleteFilter } from './filter.ts';
 export { KeepForeignKeys } from './keep-foreign-keys.ts';
