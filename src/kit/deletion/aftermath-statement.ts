@@ -1,3 +1,4 @@
+import { notedSql } from './noted-sql.ts';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { GraphEdge } from './graph.ts';
 import { isLiveRow, keyText, parentRow, refersTo } from './key-sql.ts';
@@ -16,7 +17,7 @@ export function blockersStatement(edges: readonly GraphEdge[]): string {
         edge,
       ) => `select ${escapeLiteral(edge.constraint)} as constraint, ${escapeLiteral(edge.child.name)} as table,
         count(*)::int as rows, (array_agg(key order by key))[1:10] as keys from (
-          select ${keyText(edge.child, 't')} as key from ${edge.child.sql} t, deletion_entries e ${parentRow(edge, 'e.key')}
+          select ${keyText(edge.child, 't')} as key from ${edge.child.sql} t, deletion_rows e ${parentRow(edge, 'e.key')}
           where ${fallenParent(edge)} and ${isLiveRow(edge.child, 't')}) blocked having count(*) > 0`,
     )
     .join(' union all ');
@@ -38,13 +39,7 @@ export function aftermathStatement(edges: readonly GraphEdge[]): string {
             key, ${escapeLiteral(edge.constraint)} as edge, cause, detail from done${index}`,
         ],
   );
-  const journal =
-    noted.length === 0
-      ? ''
-      : `, noted as (
-      insert into deletion_entries (batch_id, step, kind, table_name, key, edge, cause, detail)
-      select $batch, $step, kind, table_name, key, edge, cause, detail from (${noted.join(' union all ')}) n
-    )`;
+  const journal = noted.length === 0 ? '' : `, ${notedSql(noted.join(' union all '))}`;
   const counts = edges.map(
     ({ constraint }, index) =>
       `select ${escapeLiteral(constraint)} as name, count(*)::int as rows from done${index}`,
@@ -58,7 +53,7 @@ function unlink(edge: GraphEdge): string {
   const set = [...emptied.map(({ name }) => `${escapeIdentifier(name)} = null`), ...child.touch].join(', ');
   return `update ${child.sql} t set ${set}
     from (
-      select t.*, e.key as tombstone_cause from ${child.sql} t, deletion_entries e ${parentRow(edge, 'e.key')}
+      select t.*, e.key as tombstone_cause from ${child.sql} t, deletion_rows e ${parentRow(edge, 'e.key')}
       where ${fallenParent(edge)} and ${isLiveRow(child, 't')}
     ) o
     where ${child.primaryKey.map(({ name }) => `t.${escapeIdentifier(name)} = o.${escapeIdentifier(name)}`).join(' and ')}
@@ -69,7 +64,7 @@ function unlink(edge: GraphEdge): string {
 }
 
 function remove(edge: GraphEdge): string {
-  return `delete from ${edge.child.sql} t using deletion_entries e ${parentRow(edge, 'e.key')} where ${fallenParent(edge)}
+  return `delete from ${edge.child.sql} t using deletion_rows e ${parentRow(edge, 'e.key')} where ${fallenParent(edge)}
     returning ${keyText(edge.child, 't')} as key, e.key as cause, to_jsonb(t) as detail`;
 }
 

@@ -58,7 +58,7 @@ const KEYS = `
   )
   select
     pg_catalog.to_regclass('deletion_batches') is not null
-      and pg_catalog.to_regclass('deletion_entries') is not null as "hasJournal",
+      and pg_catalog.to_regclass('deletion_rows') is not null as "hasJournal",
     (select json_agg(oid::text order by number) from places) as places,
     (select coalesce(json_agg(json_build_object(
       'constraint', k.conname, 'child', k.conrelid::text, 'parent', k.confrelid::text, 'onDelete', k.confdeltype,

@@ -53,11 +53,12 @@ export function closureSql({ graph, root }: ClosureRoot): string {
     )`;
 }
 
-/** The live rows that refer to a fallen one by the edge and do not fall themselves; for a cascade, those that do. */
+/** The live rows that refer to a fallen one by the edge: of a cascade they fall, of the others those that do not fall anyway. */
 export function rowsOfEdge(edge: GraphEdge): string {
   const { child, policy } = edge;
-  const falls = `(${escapeLiteral(child.name)}, ${keyText(child, 't')}) in (select g.t, g.key from fallen g)`;
-  const condition = child.deletedAt === undefined ? 'true' : policy === 'cascade' ? falls : `not (${falls})`;
+  // NOT IN is hashed, where IN would be planned as a join of few rows by guess and many in fact.
+  const isOther = `(${escapeLiteral(child.name)}, ${keyText(child, 't')}) not in (select g.t, g.key from fallen g)`;
+  const condition = child.deletedAt === undefined || policy === 'cascade' ? 'true' : isOther;
   return `select distinct ${keyText(child, 't')} as key from ${child.sql} t, fallen f ${parentRow(edge, keyOf(edge, 'f'))}
     where f.t = ${escapeLiteral(edge.parent.name)} and ${refersTo(edge, 't', keyOf(edge, 'f'))} and ${isLiveRow(child, 't')} and ${condition}`;
 }

@@ -1,3 +1,4 @@
+import { notedSql } from './noted-sql.ts';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { DeletionGraph, GraphEdge, GraphTable } from './graph.ts';
 import { edgesInto } from './graph.ts';
@@ -48,7 +49,7 @@ function stepsOf(child: GraphTable, into: readonly GraphEdge[], { index, locks }
       edge,
       order,
     ) => `select ${keyColumns(child, 't')}, ${escapeLiteral(edge.constraint)} as edge, e.key as cause, ${order} as ord
-      from ${child.sql} t, deletion_entries e ${parentRow(edge, 'e.key')}
+      from ${child.sql} t, deletion_rows e ${parentRow(edge, 'e.key')}
       where ${BEFORE} and e.table_name = ${escapeLiteral(edge.parent.name)} and ${refersTo(edge, 't', 'e.key')} and ${isLiveRow(child, 't')}`,
   );
   const hit = `hit${index} as (
@@ -75,7 +76,7 @@ function mark(table: GraphTable, from: string, condition: string): string {
 
 function markDirectly(edge: GraphEdge): string {
   const { child, parent, constraint } = edge;
-  return `update ${child.sql} t set ${assignments(child)} from deletion_entries e ${parentRow(edge, 'e.key')}
+  return `update ${child.sql} t set ${assignments(child)} from deletion_rows e ${parentRow(edge, 'e.key')}
     where ${BEFORE} and e.table_name = ${escapeLiteral(parent.name)} and ${refersTo(edge, 't', 'e.key')} and ${isLiveRow(child, 't')}
     returning ${keyText(child, 't')} as key, ${escapeLiteral(constraint)} as edge, e.key as cause`;
 }
@@ -95,9 +96,6 @@ function fallen(steps: string, tables: readonly GraphTable[]): string {
       insert into deletion_batches (id, deleted_at, tenant, actor, reason)
       select $batch, now(), $tenant, $actor, $reason where ${tables.map((_, index) => `exists (select from fell${index})`).join(' or ')}
       on conflict (id) do nothing
-    ), noted as (
-      insert into deletion_entries (batch_id, step, kind, table_name, key, edge, cause)
-      select $batch, $step, 'fell', table_name, key, edge, cause from (${all}) f
-    )
+    ), ${notedSql(`select 'fell' as kind, table_name, key, edge, cause, null::jsonb as detail from (${all}) f`)}
     ${tables.map(({ name }, index) => `select ${escapeLiteral(name)} as name, count(*)::int as rows from fell${index}`).join(' union all ')}`;
 }

@@ -13,6 +13,14 @@ export interface JournalBatch {
   readonly restored: boolean;
 }
 
+/** One kind of rows of a batch. */
+export interface Contents {
+  readonly kind: string;
+  readonly table: string;
+  readonly edge: string;
+  readonly rows: number;
+}
+
 /** What the journal says of one dead row. */
 export interface JournalEntry {
   readonly batch: BatchId;
@@ -39,13 +47,10 @@ export async function readBatch(run: Run, id: BatchId, lock: boolean): Promise<J
 }
 
 /** The tables that rows of the batch have fallen in, the edges that were unlinked, the tables that rows were removed from. */
-export async function contentsOf(
-  run: Run,
-  id: BatchId,
-): Promise<{ kind: string; table: string; edge: string }[]> {
+export async function contentsOf(run: Run, id: BatchId): Promise<Contents[]> {
   return run(
-    `select distinct kind, table_name as table, case kind when 'unlinked' then edge else '' end as edge
-     from deletion_entries where batch_id = ? order by 1, 2, 3`,
+    `select kind, table_name as table, case kind when 'unlinked' then edge else '' end as edge, sum(cardinality(keys))::int as rows
+     from deletion_entries where batch_id = ? group by 1, 2, 3 order by 1, 2, 3`,
     [id],
   );
 }
@@ -65,7 +70,7 @@ export async function entryOf(
   const [row] = await run<JournalEntry & { batch: BatchId | null }>(
     `select b.id as batch, b.deleted_at::text as "deletedAt", b.actor, b.reason, b.tenant, b.edge, b.cause
      from ${table.sql} t left join lateral (
-       select b.*, e.edge, e.cause from deletion_entries e join deletion_batches b on b.id = e.batch_id
+       select b.*, e.edge, e.cause from deletion_rows e join deletion_batches b on b.id = e.batch_id
        where e.table_name = ? and e.key = ? and e.kind = 'fell' and b.deleted_at = ${mark} and b.restored_at is null
        order by e.step desc limit 1) b on true
      where ${hasKey(table, 't', '?')} and ${mark} is not null`.replaceAll('(?)', '(?::text)'),

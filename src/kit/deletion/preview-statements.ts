@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { GraphEdge, GraphTable } from './graph.ts';
-import { hasKey, isLiveRow, keyText, refersToRow } from './key-sql.ts';
+import { hasKey, isLiveRow, isSameRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
 import type { PartialUnique } from './live-uniques.ts';
 
 const FELL = (table: GraphTable): string =>
@@ -8,10 +8,16 @@ const FELL = (table: GraphTable): string =>
 
 const COUNTED = `count(*)::int as rows, (array_agg(key order by key))[1:10] as keys`;
 
+/**
+ * Of a condition PostgreSQL guesses how many rows meet it; how many are dead since a moment ago it guesses wrongly, by orders of
+ * magnitude, and would then look through the whole journal for each of them. Of this form it makes no guess.
+ */
+const unguessed = (condition: string): string => `(case when ${condition} then true else false end)`;
+
 /** A row of the batch that is as the batch left it: marked by the same transaction's clock. */
 export function isAsLeft(table: GraphTable, alias: string): string {
-  const mark = `${alias}.${escapeIdentifier(table.deletedAt ?? '')}`;
-  return `${mark} is not null and ${mark} = $deleted::timestamptz`;
+  return `${unguessed(`${alias}.${escapeIdentifier(table.deletedAt ?? '')} = $deleted::timestamptz`)}
+    /* soft-delete: dead rows, because they are what is restored */`;
 }
 
 /** How many rows of a table are in which state. */
@@ -20,33 +26,42 @@ export function statesStatement(table: GraphTable): string {
   return `select ${escapeLiteral(table.name)} as table, state, ${COUNTED} from (
       select e.key, case when t.${escapeIdentifier(table.primaryKey[0]?.name ?? '')} is null then 'gone'
         when ${mark} is null then 'live' when ${mark} = $deleted::timestamptz then 'dead' else 'moved' end as state
-      from (select distinct e.key from deletion_entries e where ${FELL(table)}) e
+      from (select distinct e.key from deletion_rows e where ${FELL(table)}) e
       left join ${table.sql} t on ${hasKey(table, 't', 'e.key')}
       /* soft-delete: dead rows too, because it tells what has become of them */
     ) s group by state`;
 }
 
-/** The dead parents, outside of the batch, of the rows that would be live again. The live ones stay so until the end. */
-export function ancestorsStatement(edge: GraphEdge): string {
-  const { child, parent, constraint } = edge;
-  const key = keyText(parent, 'p');
-  return `select ${escapeLiteral(constraint)} as constraint, ${escapeLiteral(parent.name)} as table, ${COUNTED} from (
-      select ${key} as key from ${parent.sql} p
-      where exists (select from deletion_entries e join ${child.sql} t on ${hasKey(child, 't', 'e.key')}
-          where ${FELL(child)} and ${isAsLeft(child, 't')} and ${refersToRow(edge, 't', 'p')})
-        and p.${escapeIdentifier(parent.deletedAt ?? '')} is not null
-        and not exists (select from deletion_entries e where ${FELL(parent)} and e.key = ${key})
-    ) a having count(*) > 0`;
+/** The rows of the batch, each with the parent `p` that it refers to. The journal leads, and both tables are found by keys. */
+function withParents(edge: GraphEdge): string {
+  const { child, parent } = edge;
+  return `deletion_rows e join ${child.sql} t on ${hasKey(child, 't', 'e.key')} and ${isAsLeft(child, 't')}
+      join ${parent.sql} p on ${refersToRow(edge, 't', 'p')}`;
 }
 
-/** Locks the live parents of the rows, so that none is deleted before the rows are live. */
-export function lockAncestorsStatement(edge: GraphEdge): string {
-  const { child, parent } = edge;
-  return `select 1 as locked from ${parent.sql} p
-    where (${edge.referenced.map(({ name }) => `p.${escapeIdentifier(name)}`).join(', ')}) in (
-      select ${edge.columns.map(({ name }) => `t.${escapeIdentifier(name)}`).join(', ')}
-      from deletion_entries e join ${child.sql} t on ${hasKey(child, 't', 'e.key')} where ${FELL(child)} and ${isAsLeft(child, 't')})
-    and ${isLiveRow(parent, 'p')} order by ${parent.primaryKey.map(({ name }) => `p.${escapeIdentifier(name)}`).join(', ')} for share`;
+/**
+ * The keys of a table in the batch. Asked by IN inside an OR or by NOT IN, which hash them: planned as a join, they would be few by
+ * guess and many in fact.
+ */
+const keysOf = (table: GraphTable): string =>
+  `(select f.key from deletion_rows f where f.batch_id = $batch and f.kind = 'fell' and f.table_name = ${escapeLiteral(table.name)})`;
+
+/**
+ * The dead parents, outside of the batch, of the rows that would be live again. With `lock`, the live ones stay so until the end of
+ * the transaction.
+ */
+export function ancestorsStatement(edge: GraphEdge, lock = false): string {
+  const { child, parent, constraint } = edge;
+  const columns = keyColumns(parent, 'p');
+  return `with needed as materialized (
+      select distinct ${columns} from ${withParents(edge)} where ${FELL(child)}
+    ), outside as materialized (
+      select ${keyText(parent, 'p')} as key, p.${escapeIdentifier(parent.deletedAt ?? '')} as mark
+      from needed n join ${parent.sql} p on ${isSameRow(parent, 'p', 'n')}
+      where ${keyText(parent, 'p')} not in ${keysOf(parent)} order by ${columns}${lock ? ' for share of p' : ''}
+    )
+    select ${escapeLiteral(constraint)} as constraint, ${escapeLiteral(parent.name)} as table, ${COUNTED}
+    from outside where mark is not null having count(*) > 0`;
 }
 
 /** The rows of the batch whose values a live row, or another row of the batch, has in the index. */
@@ -55,21 +70,22 @@ export function twinsStatement(table: GraphTable, unique: PartialUnique): string
     name === table.deletedAt ? `null::${type} as ${escapeIdentifier(name)}` : `t.${escapeIdentifier(name)}`,
   );
   const values = unique.expressions.map((expression, index) => `(${expression}) as k${index}`).join(', ');
-  const equal = unique.expressions
-    .map((_, index) =>
-      unique.nullsNotDistinct ? `d.k${index} is not distinct from l.k${index}` : `d.k${index} = l.k${index}`,
-    )
-    .join(' and ');
+  const keys = unique.expressions.map((_, index) => `k${index}`);
+  const equal = keys.map((k) =>
+    unique.nullsNotDistinct ? `d.${k} is not distinct from l.${k}` : `d.${k} = l.${k}`,
+  );
+  const isNone = unique.nullsNotDistinct ? 'false' : keys.map((k) => `${k} is null`).join(' or ');
   const own = keyText(table, 'r');
   // Names in what the catalogue prints are those of one row: each part has that row alone.
   const form = (rows: string) => `select ${own} as key, ${values} from (${rows}) r where ${unique.predicate}`;
-  const fallen = `select ${columns.join(', ')} from ${table.sql} t join deletion_entries e on ${FELL(table)} and ${hasKey(table, 't', 'e.key')}
+  const fallen = `select ${columns.join(', ')} from ${table.sql} t join deletion_rows e on ${FELL(table)} and ${hasKey(table, 't', 'e.key')}
       where ${isAsLeft(table, 't')}`;
   const live = `select t.* from ${table.sql} t where ${isLiveRow(table, 't')}`;
   return `select ${escapeLiteral(unique.constraint)} as constraint, ${escapeLiteral(table.name)} as table, ${COUNTED} from (
       with d as (${form(fallen)}), l as (${form(live)})
-      select d.key from d where exists (select from l where ${equal})
-      union select d.key from d where exists (select from d l where ${equal} and d.key <> l.key)
+      select d.key from d where exists (select from l where ${equal.join(' and ')})
+      union select key from (select key, count(*) over (partition by ${keys.join(', ')}) as same from d where not (${isNone})) s
+      where same > 1
     ) x having count(*) > 0`;
 }
 
@@ -78,8 +94,7 @@ export function canRelink(edge: GraphEdge): string {
   const { child, parent, emptied } = edge;
   const still = emptied.map(({ name }) => `t.${escapeIdentifier(name)} is null`).join(' and ');
   const lives = `exists (select from ${parent.sql} p where ${hasKey(parent, 'p', 'e.cause')} and (${isLiveRow(parent, 'p')}
-      or (${isAsLeft(parent, 'p')} and exists (select from deletion_entries f
-        where f.batch_id = $batch and f.kind = 'fell' and f.table_name = ${escapeLiteral(parent.name)} and f.key = e.cause))))`;
+      or (${isAsLeft(parent, 'p')} and e.cause in ${keysOf(parent)})))`;
   return `${hasKey(child, 't', 'e.key')} and ${still} and ${lives}`;
 }
 
@@ -91,7 +106,7 @@ export function relinksStatement(edge: GraphEdge): string {
   return `select ${escapeLiteral(edge.constraint)} as constraint, ${escapeLiteral(edge.child.name)} as table, "canRelink", ${COUNTED} from (
       select e.key, exists (select from ${edge.child.sql} t where ${canRelink(edge)}
         /* soft-delete: dead rows too, because a link that was taken away comes back to whatever had it */) as "canRelink"
-      from deletion_entries e where ${UNLINKED(edge)}
+      from deletion_rows e where ${UNLINKED(edge)}
     ) u group by "canRelink"`;
 }
 
@@ -115,6 +130,6 @@ export const REMOVED = (table: GraphTable): string =>
 /** How many removed rows would be inserted again. */
 export function reinsertsStatement(table: GraphTable): string {
   return `select ${escapeLiteral(table.name)} as table, count(*)::int as rows
-    from deletion_entries e, lateral jsonb_populate_record(null::${table.sql}, e.detail) r
+    from deletion_rows e, lateral jsonb_populate_record(null::${table.sql}, e.detail) r
     where ${REMOVED(table)} and ${canReinsert(table)}`;
 }

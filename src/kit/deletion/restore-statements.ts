@@ -13,7 +13,7 @@ export function liftStatement(tables: readonly GraphTable[]): string {
   const steps = tables.map(
     (table, index) => `done${index} as (
       update ${table.sql} t set ${[`${escapeIdentifier(table.deletedAt ?? '')} = null`, ...table.touch].join(', ')}
-      from deletion_entries e
+      from deletion_rows e
       where e.batch_id = $batch and e.kind = 'fell' and e.table_name = ${escapeLiteral(table.name)}
         and ${hasKey(table, 't', 'e.key')} and ${isAsLeft(table, 't')}
       returning 1)`,
@@ -28,7 +28,7 @@ export function relinkStatement(edges: readonly GraphEdge[]): string {
       ({ name, type }) => `${escapeIdentifier(name)} = (e.detail ->> ${escapeLiteral(name)})::${type}`,
     );
     return `done${index} as (
-      update ${edge.child.sql} t set ${[...set, ...edge.child.touch].join(', ')} from deletion_entries e
+      update ${edge.child.sql} t set ${[...set, ...edge.child.touch].join(', ')} from deletion_rows e
       where ${UNLINKED(edge)} and ${canRelink(edge)}
       /* soft-delete: dead rows too, because a link that was taken away comes back to whatever had it */
       returning 1)`;
@@ -44,7 +44,7 @@ export function reinsertStatement(table: GraphTable): string {
   return `with done0 as (
       insert into ${table.sql} (${columns.join(', ')}) overriding system value
       select ${columns.map((name) => `r.${name}`).join(', ')}
-      from deletion_entries e, lateral jsonb_populate_record(null::${table.sql}, e.detail) r
+      from deletion_rows e, lateral jsonb_populate_record(null::${table.sql}, e.detail) r
       where ${REMOVED(table)} and ${canReinsert(table)}
       on conflict do nothing returning 1)
     ${counts([table.name])}`;

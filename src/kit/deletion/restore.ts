@@ -1,15 +1,20 @@
 import { type EntityMetadata, helper } from '@mikro-orm/core';
-import { type DataDriver, type DataEntityManager, liftingMarks, ownDeletionOf } from '../orm/index.ts';
+import {
+  type DataDriver,
+  type DataEntityManager,
+  liftingMarks,
+  ownDeletionOf,
+  undoable,
+} from '../orm/index.ts';
 import { inRounds } from './aftermath-statement.ts';
 import type { BatchId } from './batch-id.ts';
 import type { Run } from './catalogue.ts';
 import { currentFacts } from './context.ts';
 import { DeletionError } from './errors.ts';
 import { keyInJournal } from './forget-fallen.ts';
-import { graphOf, runOf } from './graph-of.ts';
+import { graphOf, runIn, runOf } from './graph-of.ts';
 import { entryOf, type JournalEntry, readBatch } from './journal.ts';
-import { type BatchScope, previewOf, scopeOf } from './preview.ts';
-import { lockAncestorsStatement } from './preview-statements.ts';
+import { type BatchScope, obstaclesOf, previewOf, scopeOf } from './preview.ts';
 import { RestoreError } from './restore-error.ts';
 import type { RestorePreview } from './restore-preview.ts';
 import { liftStatement, reinsertStatement, relinkStatement } from './restore-statements.ts';
@@ -104,17 +109,14 @@ async function restoreBatch(
   const batch = await readBatch(run, id, true);
   if (batch.restored) throw RestoreError.alreadyRestored(id);
   const scope = await scopeOf(run, await graphOf(driverOf(em), run), batch);
+  const { deadAncestors, liveTwins } = await obstaclesOf(run, scope, true);
+  if (deadAncestors.length > 0 || liveTwins.length > 0) refuse(await previewOf(run, scope), changed);
+  const rows = await lift(em, scope, changed);
   const values = { batch: id, deleted: batch.deletedAt };
-  const ask = <Row extends object>(text: string): Promise<Row[]> => {
+  const { relinked, reinserted } = await bringBack(scope, (text) => {
     const { sql, params } = statement(text, values);
-    return run<Row>(sql, params);
-  };
-  for (const edge of scope.needs) await ask(lockAncestorsStatement(edge));
-  const preview = await previewOf(run, scope);
-  refuse(preview, changed);
-  const rows = scope.fallen.length > 0 ? toRecord(await ask(liftStatement(scope.fallen))) : {};
-  if (!isEqual(rows, preview.rows)) throw RestoreError.incomplete(await previewOf(run, scope));
-  const { relinked, reinserted } = await bringBack(scope, ask);
+    return run<never>(sql, params);
+  });
   const { actor, reason } = currentFacts();
   await run(
     'update deletion_batches set restored_at = now(), restored_by = ?, restore_reason = ? where id = ?',
@@ -122,6 +124,41 @@ async function restoreBatch(
   );
   return { batch: id, rows, relinked, reinserted };
 }
+
+/** What has become of the rows is asked only where not all of them could be lifted, which is then taken back. */
+async function lift(
+  em: DataEntityManager,
+  scope: BatchScope,
+  changed: RestoreOptions['changed'],
+): Promise<Record<string, number>> {
+  if (scope.fallen.length === 0) return {};
+  const { sql, params } = statement(liftStatement(scope.fallen), {
+    batch: scope.batch.id,
+    deleted: scope.batch.deletedAt,
+  });
+  const expecting = async (expected: Readonly<Record<string, number>>) =>
+    undoable(
+      driverOf(em).getConnection('write'),
+      async (ctx) => {
+        const rows = toRecord(await runIn(driverOf(em), ctx)<Count>(sql, params));
+        if (!isEqual(rows, expected)) throw new NotAllLifted();
+        return rows;
+      },
+      { ctx: em.getTransactionContext() },
+    ).catch((error: unknown) => {
+      if (error instanceof NotAllLifted) return undefined;
+      throw error;
+    });
+  const rows = await expecting(scope.rows);
+  if (rows) return rows;
+  const preview = await previewOf(runOf(em), scope);
+  refuse(preview, changed);
+  const left = await expecting(preview.rows);
+  if (!left) throw RestoreError.incomplete(await previewOf(runOf(em), scope));
+  return left;
+}
+
+class NotAllLifted extends Error {}
 
 type Ask = <Row extends object>(text: string) => Promise<Row[]>;
 type Count = { readonly name: string; readonly rows: number };
