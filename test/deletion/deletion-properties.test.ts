@@ -12,7 +12,7 @@ import {
   withDeletionContext,
 } from 'tombstone/deletion';
 import { connect } from '../kit/fixtures/backstop.ts';
-import { DeletionModel, type ModelBatch, type ModelRow } from './fixtures/deletion-model.ts';
+import { DeletionModel, type ModelRow } from './fixtures/deletion-model.ts';
 import { databaseWith } from './fixtures/music.ts';
 import {
   entitiesOf,
@@ -125,7 +125,7 @@ async function remove({ em, form, model, entities }: World, { table, picks }: St
 }
 
 async function bringBack({ em, model }: World, { picks }: Step): Promise<void> {
-  const batch = pick(model.batches, picks[0] ?? 0) as ModelBatch | undefined;
+  const batch = pick(model.batches, picks[0] ?? 0);
   if (!batch) return;
   const id = batchId(batch.id);
   const preview = await previewRestore(em.fork(), id);
@@ -157,7 +157,7 @@ const step = record({
     'bringBack',
     'bringBack',
     'purge',
-  ) as never,
+  ),
   table: nat(20),
   picks: array(nat(1000), { minLength: 4, maxLength: 4 }),
 });
