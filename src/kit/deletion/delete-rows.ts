@@ -4,8 +4,10 @@ import { currentScope, guardsWrites } from '../soft-delete/index.ts';
 import { DeletionError } from './errors.ts';
 import { type Deletion, removeRows } from './remove-rows.ts';
 
-/** A class whose rows can be deleted so that they can be restored. */
-export type DeletableClass<Entity extends object> = EntityClass<Entity & { deletedAt?: Date | null }>;
+/** An entity whose rows can be deleted so that they can be restored. */
+export interface Deletable {
+  deletedAt?: Date | null;
+}
 
 /**
  * Deletes the rows that meet a condition, and by the policies what refers to them: what `em.remove` and `em.nativeDelete` do, with
@@ -13,9 +15,9 @@ export type DeletableClass<Entity extends object> = EntityClass<Entity & { delet
  *
  * @throws DeletionRestrictedError when live rows forbid it; nothing is deleted then.
  */
-export async function deleteRows<Entity extends object>(
+export async function deleteRows<Entity extends Deletable>(
   em: DataEntityManager,
-  entity: DeletableClass<Entity>,
+  entity: EntityClass<Entity>,
   where: FilterQuery<NoInfer<Entity>>,
 ): Promise<Deletion> {
   const meta = registered(em, entity);

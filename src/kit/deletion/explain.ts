@@ -1,8 +1,8 @@
-import type { FilterQuery } from '@mikro-orm/core';
+import type { EntityClass, FilterQuery } from '@mikro-orm/core';
 import { escapeLiteral } from 'pg';
 import type { DataEntityManager } from '../orm/index.ts';
 import { closureBlockers, closureSql, rowsOfEdge } from './closure.ts';
-import { conditionOf, type DeletableClass, registered } from './delete-rows.ts';
+import { conditionOf, type Deletable, registered } from './delete-rows.ts';
 import { edgesInto, type GraphEdge, type GraphTable, reachOf } from './graph.ts';
 import { graphOf, runOf } from './graph-of.ts';
 import type { DeletePolicy } from './policy.ts';
@@ -33,9 +33,9 @@ export interface DeletePlan {
 }
 
 /** Tells what {@link deleteRows} would do now: levels, tables, policies, counts. It writes and locks nothing. */
-export async function explainDelete<Entity extends object>(
+export async function explainDelete<Entity extends Deletable>(
   em: DataEntityManager,
-  entity: DeletableClass<Entity>,
+  entity: EntityClass<Entity>,
   where: FilterQuery<NoInfer<Entity>>,
 ): Promise<DeletePlan> {
   const meta = registered(em, entity);
