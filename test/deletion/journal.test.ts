@@ -128,7 +128,7 @@ describe('the journal', () => {
       await withDeletionContext({ actor: 'a' }, () => deleteRows(tx, Album, { id: albums[0]!.id })),
       await withDeletionContext({ actor: 'b' }, () => deleteRows(tx, Album, { id: albums[1]!.id })),
     ]);
-    expect(first!.batch).not.toBe(second!.batch);
+    expect(first.batch).not.toBe(second.batch);
     const again = await deleteRows(em, Album, { id: albums[0]!.id });
     expect(again).toEqual({ batch: undefined, fell: {}, unlinked: {}, removed: {} });
   });
