@@ -206,3 +206,20 @@ describe('a flush that removes', () => {
     expect(await em.findOne(Track, tracks[3]!.id)).toBe(tracks[3]);
   });
 });
+
+describe('em.nativeDelete and deleteRows', () => {
+  it('take what has fallen out of the identity map, in a transaction and outside', async () => {
+    const em = db.orm.em.fork();
+    const planted = await plantLabel(em, 'Verve II');
+    const other = await plantLabel(em, 'Verve III');
+    const own = db.orm.em.fork();
+    await own.find(Track, {});
+    await deleteRows(own, Label, { id: planted.label.id });
+    expect(await own.findOne(Track, planted.tracks[0]!.id)).toBeNull();
+    expect(await own.findOne(Track, other.tracks[0]!.id)).not.toBeNull();
+    await own.transactional(async (tx) => {
+      await tx.nativeDelete(Album, { id: other.albums[0]!.id });
+      expect(await tx.findOne(Track, other.tracks[0]!.id)).toBeNull();
+    });
+  });
+});

@@ -33,7 +33,7 @@ export class ForgetFallen implements EventSubscriber {
     const graph = await graphOf(own.getDriver(), runOf(own));
     for (const meta of removed) {
       const root = graph.tableOf(meta);
-      if (root) await forgetFallen(own, graph, root);
+      if (root) await forgetFallen(own, graph, root, runOf(own));
     }
   }
 }

@@ -1,8 +1,8 @@
 import { type EntityMetadata, helper } from '@mikro-orm/core';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { DataEntityManager } from '../orm/index.ts';
+import type { Run } from './catalogue.ts';
 import { type DeletionGraph, type GraphTable, reachOf } from './graph.ts';
-import { runOf } from './graph-of.ts';
 import { hasKey, keyText } from './key-sql.ts';
 
 /**
@@ -13,6 +13,7 @@ export async function forgetFallen(
   em: DataEntityManager,
   graph: DeletionGraph,
   root: GraphTable,
+  run: Run,
 ): Promise<void> {
   const loaded = loadedOf(em, graph, new Set(reachOf(graph, root).keys()));
   if (loaded.size === 0) return;
@@ -24,7 +25,7 @@ export async function forgetFallen(
         where t.${escapeIdentifier(table.deletedAt ?? '')} is not null`,
     )
     .join(' union all ');
-  const dead = await runOf(em)<{ name: string; key: string }>(
+  const dead = await run<{ name: string; key: string }>(
     text,
     asked.map(({ keys }) => JSON.stringify(keys)),
   );

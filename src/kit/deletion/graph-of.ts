@@ -7,7 +7,7 @@ import type { DeletionGraph } from './graph.ts';
 const known = new WeakMap<MetadataStorage, Promise<DeletionGraph>>();
 
 /** Runs statements by the driver, in the transaction `ctx`. */
-export function runIn(driver: DataDriver, ctx: Transaction): Run {
+export function runIn(driver: DataDriver, ctx?: Transaction): Run {
   return (sql, params = []) => driver.execute(sql, [...params], 'all', ctx) as never;
 }
 

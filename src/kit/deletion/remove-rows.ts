@@ -59,7 +59,7 @@ export async function removeRows(
     : await work(options.ctx);
   const hasFallen = Object.keys(counts.fell).length > 0;
   if (hasFallen) noteBatch(batch.id);
-  if (options.em) await forgetFallen(options.em as never, graph, root);
+  if (options.em) await forgetFallen(options.em as never, graph, root, runIn(driver, options.ctx));
   return { ...counts, batch: hasFallen ? batch.id : undefined };
 }
 
@@ -67,10 +67,10 @@ function mayBeRefused(graph: DeletionGraph, root: GraphTable): boolean {
   return edgesInto(graph, new Set(reachOf(graph, root).keys()), 'restrict').length > 0;
 }
 
-/** The form in which the driver wants it. */
+/** The form in which the driver wants it; the count is that of the table, with rows that fell along there. */
 export async function removeForDriver(...args: Parameters<typeof removeRows>): Promise<QueryResult> {
-  const [, meta] = args;
+  const [driver, meta, , options] = args;
   const { fell } = await removeRows(...args);
-  const own = Object.entries(fell).find(([name]) => name.endsWith(`.${meta.root.tableName}`));
-  return { affectedRows: own?.[1] ?? 0, insertId: 0, rows: [] };
+  const table = (await graphOf(driver, runIn(driver, options?.ctx))).tableOf(meta);
+  return { affectedRows: fell[table?.name ?? ''] ?? 0, insertId: 0, rows: [] };
 }
