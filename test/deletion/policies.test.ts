@@ -213,6 +213,43 @@ describe('the policies and the foreign keys of the database', () => {
     }
   });
 
+  it('are those of a whole table: a class of a hierarchy does not register alone', async () => {
+    const Base = defineEntity({
+      name: 'MediumBase',
+      tableName: 'media_base',
+      discriminatorColumn: 'kind',
+      discriminatorValue: 'base',
+      properties: { id: p.bigint().primary(), kind: p.string(), ...softDelete.properties() },
+    });
+    class MediumBase extends Base.class {}
+    Base.setClass(MediumBase);
+    const Child = defineEntity({
+      name: 'MediumChild',
+      extends: Base,
+      discriminatorValue: 'child',
+      properties: {},
+    });
+    class MediumChild extends Child.class {}
+    Child.setClass(MediumChild);
+    softDelete.register(MediumBase);
+    softDelete.register(MediumChild);
+    deletion.register(MediumChild);
+    const module = defineModule({
+      name: 'media',
+      migrations: '/nowhere',
+      entities: [MediumBase, MediumChild],
+    });
+    const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [module, deletionJournal] }));
+    try {
+      await expect(checkDeletion(orm.em.fork())).rejects.toMatchObject({
+        code: 'DELETION.CONTRADICTION',
+        message: expect.stringMatching(/Call deletion.register\(MediumBase\)/),
+      });
+    } finally {
+      await orm.close();
+    }
+  });
+
   it('are not asked of a class that is not soft-deletable', () => {
     class Plain {
       deletedAt?: Date | null;

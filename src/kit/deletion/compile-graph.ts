@@ -33,6 +33,7 @@ export async function compileGraph(
     mapped.map((meta) => placeOf(meta, schema)),
   );
   if (!catalogue.hasJournal) throw DeletionError.noJournal();
+  for (const meta of mapped) refuseHalfTable(meta);
   const metas = metasByTable(mapped, catalogue);
   const tables = new Map(
     catalogue.tables.map((table) => [table.oid, graphTable(table, metas.get(table.oid) ?? [], catalogue)]),
@@ -63,6 +64,16 @@ interface Sources {
 
 const isTable = (meta: EntityMetadata): boolean =>
   Boolean(meta.tableName) && !meta.virtual && !meta.embeddable && !meta.view;
+
+/** A flush deletes the rows of a hierarchy as rows of its root, whatever their class. */
+function refuseHalfTable({ className, root, class: target }: EntityMetadata): void {
+  if (!ownDeletionOf({ class: target }) || ownDeletionOf(root)) return;
+  throw DeletionError.contradiction(
+    className,
+    undefined,
+    `deletes by policies, and ${root.className}, whose table it shares, does not. Call deletion.register(${root.className}).`,
+  );
+}
 
 function metasByTable(
   mapped: readonly EntityMetadata[],
