@@ -17,7 +17,7 @@ export default {
   },
   moduleNameMapper: {
     '^tombstone$': '<rootDir>/src/index.ts',
-    '^tombstone/(migrations|testing)$': '<rootDir>/src/kit/$1/index.ts',
+    '^tombstone/(deletion|migrations|testing)$': '<rootDir>/src/kit/$1/index.ts',
     '^tombstone/(gateway|devices|media)$': '<rootDir>/src/$1/index.ts',
   },
   globalSetup: '<rootDir>/test/support/global-setup.ts',

@@ -63,5 +63,6 @@ export {
   defineModule,
   doctorConfig,
   type DoctorConfig,
+  deletionJournal,
   type Module,
 } from './kit/config/index.ts';

@@ -6,6 +6,7 @@ const SRC = resolve(import.meta.dirname, '../src');
 const KIT_ROOMS = new Set([
   'columns',
   'config',
+  'deletion',
   'errors',
   'input',
   'migrations',
@@ -20,7 +21,8 @@ const MODULES = ['gateway', 'devices', 'media'];
 /** Which rooms of the kit a room may import; a room that is not listed may import none. */
 const KIT_ARROWS: Readonly<Record<string, readonly string[]>> = {
   testing: ['config', 'migrations', 'orm', 'soft-delete', 'errors'],
-  config: ['orm', 'soft-delete', 'errors', 'input', 'migrations'],
+  config: ['deletion', 'orm', 'soft-delete', 'errors', 'input', 'migrations'],
+  deletion: ['transactions', 'orm', 'soft-delete', 'errors'],
   orm: ['soft-delete', 'errors', 'input', 'migrations'],
   transactions: ['errors', 'orm'],
   input: ['columns', 'errors'],

@@ -42,7 +42,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the packed tarball, installed in an empty folder', () => {
   it('has the documented doors and no other', () => {
-    expect(codeDoors).toEqual(['.', './migrations', './testing', './gateway']);
+    expect(codeDoors).toEqual(['.', './deletion', './migrations', './testing', './gateway']);
   });
 
   it.each(codeDoors)('imports %s', (door) => {

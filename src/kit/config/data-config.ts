@@ -6,6 +6,7 @@ import {
   type Platform,
 } from '@mikro-orm/core';
 import type { Options } from '@mikro-orm/postgresql';
+import { ForgetFallen } from '../deletion/index.ts';
 import { mergeDomainErrors, NotFoundError } from '../errors/index.ts';
 import type { MigrationSource } from '../migrations/index.ts';
 import {
@@ -87,7 +88,7 @@ export function defineDataConfig(input: DataConfigInput): DataConfig {
     // It drops the owner of a dead target and makes the rows of a result depend on the projection.
     autoJoinRefsForFilters: false,
     filters: { ...filters, [SOFT_DELETE_FILTER]: softDeleteFilter(softDeletableNames(entities)) },
-    subscribers: [new KeepForeignKeys(), ...(subscribers ?? [])],
+    subscribers: [new KeepForeignKeys(), new ForgetFallen(), ...(subscribers ?? [])],
     extensions: [Migrator, ...(extensions ?? [])],
     discovery: { ...discovery, afterDiscovered: refuseThen(discovery?.afterDiscovered) },
     migrations: {

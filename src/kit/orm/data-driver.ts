@@ -26,30 +26,23 @@ import {
 } from '@mikro-orm/core';
 import { type AnyQueryBuilder, PostgreSqlDriver, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type DomainErrors, SoftDeletedRowError, translateDriverError } from '../errors/index.ts';
-import {
-  currentScope,
-  guardsWrites,
-  hidingRelations,
-  isSoftDeletable,
-  upsertPolicyOf,
-} from '../soft-delete/index.ts';
+import { currentScope, guardsWrites, hidingRelations, isSoftDeletable } from '../soft-delete/index.ts';
 import { captureOf, keepPopulate } from './captured-statement.ts';
 import { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
+import { DriverUpserts } from './driver-upserts.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
-import { refuseHiddenConflicts } from './hidden-conflicts.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
 import { KnownReads } from './known-reads.ts';
 import { KnownWrites } from './known-writes.ts';
 import { domainErrorsOf } from './layer-options.ts';
+import { ownDeletionOf } from './own-deletion.ts';
 import { partialIndexWhere } from './partial-index.ts';
 import { placedConnection } from './read-place.ts';
 import { PlannedReads } from './planned-reads.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor } from './shown-owners.ts';
-import { upsertByPolicy } from './upsert-by-policy.ts';
 import { updateByArrays } from './update-by-arrays.ts';
-import { conflictFields } from './upsert-request.ts';
 import { forgetDeleted, guardBatchUpdate, keysOf, missingKeys } from './written-rows.ts';
 
 type UpdateOptions<T> = NativeInsertUpdateOptions<T> & UpsertOptions<T>;
@@ -76,6 +69,9 @@ export class DataDriver extends PostgreSqlDriver {
   declare [EntityManagerType]: DataEntityManager<this>;
   readonly #domain: DomainErrors;
   readonly #reads = new PlannedReads(this as never);
+  readonly #upserts = new DriverUpserts(this, (name, where, rows, options) =>
+    super.nativeUpdateMany(name, where as never, rows, options),
+  );
   /** @internal Calls of entity managers that need not go through the core again. */
   readonly knownReads = new KnownReads(this.#reads, this);
   /** @internal As {@link knownReads}, for native updates and deletes. */
@@ -190,7 +186,8 @@ export class DataDriver extends PostgreSqlDriver {
     const guards = this.#guards(meta);
     // Only `em.nativeUpdate` hands its entity manager over; for it, zero rows are an answer.
     const expectsRow = guards && !options.upsert && !('em' in options) && Utils.hasObjectKeys(data);
-    if (guards && options.upsert) return this.#upsert(entityName, where, data, options);
+    if (guards && options.upsert)
+      return this.#upserts.one(entityName as never, where, data, options) as never;
     const result = await super.nativeUpdate(entityName, where, data, options);
     // A versioned row is checked by the core, which reports an OptimisticLockError.
     if (expectsRow && result.affectedRows === 0 && !isVersioned(where, meta)) {
@@ -208,7 +205,8 @@ export class DataDriver extends PostgreSqlDriver {
   ): Promise<QueryResult<T>> {
     const meta = this.metadata.get(entityName);
     const isGuarded = this.#guards(meta);
-    if (options.upsert && isGuarded) return this.#upsertMany(entityName, where, data, options);
+    if (options.upsert && isGuarded)
+      return this.#upserts.many(entityName as never, where, data, options) as never;
     if (options.upsert) return super.nativeUpdateMany(entityName, where, data, options, transform);
     const write = async (
       conditions: FilterQuery<T>[],
@@ -239,9 +237,11 @@ export class DataDriver extends PostgreSqlDriver {
     where: FilterQuery<T> | string,
     options: DeleteOptions<T> & { em?: SqlEntityManager } = {},
   ): Promise<QueryResult<T>> {
+    const meta = this.metadata.get(entityName);
+    const own = guardsWrites(currentScope()) ? ownDeletionOf(meta) : undefined;
+    if (own) return own.remove(this, meta as never, where, options as never) as Promise<QueryResult<T>>;
     const result = await super.nativeDelete(entityName, where, options);
-    if (options.em)
-      this.forgetDeletedRows(options.em, this.metadata.get(entityName) as never, result.rows ?? []);
+    if (options.em) this.forgetDeletedRows(options.em, meta as never, result.rows ?? []);
     return result;
   }
 
@@ -277,57 +277,6 @@ export class DataDriver extends PostgreSqlDriver {
     if (result.affectedRows === 0 && this.#guards(meta)) {
       throw new SoftDeletedRowError(meta.className, keysOf(meta as never, [byKey]));
     }
-    return result;
-  }
-
-  async #upsert<T extends object>(
-    entityName: EntityName<T>,
-    where: FilterQuery<T>,
-    data: EntityDictionary<T>,
-    options: UpdateOptions<T>,
-  ): Promise<QueryResult<T>> {
-    const meta = this.metadata.get(entityName);
-    const collections = this.extractManyToMany(meta, data) as never;
-    const result = await this.#upsertMany(entityName, [where], [data], options);
-    if (!Utils.hasObjectKeys(collections)) return result;
-    const row = result.row && this.mapResult<T>(result.row as never, meta);
-    const key = Utils.getOrderedPrimaryKeys({ ...data, ...(row as object) } as never, meta);
-    await this.processManyToMany(meta, key, collections, true, options);
-    return result;
-  }
-
-  /** Without a policy it is the core's own: em.upsert has asked for one, and the links of a collection need none. */
-  async #upsertMany<T extends object>(
-    entityName: EntityName<T>,
-    where: FilterQuery<T>[],
-    rows: EntityDictionary<T>[],
-    options: UpdateManyOptions<T>,
-  ): Promise<QueryResult<T>> {
-    const meta = this.metadata.get(entityName) as never;
-    const policy = upsertPolicyOf(meta);
-    if (!policy) return this.#upsertHiding(entityName, where, rows, options);
-    const fields = conflictFields(meta, where[0], options as never);
-    const asked = { driver: this, meta, policy, rows, fields, where, options };
-    return upsertByPolicy(asked as never) as Promise<QueryResult<T>>;
-  }
-
-  /** In a transaction of its own where there is none: no row may be written when another one is hidden. */
-  async #upsertHiding<T extends object>(
-    entityName: EntityName<T>,
-    where: FilterQuery<T>[],
-    rows: EntityDictionary<T>[],
-    options: UpdateManyOptions<T>,
-  ): Promise<QueryResult<T>> {
-    const meta = this.metadata.get(entityName) as unknown as EntityMetadata;
-    const isHiding = currentScope() === undefined && hidingRelations(meta).length > 0;
-    if (!isHiding) return super.nativeUpdateMany(entityName, where, rows, options);
-    if (!options.ctx) {
-      return this.getConnection('write').transactional((ctx) =>
-        this.#upsertHiding(entityName, where, rows, { ...options, ctx }),
-      );
-    }
-    const result = await super.nativeUpdateMany(entityName, where, rows, options);
-    if (result.affectedRows < rows.length) await refuseHiddenConflicts(this, meta, where, options);
     return result;
   }
 

@@ -11,7 +11,6 @@ import {
   TransactionContext,
   type TransactionOptions,
   TransactionPropagation,
-  ValidationError,
 } from '@mikro-orm/core';
 import { EntityManager, type PostgreSqlDriver } from '@mikro-orm/postgresql';
 import { rolledBack, withoutEntity } from '../errors/index.ts';
@@ -20,7 +19,7 @@ import type { DataDriver } from './data-driver.ts';
 import type { DataRepository } from './data-repository.ts';
 import { keepOwners } from './keep-owners.ts';
 import { keepStubs } from './keep-stubs.ts';
-import type { KnownReads } from './known-reads.ts';
+import { callKnownVerbs } from './known-verbs.ts';
 import { KyselyGuard } from './kysely-guard.ts';
 import { hasBackstop } from './layer-options.ts';
 import { otherFilters, ownFilter, withFilter } from './own-filter.ts';
@@ -56,35 +55,7 @@ const failures = new WeakMap<object, unknown>();
  */
 export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> extends EntityManager<Driver> {
   static {
-    // A subclass cannot restate the types of these two (their conditional types do not unify), so they are wrapped.
-    const { findOne, find, count, nativeUpdate, nativeDelete } = EntityManager.prototype;
-    this.prototype.findOne = function (this: DataEntityManager, entityName, where, options = {}) {
-      // Not an async function, so that the core's own promise is handed on.
-      if (isEmptyCondition(where)) return Promise.reject(emptyCondition());
-      const known = knownReadsOf(this);
-      if (known) return known.findOne(this, entityName, where, options);
-      return findOne.call(this, entityName as never, where as never, options as never);
-    } as typeof findOne;
-    this.prototype.find = function (this: DataEntityManager, entityName, where, options = {}) {
-      const known = knownReadsOf(this);
-      if (known) return known.find(this, entityName, where, options);
-      return find.call(this, entityName as never, where as never, options as never);
-    } as typeof find;
-    this.prototype.count = function (this: DataEntityManager, entityName, where = {}, options = {}) {
-      const known = knownReadsOf(this);
-      if (known) return known.count(this, entityName, where, options);
-      return count.call(this, entityName as never, where as never, options as never);
-    } as typeof count;
-    this.prototype.nativeUpdate = function (this: DataEntityManager, entityName, where, data, options = {}) {
-      const known = isPlainManager(this) ? this.getDriver().knownWrites : undefined;
-      if (known) return known.nativeUpdate(this, entityName, where, data, options);
-      return nativeUpdate.call(this, entityName as never, where as never, data as never, options as never);
-    } as typeof nativeUpdate;
-    this.prototype.nativeDelete = function (this: DataEntityManager, entityName, where, options = {}) {
-      const known = isPlainManager(this) ? this.getDriver().knownWrites : undefined;
-      if (known) return known.nativeDelete(this, entityName, where, options);
-      return nativeDelete.call(this, entityName as never, where as never, options as never);
-    } as typeof nativeDelete;
+    callKnownVerbs(this.prototype, EntityManager.prototype);
 
     const { upsert, upsertMany } = EntityManager.prototype;
     this.prototype.upsert = async function (this: EntityManager, target, data, options) {
@@ -307,24 +278,10 @@ export class DataEntityManager<Driver extends PostgreSqlDriver = DataDriver> ext
 const classOf = (target: unknown, data: unknown): EntityName =>
   (data === undefined ? (target as object).constructor : target) as EntityName;
 
-/** A class of the program's own may do more in the steps that are not taken of a call that is known. */
-const isPlainManager = (em: object): boolean => Object.getPrototypeOf(em) === DataEntityManager.prototype;
-
-const knownReadsOf = (em: DataEntityManager): KnownReads | undefined =>
-  isPlainManager(em) ? em.getDriver().knownReads : undefined;
-
 const CACHED_MODES: readonly ScopeMode[] = ['skipSoftDelete', 'withDeleted', 'onlyDeleted'];
 
 /** The name under which a scope keeps the answer that normal code keeps under `cacheKey`. */
 const scopedKey = (mode: ScopeMode, cacheKey: string) => `${mode}|${cacheKey}`;
-
-/** The core looks for an empty condition only after the filter has been merged into it, and returns the first live row. */
-function isEmptyCondition(where: unknown): boolean {
-  return where == null || (typeof where === 'object' && Reflect.ownKeys(where).length === 0);
-}
-
-const emptyCondition = (): ValidationError =>
-  new ValidationError('findOne needs a condition. Pass a primary key or a condition that is not empty.');
 
 function loadedOrNull(loader: DataLoader): DataLoader {
   const load = async (key: unknown): Promise<unknown> => {

@@ -4,6 +4,7 @@ import { DELETED_AT, type Trashed } from '../soft-delete/index.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { instantsSetOnUpdate } from './live-predicate.ts';
 import { markByPlan } from './planned-marks.ts';
+import { ownDeletionOf } from './own-deletion.ts';
 
 /**
  * The repository of every entity that names none of its own: MikroORM's, with deletion and restoring by key. Each is one
@@ -29,6 +30,8 @@ export class DataRepository<Entity extends object> extends SqlEntityRepository<E
 
   /** {@link restore} for a row of which only the key is at hand. Answers false when it is live or unknown. */
   async restoreByKey(key: Primary<Entity>): Promise<boolean> {
+    const own = await ownDeletionOf(this.#meta())?.restore(this.#em(), this.#meta(), key);
+    if (own !== undefined) return own;
     const now = raw('now()');
     const touched = instantsSetOnUpdate(this.#meta()).map((name) => [name, now]);
     const live = { [DELETED_AT]: null, ...Object.fromEntries(touched) };
@@ -58,6 +61,10 @@ export class DataRepository<Entity extends object> extends SqlEntityRepository<E
   }
 
   #skipping<T>(work: (em: DataEntityManager) => Promise<T>): Promise<T> {
-    return (this.getEntityManager() as unknown as DataEntityManager).skipSoftDelete(work);
+    return this.#em().skipSoftDelete(work);
+  }
+
+  #em(): DataEntityManager {
+    return this.getEntityManager() as unknown as DataEntityManager;
   }
 }

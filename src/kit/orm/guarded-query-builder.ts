@@ -20,6 +20,7 @@ import {
 } from '../soft-delete/index.ts';
 import { captureOf } from './captured-statement.ts';
 import { instantsSetOnUpdate, withColumnPredicate, withPredicate } from './live-predicate.ts';
+import { ownDeletionOf } from './own-deletion.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor, shownOwners, withSql } from './shown-owners.ts';
 import { SoftDeleteError } from './soft-delete-error.ts';
@@ -50,6 +51,8 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   override delete(cond?: QBFilterQuery<Entity>): DeleteQueryBuilder<Entity> {
     const meta = this.mainAlias.meta as EntityMetadata | undefined;
     if (!guardsWrites(this.bornIn) || !meta || !isSoftDeletable(meta)) return super.delete(cond);
+    const own = ownDeletionOf(meta);
+    if (own) throw own.refusal(meta.className);
     const now = raw('now()');
     const data = Object.fromEntries([DELETED_AT, ...instantsSetOnUpdate(meta)].map((name) => [name, now]));
     const update = super.update(data as never).returning(meta.primaryKeys as never);

@@ -3,7 +3,9 @@ export { checkBackstop } from './check-backstop.ts';
 export { DataDriver } from './data-driver.ts';
 export { DataEntityManager } from './data-entity-manager.ts';
 export { DataRepository } from './data-repository.ts';
+export { liftingMarks } from './lifting-marks.ts';
 export { live, LiveFragment } from './live-fragment.ts';
+export { deletedAtColumn, instantsSetOnUpdate } from './live-predicate.ts';
 export { liveSql } from './live-sql.ts';
 export {
   type DoctorHints,
@@ -13,12 +15,14 @@ export {
   type ModuleEntities,
 } from './layer-options.ts';
 export { Migrator } from './migrator.ts';
+export { type DeleteCall, type OwnDeletion, ownDeletionOf, setOwnDeletion } from './own-deletion.ts';
 export { mayReadReplica, placeReads } from './place-reads.ts';
 export { PostgresNamingStrategy } from './naming-strategy.ts';
 export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
 export { checkedPatience, type ReplicaPatience, replicaPatienceOf } from './replica-patience.ts';
 export { type RowReader, rowReader } from './row-reader.ts';
+export { undoable } from './savepoint.ts';
 export { scopedChange, scopedStatement } from './scoped-statement.ts';
 export { listenToStatements, type SentStatement } from './sent-statements.ts';
 export { SoftDeleteError } from './soft-delete-error.ts';

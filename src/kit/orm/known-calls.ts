@@ -1,5 +1,5 @@
 import { BigIntType, type Dictionary, type EntityMetadata, QueryFlag, Type, Utils } from '@mikro-orm/core';
-import { currentScope } from '../soft-delete/index.ts';
+import { currentScope, type DeletedScope } from '../soft-delete/index.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import type { PlannedReads } from './planned-reads.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
@@ -14,6 +14,8 @@ export interface Verb {
   readonly name: string;
   /** Options that may be given for the call to be known at all. */
   readonly options: ReadonlySet<string>;
+  /** Whether it is one statement of the ORM for this entity, in this scope; it is, unless this says otherwise. */
+  fits?(meta: EntityMetadata, scope: DeletedScope | undefined): boolean;
   core(em: Manager, meta: EntityMetadata, given: unknown, options: Options): Promise<unknown>;
   /** What else has to be true of the statement; the answer is kept with it. */
   accept(meta: EntityMetadata, plan: ReadPlan, options: Options): object | undefined;
@@ -63,6 +65,7 @@ export class KnownCalls {
     if (!em || scope?.closed || isInUpsert() || this.#reads.isFiltered()) return undefined;
     const meta = em.getMetadata().find(entityName as never);
     if (!meta || !this.#reads.fits(meta) || !hasOnly(options, verb.options)) return undefined;
+    if (verb.fits?.(meta, scope) === false) return undefined;
     const shape = readShape(given, options);
     if (!shape) return undefined;
     const key = `${verb.name}${this.#reads.numberOf(meta)}${scope?.mode ?? ''}${shape.key}`;

@@ -7,8 +7,10 @@ import {
   ReferenceKind,
   Utils,
 } from '@mikro-orm/core';
+import { guardsWrites } from '../soft-delete/index.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { type KnownCall, KnownCalls, type Verb } from './known-calls.ts';
+import { ownDeletionOf } from './own-deletion.ts';
 import type { PlannedReads } from './planned-reads.ts';
 
 type Manager = DataEntityManager;
@@ -38,6 +40,8 @@ export class KnownWrites {
   readonly #delete: Verb = {
     name: 'nativeDelete',
     options: DELETE_OPTIONS,
+    // Such a deletion is more than one statement, and one that is made to look at it would delete.
+    fits: (meta, scope) => !guardsWrites(scope) || !ownDeletionOf(meta),
     core: (em, { class: name }, where, options) => CORE.nativeDelete.call(em, name, where, options),
     accept: () => ({}),
   };

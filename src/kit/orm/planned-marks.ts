@@ -3,6 +3,7 @@ import { currentScope, isSoftDeletable } from '../soft-delete/index.ts';
 import { type CapturedStatement, capturing } from './captured-statement.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
+import { ownDeletionOf } from './own-deletion.ts';
 import { forgetDeleted } from './written-rows.ts';
 
 interface Marked {
@@ -43,7 +44,8 @@ export async function markByPlan(
 
 function mayPlan(em: DataEntityManager, meta: EntityMetadata, key: unknown): boolean {
   if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') return false;
-  if (currentScope() || !isSoftDeletable(meta) || em.getDriver().isFiltered()) return false;
+  if (currentScope() || !isSoftDeletable(meta) || ownDeletionOf(meta)) return false;
+  if (em.getDriver().isFiltered()) return false;
   if (em.getTransactionSessionContext() || isAborting(em)) return false;
   const [prop, ...others] = meta.getPrimaryProps();
   // A type of the program's own may make another value of each key.

@@ -11,7 +11,7 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import { SoftDeletedRowError } from '../errors/index.ts';
-import { KeepForeignKeys } from '../soft-delete/index.ts';
+import { REMOVALS_ONLY } from '../soft-delete/index.ts';
 import { flushesQuickly } from './layer-options.ts';
 import { LEAVE, type QuickChange, quickChanges } from './quick-changes.ts';
 import {
@@ -83,10 +83,10 @@ function hasOnlyLoaded(em: EntityManager, uow: UnitOfWork): boolean {
 
 const FLUSH_EVENTS = ['beforeFlush', 'onFlush', 'afterFlush'] as const;
 
-/** By a subscriber that may ask for the change sets, or change them. The layer's own looks at removals only. */
+/** By a subscriber that may ask for the change sets, or change them. */
 function isWatched(em: EntityManager): boolean {
   for (const subscriber of em.getEventManager().getSubscribers()) {
-    if (subscriber.constructor === KeepForeignKeys) continue;
+    if (REMOVALS_ONLY in subscriber) continue;
     if (FLUSH_EVENTS.some((event) => event in subscriber)) return true;
   }
   return false;

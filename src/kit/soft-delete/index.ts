@@ -5,12 +5,14 @@ export {
   hidingRelations,
   mayBeAbsent,
   mayLoseTarget,
+  type ToOneRelation,
 } from './dead-targets.ts';
 export { SOFT_DELETE_FILTER, softDeleteCondition, softDeleteFilter } from './filter.ts';
 export { KeepForeignKeys } from './keep-foreign-keys.ts';
 export { keepReferences } from './keep-references.ts';
 export { isSoftDeletable, type SoftDeleteOptions } from './marker.ts';
 export { DELETED_AT, softDelete } from './mixin.ts';
+export { REMOVALS_ONLY } from './removals-only.ts';
 export {
   currentScope,
   type DeletedScope,

@@ -14,6 +14,7 @@ import {
 import { rememberReferrers } from './keep-references.ts';
 import { isSoftDeletable } from './marker.ts';
 import { loadedOf, type Referrer, referencingTo, serialiseKey, tableOf } from './referrers.ts';
+import { REMOVALS_ONLY } from './removals-only.ts';
 import { currentScope, guardsWrites } from './scope.ts';
 
 type Row = Record<string, unknown>;
@@ -32,6 +33,7 @@ type Nulls = Map<object, Set<string>>;
  * emptied keys are taken out of the change sets, and the references are put back, before anything is written.
  */
 export class KeepForeignKeys implements EventSubscriber {
+  readonly [REMOVALS_ONLY] = true;
   readonly #nulls = new WeakMap<UnitOfWork, Nulls>();
 
   beforeFlush({ uow, em }: FlushEventArgs): void {

@@ -1,0 +1,189 @@
+import { type EntityMetadata, type EntityProperty, type MetadataStorage } from '@mikro-orm/core';
+import { escapeIdentifier } from 'pg';
+import { deletedAtColumn, instantsSetOnUpdate, ownDeletionOf } from '../orm/index.ts';
+import { isSoftDeletable } from '../soft-delete/index.ts';
+import {
+  type Catalogue,
+  type CatalogueColumn,
+  type CatalogueKey,
+  type CatalogueTable,
+  placeOf,
+  readCatalogue,
+  type Run,
+} from './catalogue.ts';
+import { checkPolicy } from './check-policy.ts';
+import { DeletionError } from './errors.ts';
+import type { DeletionGraph, GraphEdge, GraphTable } from './graph.ts';
+import { declaredRelations, type Relation } from './declared-relations.ts';
+
+/**
+ * Joins what the classes declare with the foreign keys that the database has.
+ *
+ * @throws DeletionError naming the foreign key and what to change, where the two contradict each other, or where neither says
+ * what becomes of the rows.
+ */
+export async function compileGraph(
+  metadata: MetadataStorage,
+  schema: string | undefined,
+  run: Run,
+): Promise<DeletionGraph> {
+  const mapped = [...(metadata as unknown as Iterable<EntityMetadata>)].filter(isTable);
+  const catalogue = await readCatalogue(
+    run,
+    mapped.map((meta) => placeOf(meta, schema)),
+  );
+  if (!catalogue.hasJournal) throw DeletionError.noJournal();
+  for (const meta of mapped) refuseHalfTable(meta);
+  const metas = metasByTable(mapped, catalogue);
+  const tables = new Map(
+    catalogue.tables.map((table) => [table.oid, graphTable(table, metas.get(table.oid) ?? [], catalogue)]),
+  );
+  const relations = declaredRelations(mapped);
+  const edges = catalogue.keys
+    .filter(({ parent }) => (metas.get(parent) ?? []).some((meta) => ownDeletionOf(meta)))
+    .map((key) => graphEdge(key, { catalogue, metas, tables, relations }));
+  refuseUnused(relations, edges);
+  const byMeta = new Map(
+    mapped.map((meta, index) => [meta.root.class, tables.get(catalogue.places[index] ?? '')]),
+  );
+  const byName = new Map([...tables.values()].map((table) => [table.name, table]));
+  return {
+    edges,
+    tableOf: (meta) => byMeta.get(meta.root.class),
+    tableNamed: (name) => byName.get(name),
+  };
+}
+
+/** What an edge is compiled from. */
+interface Sources {
+  readonly catalogue: Catalogue;
+  readonly metas: ReadonlyMap<string, readonly EntityMetadata[]>;
+  readonly tables: ReadonlyMap<string, GraphTable>;
+  readonly relations: readonly Relation[];
+}
+
+const isTable = (meta: EntityMetadata): boolean =>
+  Boolean(meta.tableName) && !meta.virtual && !meta.embeddable && !meta.view;
+
+/** A flush deletes the rows of a hierarchy as rows of its root, whatever their class. */
+function refuseHalfTable({ className, root, class: target }: EntityMetadata): void {
+  if (!ownDeletionOf({ class: target }) || ownDeletionOf(root)) return;
+  throw DeletionError.contradiction(
+    className,
+    undefined,
+    `deletes by policies, and ${root.className}, whose table it shares, does not. Call deletion.register(${root.className}).`,
+  );
+}
+
+function metasByTable(
+  mapped: readonly EntityMetadata[],
+  { places }: Catalogue,
+): Map<string, EntityMetadata[]> {
+  const found = new Map<string, EntityMetadata[]>();
+  for (const [index, meta] of mapped.entries()) {
+    const oid = places[index];
+    if (oid != null) found.set(oid, [...(found.get(oid) ?? []), meta]);
+  }
+  return found;
+}
+
+function graphTable(
+  table: CatalogueTable,
+  metas: readonly EntityMetadata[],
+  { keys, tables }: Catalogue,
+): GraphTable {
+  const meta = metas.find((one) => isSoftDeletable(one)) ?? metas[0];
+  const names = new Map(tables.map((one) => [one.oid, sqlName(one)]));
+  return {
+    name: `${table.schema}.${table.name}`,
+    sql: sqlName(table),
+    entity: meta?.root.className,
+    columns: table.columns,
+    primaryKey: table.primaryKey.map((name) => columnOf(table, name)),
+    deletedAt: meta && isSoftDeletable(meta) ? deletedAtColumn(meta) : undefined,
+    touch: meta ? touchesOf(meta.root) : [],
+    ownKeys: keys
+      .filter(({ child }) => child === table.oid)
+      .map(({ columns, parent, referenced }) => ({ columns, parent: names.get(parent) ?? '', referenced })),
+  };
+}
+
+const sqlName = ({ schema, name }: CatalogueTable): string =>
+  `${escapeIdentifier(schema)}.${escapeIdentifier(name)}`;
+
+function columnOf(table: CatalogueTable, name: string): CatalogueColumn {
+  return table.columns.find((column) => column.name === name) as CatalogueColumn;
+}
+
+/** What the ORM sets with every update. */
+function touchesOf(meta: EntityMetadata): string[] {
+  const field = (name: string) =>
+    escapeIdentifier((meta.properties[name as never] as EntityProperty).fieldNames[0] ?? name);
+  const instants = instantsSetOnUpdate(meta).filter((name) => name !== meta.versionProperty);
+  const version = meta.versionProperty as string | undefined;
+  const isInstant =
+    version !== undefined && (meta.properties[version as never] as EntityProperty).runtimeType === 'Date';
+  return [
+    ...instants.map((name) => `${field(name)} = now()`),
+    ...(version === undefined
+      ? []
+      : [`${field(version)} = ${isInstant ? 'now()' : `t.${field(version)} + 1`}`]),
+  ];
+}
+
+function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: Sources): GraphEdge {
+  const [child, parent] = [key.child, key.parent].map((oid) =>
+    catalogue.tables.find((one) => one.oid === oid),
+  ) as [CatalogueTable, CatalogueTable];
+  const own = metas.get(key.child) ?? [];
+  const mapped = relations.filter((one) => own.includes(one.meta) && isSame(one.columns, key.columns));
+  const relation = mapped.find((one) => one.policy !== undefined) ?? mapped[0];
+  const columns = key.columns.map((name) => columnOf(child, name));
+  const emptied = (key.emptied.length > 0 ? key.emptied : key.columns)
+    .map((name) => columnOf(child, name))
+    .filter(({ nullable }) => nullable);
+  const edge = {
+    constraint: key.constraint,
+    child: tables.get(key.child) as GraphTable,
+    parent: tables.get(key.parent) as GraphTable,
+    columns,
+    referenced: key.referenced.map((name) => columnOf(parent, name)),
+    onDelete: key.onDelete,
+    emptied,
+  };
+  const meta = own.find((one) => isSoftDeletable(one)) ?? own[0];
+  const policy = checkPolicy({ edge, relation, meta, isReferenced: child.referenced });
+  return { ...edge, policy };
+}
+
+function isSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name) => other.includes(name));
+}
+
+/** A declaration that nothing follows would be believed. */
+function refuseUnused(relations: readonly Relation[], edges: readonly GraphEdge[]): void {
+  for (const { name, policy, columns, target, meta } of relations) {
+    if (policy === undefined) continue;
+    if (target && !ownDeletionOf(target)) {
+      throw DeletionError.contradiction(
+        name,
+        undefined,
+        `declares ${policy}, but ${target.className} does not delete by policies. Call deletion.register(${target.className}), or take the declaration back.`,
+      );
+    }
+    const isUsed = edges.some(
+      (edge) =>
+        edge.child.entity === meta.root.className &&
+        isSame(
+          edge.columns.map((one) => one.name),
+          columns,
+        ),
+    );
+    if (isUsed) continue;
+    throw DeletionError.contradiction(
+      name,
+      undefined,
+      `declares ${policy}, but the database has no foreign key on ${meta.tableName} (${columns.join(', ')}). Add it with a migration, or take the declaration back.`,
+    );
+  }
+}

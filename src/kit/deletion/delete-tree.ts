@@ -1,0 +1,103 @@
+import type { Run } from './catalogue.ts';
+import { aftermathStatement, blockersStatement, inRounds } from './aftermath-statement.ts';
+import type { BatchId } from './batch-id.ts';
+import { closureBlockers } from './closure.ts';
+import type { DeletionFacts } from './context.ts';
+import { fallOfChildren, fallOfRoots } from './fall-statement.ts';
+import { type DeletionGraph, edgesInto, type GraphTable, reachOf } from './graph.ts';
+import { type Blocker, DeletionRestrictedError } from './restricted-error.ts';
+import { statement, type Statement } from './statement.ts';
+
+/** A batch that is being written: one transaction may delete several times. */
+export interface OpenBatch {
+  readonly id: BatchId;
+  /** The next free step. */
+  step: number;
+}
+
+/** What is to be deleted, and as what. */
+export interface DeletionTask {
+  readonly graph: DeletionGraph;
+  readonly root: GraphTable;
+  /** Selects the primary keys of the rows. */
+  readonly rows: Statement;
+  readonly batch: OpenBatch;
+  readonly facts: DeletionFacts;
+}
+
+/** How many rows, by table; those that were unlinked or removed, by foreign key. */
+export interface DeletionCounts {
+  readonly fell: Readonly<Record<string, number>>;
+  readonly unlinked: Readonly<Record<string, number>>;
+  readonly removed: Readonly<Record<string, number>>;
+}
+
+type Count = { readonly name: string; readonly rows: number };
+
+/**
+ * Deletes the rows and what falls with them, one statement for each level. It must run in a transaction.
+ *
+ * @throws DeletionRestrictedError when live rows forbid it; before anything is written, but for those that came meanwhile.
+ */
+export async function deleteTree(run: Run, task: DeletionTask): Promise<DeletionCounts> {
+  const { graph, root } = task;
+  const reach = new Set(reachOf(graph, root).keys());
+  const restricting = edgesInto(graph, reach, 'restrict');
+  if (restricting.length > 0) refuse(task, await closureBlockers(run, task, restricting));
+  const first = task.batch.step;
+  const fell = await fallAll(run, task);
+  const fallen = new Set([...fell.keys()].flatMap((name) => graph.tableNamed(name) ?? []));
+  const span = { first, last: task.batch.step - 1 };
+  const blocking = restricting.filter(({ parent }) => fallen.has(parent));
+  if (blocking.length > 0) refuse(task, await run2<Blocker>(run, blockersStatement(blocking), task, span));
+  const after = edgesInto(graph, fallen, 'unlink', 'remove', 'record');
+  const done = new Map<string, number>();
+  for (const round of inRounds(after)) {
+    for (const { name, rows } of await run2<Count>(run, aftermathStatement(round), task, span)) {
+      if (rows > 0) done.set(name, rows);
+    }
+    task.batch.step += 1;
+  }
+  const pick = (isUnlink: boolean) =>
+    Object.fromEntries(
+      [...done].filter(([name]) =>
+        after.some((edge) => edge.constraint === name && (edge.policy === 'unlink') === isUnlink),
+      ),
+    );
+  return { fell: Object.fromEntries(fell), unlinked: pick(true), removed: pick(false) };
+}
+
+async function fallAll(run: Run, task: DeletionTask): Promise<Map<string, number>> {
+  const fell = new Map<string, number>();
+  let text = fallOfRoots(task.root);
+  for (;;) {
+    const { step } = task.batch;
+    const counts = await run2<Count>(run, text, task, { before: step - 1 });
+    const hit = counts.filter(({ rows }) => rows > 0);
+    if (hit.length === 0) return fell;
+    task.batch.step += 1;
+    for (const { name, rows } of hit) fell.set(name, (fell.get(name) ?? 0) + rows);
+    const parents = new Set(hit.flatMap(({ name }) => task.graph.tableNamed(name) ?? []));
+    const edges = edgesInto(task.graph, parents, 'cascade');
+    if (edges.length === 0) return fell;
+    text = fallOfChildren(task.graph, edges);
+  }
+}
+
+function run2<Row extends object>(run: Run, text: string, task: DeletionTask, more: object): Promise<Row[]> {
+  const { batch, facts, rows } = task;
+  const { sql, params } = statement(text, {
+    batch: batch.id,
+    step: batch.step,
+    root: rows,
+    actor: facts.actor,
+    reason: facts.reason,
+    tenant: facts.tenant,
+    ...more,
+  });
+  return run<Row>(sql, params);
+}
+
+function refuse({ root }: DeletionTask, blockers: readonly Blocker[]): void {
+  if (blockers.length > 0) throw new DeletionRestrictedError(root.entity ?? root.name, blockers);
+}

@@ -1,0 +1,23 @@
+export { batchId, type BatchId } from './batch-id.ts';
+export { type DeletionContext, type DeletionFacts, withDeletionContext } from './context.ts';
+export { deleteRows } from './delete-rows.ts';
+export { type DeletionCounts } from './delete-tree.ts';
+export { deletion } from './deletion.ts';
+export { DeletionError } from './errors.ts';
+export { type DeletePlan, explainDelete, formatDeletePlan, type PlanStep } from './explain.ts';
+export { ForgetFallen } from './forget-fallen-subscriber.ts';
+export { checkDeletion } from './graph-of.ts';
+export { type JournalEntry } from './journal.ts';
+export { type DeletePolicy, type LinkPolicy, type RelationPolicies } from './policy.ts';
+export { type Deletion } from './remove-rows.ts';
+export { type Blocker, DeletionRestrictedError } from './restricted-error.ts';
+export {
+  deletionOf,
+  type DeletedRow,
+  previewRestore,
+  type Restoration,
+  restore,
+  type RestoreOptions,
+} from './restore.ts';
+export { RestoreError, type RestoreErrorCode } from './restore-error.ts';
+export type { ChangedRows, RestorePreview, RowsByConstraint, RowsOf } from './restore-preview.ts';

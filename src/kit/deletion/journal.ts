@@ -1,0 +1,81 @@
+import type { EntityMetadata } from '@mikro-orm/core';
+import { escapeIdentifier } from 'pg';
+import type { BatchId } from './batch-id.ts';
+import type { Run } from './catalogue.ts';
+import type { GraphTable } from './graph.ts';
+import { hasKey } from './key-sql.ts';
+import { RestoreError } from './restore-error.ts';
+
+/** A batch as the journal has it; instants as text, since a Date has no microseconds. */
+export interface JournalBatch {
+  readonly id: BatchId;
+  readonly deletedAt: string;
+  readonly restored: boolean;
+}
+
+/** One kind of rows of a batch. */
+export interface Contents {
+  readonly kind: string;
+  readonly table: string;
+  readonly edge: string;
+  readonly rows: number;
+}
+
+/** What the journal says of one dead row. */
+export interface JournalEntry {
+  readonly batch: BatchId;
+  readonly deletedAt: string;
+  readonly actor: string | null;
+  readonly reason: string | null;
+  readonly tenant: string | null;
+  readonly edge: string;
+  readonly cause: string | null;
+}
+
+/**
+ * Reads the batch, and holds it against everybody who would restore it too.
+ *
+ * @throws RestoreError when there is none.
+ */
+export async function readBatch(run: Run, id: BatchId, lock: boolean): Promise<JournalBatch> {
+  const [found] = await run<JournalBatch>(
+    `select id, deleted_at::text as "deletedAt", restored_at is not null as restored from deletion_batches where id = ?${lock ? ' for update' : ''}`,
+    [id],
+  );
+  if (!found) throw RestoreError.unknownBatch(id);
+  return found;
+}
+
+/** The tables that rows of the batch have fallen in, the edges that were unlinked, the tables that rows were removed from. */
+export async function contentsOf(run: Run, id: BatchId): Promise<Contents[]> {
+  return run(
+    `select kind, table_name as table, case kind when 'unlinked' then edge else '' end as edge, sum(cardinality(keys))::int as rows
+     from deletion_entries where batch_id = ? group by 1, 2, 3 order by 1, 2, 3`,
+    [id],
+  );
+}
+
+/**
+ * Why the row is dead: the entry of the batch that it fell in last. Undefined when it was deleted without the journal.
+ *
+ * @throws RestoreError when the row is live or does not exist.
+ */
+export async function entryOf(
+  run: Run,
+  meta: EntityMetadata,
+  table: GraphTable,
+  key: string,
+): Promise<JournalEntry | undefined> {
+  const mark = `t.${escapeIdentifier(table.deletedAt ?? '')}`;
+  const [row] = await run<JournalEntry & { batch: BatchId | null }>(
+    `select b.id as batch, b.deleted_at::text as "deletedAt", b.actor, b.reason, b.tenant, b.edge, b.cause
+     from ${table.sql} t left join lateral (
+       select b.*, e.edge, e.cause from deletion_rows e join deletion_batches b on b.id = e.batch_id
+       where e.table_name = ? and e.key = ? and e.kind = 'fell' and b.deleted_at = ${mark} and b.restored_at is null
+       order by e.step desc limit 1) b on true
+     where ${hasKey(table, 't', '?')} and ${mark} is not null`.replaceAll('(?)', '(?::text)'),
+    [table.name, key, ...table.primaryKey.map(() => key)],
+  );
+  if (!row) throw RestoreError.neverDeleted(meta.className);
+  return row.batch === null ? undefined : row;
+}

@@ -1,0 +1,135 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import type { GraphEdge, GraphTable } from './graph.ts';
+import { hasKey, isLiveRow, isSameRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
+import type { PartialUnique } from './live-uniques.ts';
+
+const FELL = (table: GraphTable): string =>
+  `e.batch_id = $batch and e.kind = 'fell' and e.table_name = ${escapeLiteral(table.name)}`;
+
+const COUNTED = `count(*)::int as rows, (array_agg(key order by key))[1:10] as keys`;
+
+/**
+ * Of a condition PostgreSQL guesses how many rows meet it; how many are dead since a moment ago it guesses wrongly, by orders of
+ * magnitude, and would then look through the whole journal for each of them. Of this form it makes no guess.
+ */
+const unguessed = (condition: string): string => `(case when ${condition} then true else false end)`;
+
+/** A row of the batch that is as the batch left it: marked by the same transaction's clock. */
+export function isAsLeft(table: GraphTable, alias: string): string {
+  return `${unguessed(`${alias}.${escapeIdentifier(table.deletedAt ?? '')} = $deleted::timestamptz`)}
+    /* soft-delete: dead rows, because they are what is restored */`;
+}
+
+/** How many rows of a table are in which state. */
+export function statesStatement(table: GraphTable): string {
+  const mark = `t.${escapeIdentifier(table.deletedAt ?? '')}`;
+  return `select ${escapeLiteral(table.name)} as table, state, ${COUNTED} from (
+      select e.key, case when t.${escapeIdentifier(table.primaryKey[0]?.name ?? '')} is null then 'gone'
+        when ${mark} is null then 'live' when ${mark} = $deleted::timestamptz then 'dead' else 'moved' end as state
+      from (select distinct e.key from deletion_rows e where ${FELL(table)}) e
+      left join ${table.sql} t on ${hasKey(table, 't', 'e.key')}
+      /* soft-delete: dead rows too, because it tells what has become of them */
+    ) s group by state`;
+}
+
+/** The rows of the batch, each with the parent `p` that it refers to. The journal leads, and both tables are found by keys. */
+function withParents(edge: GraphEdge): string {
+  const { child, parent } = edge;
+  return `deletion_rows e join ${child.sql} t on ${hasKey(child, 't', 'e.key')} and ${isAsLeft(child, 't')}
+      join ${parent.sql} p on ${refersToRow(edge, 't', 'p')}`;
+}
+
+/**
+ * The keys of a table in the batch. Asked by IN inside an OR or by NOT IN, which hash them: planned as a join, they would be few by
+ * guess and many in fact.
+ */
+const keysOf = (table: GraphTable): string =>
+  `(select f.key from deletion_rows f where f.batch_id = $batch and f.kind = 'fell' and f.table_name = ${escapeLiteral(table.name)})`;
+
+/**
+ * The dead parents, outside of the batch, of the rows that would be live again. With `lock`, the live ones stay so until the end of
+ * the transaction.
+ */
+export function ancestorsStatement(edge: GraphEdge, lock = false): string {
+  const { child, parent, constraint } = edge;
+  const columns = keyColumns(parent, 'p');
+  return `with needed as materialized (
+      select distinct ${columns} from ${withParents(edge)} where ${FELL(child)}
+    ), outside as materialized (
+      select ${keyText(parent, 'p')} as key, p.${escapeIdentifier(parent.deletedAt ?? '')} as mark
+      from needed n join ${parent.sql} p on ${isSameRow(parent, 'p', 'n')}
+      where ${keyText(parent, 'p')} not in ${keysOf(parent)} order by ${columns}${lock ? ' for share of p' : ''}
+    )
+    select ${escapeLiteral(constraint)} as constraint, ${escapeLiteral(parent.name)} as table, ${COUNTED}
+    from outside where mark is not null having count(*) > 0`;
+}
+
+/** The rows of the batch whose values a live row, or another row of the batch, has in the index. */
+export function twinsStatement(table: GraphTable, unique: PartialUnique): string {
+  const columns = table.columns.map(({ name, type }) =>
+    name === table.deletedAt ? `null::${type} as ${escapeIdentifier(name)}` : `t.${escapeIdentifier(name)}`,
+  );
+  const values = unique.expressions.map((expression, index) => `(${expression}) as k${index}`).join(', ');
+  const keys = unique.expressions.map((_, index) => `k${index}`);
+  const equal = keys.map((k) =>
+    unique.nullsNotDistinct ? `d.${k} is not distinct from l.${k}` : `d.${k} = l.${k}`,
+  );
+  const isNone = unique.nullsNotDistinct ? 'false' : keys.map((k) => `${k} is null`).join(' or ');
+  const own = keyText(table, 'r');
+  // Names in what the catalogue prints are those of one row: each part has that row alone.
+  const form = (rows: string) => `select ${own} as key, ${values} from (${rows}) r where ${unique.predicate}`;
+  const fallen = `select ${columns.join(', ')} from ${table.sql} t join deletion_rows e on ${FELL(table)} and ${hasKey(table, 't', 'e.key')}
+      where ${isAsLeft(table, 't')}`;
+  const live = `select t.* from ${table.sql} t where ${isLiveRow(table, 't')}`;
+  return `select ${escapeLiteral(unique.constraint)} as constraint, ${escapeLiteral(table.name)} as table, ${COUNTED} from (
+      with d as (${form(fallen)}), l as (${form(live)})
+      select d.key from d where exists (select from l where ${equal.join(' and ')})
+      union select key from (select key, count(*) over (partition by ${keys.join(', ')}) as same from d where not (${isNone})) s
+      where same > 1
+    ) x having count(*) > 0`;
+}
+
+/** Whether an unlinked row can have its link again. */
+export function canRelink(edge: GraphEdge): string {
+  const { child, parent, emptied } = edge;
+  const still = emptied.map(({ name }) => `t.${escapeIdentifier(name)} is null`).join(' and ');
+  const lives = `exists (select from ${parent.sql} p where ${hasKey(parent, 'p', 'e.cause')} and (${isLiveRow(parent, 'p')}
+      or (${isAsLeft(parent, 'p')} and e.cause in ${keysOf(parent)})))`;
+  return `${hasKey(child, 't', 'e.key')} and ${still} and ${lives}`;
+}
+
+export const UNLINKED = (edge: GraphEdge): string =>
+  `e.batch_id = $batch and e.kind = 'unlinked' and e.table_name = ${escapeLiteral(edge.child.name)} and e.edge = ${escapeLiteral(edge.constraint)}`;
+
+/** How many links would be made again, and which not. */
+export function relinksStatement(edge: GraphEdge): string {
+  return `select ${escapeLiteral(edge.constraint)} as constraint, ${escapeLiteral(edge.child.name)} as table, "canRelink", ${COUNTED} from (
+      select e.key, exists (select from ${edge.child.sql} t where ${canRelink(edge)}
+        /* soft-delete: dead rows too, because a link that was taken away comes back to whatever had it */) as "canRelink"
+      from deletion_rows e where ${UNLINKED(edge)}
+    ) u group by "canRelink"`;
+}
+
+/** The rows that were removed by edges to this table, and can be inserted again: what they refer to must exist. */
+export function canReinsert(table: GraphTable): string {
+  const exist = table.ownKeys.map(({ columns, parent, referenced }) => {
+    const isNull = columns.map((name) => `r.${escapeIdentifier(name)} is null`).join(' or ');
+    const match = columns
+      .map((name, index) => `p.${escapeIdentifier(referenced[index] ?? '')} = r.${escapeIdentifier(name)}`)
+      .join(' and ');
+    return `(${isNull} or exists (select from ${parent} p where ${match}
+      /* soft-delete: dead rows too, because links may lead to them */))`;
+  });
+  const isAbsent = `not exists (select from ${table.sql} t where ${hasKey(table, 't', 'e.key')})`;
+  return [isAbsent, ...exist].join(' and ');
+}
+
+export const REMOVED = (table: GraphTable): string =>
+  `e.batch_id = $batch and e.kind = 'removed' and e.table_name = ${escapeLiteral(table.name)}`;
+
+/** How many removed rows would be inserted again. */
+export function reinsertsStatement(table: GraphTable): string {
+  return `select ${escapeLiteral(table.name)} as table, count(*)::int as rows
+    from deletion_rows e, lateral jsonb_populate_record(null::${table.sql}, e.detail) r
+    where ${REMOVED(table)} and ${canReinsert(table)}`;
+}

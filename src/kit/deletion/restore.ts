@@ -1,0 +1,214 @@
+import { type EntityMetadata, helper } from '@mikro-orm/core';
+import {
+  type DataDriver,
+  type DataEntityManager,
+  liftingMarks,
+  ownDeletionOf,
+  undoable,
+} from '../orm/index.ts';
+import { inRounds } from './aftermath-statement.ts';
+import type { BatchId } from './batch-id.ts';
+import type { Run } from './catalogue.ts';
+import { currentFacts } from './context.ts';
+import { DeletionError } from './errors.ts';
+import { keyInJournal } from './forget-fallen.ts';
+import { graphOf, runIn, runOf } from './graph-of.ts';
+import { entryOf, type JournalEntry, readBatch } from './journal.ts';
+import { type BatchScope, obstaclesOf, previewOf, scopeOf } from './preview.ts';
+import { RestoreError } from './restore-error.ts';
+import type { RestorePreview } from './restore-preview.ts';
+import { liftStatement, reinsertStatement, relinkStatement } from './restore-statements.ts';
+import { statement } from './statement.ts';
+
+/** An entity that was read as deleted. */
+export type DeletedRow = object & { readonly deletedAt: Date };
+
+export interface RestoreOptions {
+  /** What to do when rows of the batch were purged, or restored or deleted again by themselves since. Default `refuse`. */
+  readonly changed?: 'refuse' | 'skip';
+}
+
+/** What a restore has done: rows that live again and rows inserted again by table, links by foreign key. */
+export interface Restoration {
+  readonly batch: BatchId;
+  readonly rows: Readonly<Record<string, number>>;
+  readonly relinked: Readonly<Record<string, number>>;
+  readonly reinserted: Readonly<Record<string, number>>;
+}
+
+/**
+ * Lifts exactly the rows that fell together: those of a batch, or of the batch that a deleted row was the start of. It links what
+ * was unlinked where nothing else was linked since and the target lives, and inserts recorded links again. All or nothing, in the
+ * caller's transaction or one of its own.
+ *
+ * @throws RestoreError naming the constraints in the way; {@link previewRestore} shows them before.
+ */
+export async function restore(
+  em: DataEntityManager,
+  what: BatchId | DeletedRow,
+  options: RestoreOptions = {},
+): Promise<Restoration> {
+  return em.fork({ keepTransactionContext: true }).transactional(async (tx) => {
+    const run = runOf(tx);
+    const id = typeof what === 'string' ? what : await batchOfRow(tx, run, what);
+    return liftingMarks(() => restoreBatch(tx, run, id, options));
+  });
+}
+
+/** What a restore of the batch would do, and what is in its way. It writes nothing. */
+export async function previewRestore(
+  em: DataEntityManager,
+  what: BatchId | DeletedRow,
+): Promise<RestorePreview> {
+  const own = em.fork({ keepTransactionContext: true });
+  const run = runOf(own);
+  const id = typeof what === 'string' ? what : await batchOfRow(own, run, what);
+  return previewOf(
+    run,
+    await scopeOf(run, await graphOf(driverOf(own), run), await readBatch(run, id, false)),
+  );
+}
+
+/** What the journal knows of a deleted row: its batch, by whom, why, and because of which row. */
+export async function deletionOf(em: DataEntityManager, row: DeletedRow): Promise<JournalEntry | undefined> {
+  const own = em.fork({ keepTransactionContext: true });
+  return entryOfRow(
+    own,
+    runOf(own),
+    helper(row).__meta as EntityMetadata,
+    helper(row).getPrimaryKeys() as unknown[],
+  );
+}
+
+/** For the repository: undefined when the journal does not know the row. */
+export async function restoreByKey(
+  em: DataEntityManager,
+  meta: EntityMetadata,
+  key: unknown,
+): Promise<boolean | undefined> {
+  return em.fork({ keepTransactionContext: true }).transactional(async (tx) => {
+    const run = runOf(tx);
+    const entry = await entryOfRow(tx, run, meta, [key]).catch((error: unknown) => {
+      if (error instanceof RestoreError && error.code === 'DELETION.NEVER_DELETED') return null;
+      throw error;
+    });
+    if (entry === null) return false;
+    if (!entry) return undefined;
+    if (entry.cause !== null) throw RestoreError.partOfBatch(meta.className, entry.batch);
+    await liftingMarks(() => restoreBatch(tx, run, entry.batch, {}));
+    return true;
+  });
+}
+
+async function restoreBatch(
+  em: DataEntityManager,
+  run: Run,
+  id: BatchId,
+  { changed = 'refuse' }: RestoreOptions,
+): Promise<Restoration> {
+  const batch = await readBatch(run, id, true);
+  if (batch.restored) throw RestoreError.alreadyRestored(id);
+  const scope = await scopeOf(run, await graphOf(driverOf(em), run), batch);
+  const { deadAncestors, liveTwins } = await obstaclesOf(run, scope, true);
+  if (deadAncestors.length > 0 || liveTwins.length > 0) refuse(await previewOf(run, scope), changed);
+  const rows = await lift(em, scope, changed);
+  const values = { batch: id, deleted: batch.deletedAt };
+  const { relinked, reinserted } = await bringBack(scope, (text) => {
+    const { sql, params } = statement(text, values);
+    return run<never>(sql, params);
+  });
+  const { actor, reason } = currentFacts();
+  await run(
+    'update deletion_batches set restored_at = now(), restored_by = ?, restore_reason = ? where id = ?',
+    [actor ?? null, reason ?? null, id],
+  );
+  return { batch: id, rows, relinked, reinserted };
+}
+
+/** What has become of the rows is asked only where not all of them could be lifted, which is then taken back. */
+async function lift(
+  em: DataEntityManager,
+  scope: BatchScope,
+  changed: RestoreOptions['changed'],
+): Promise<Record<string, number>> {
+  if (scope.fallen.length === 0) return {};
+  const { sql, params } = statement(liftStatement(scope.fallen), {
+    batch: scope.batch.id,
+    deleted: scope.batch.deletedAt,
+  });
+  const expecting = async (expected: Readonly<Record<string, number>>) =>
+    undoable(
+      driverOf(em).getConnection('write'),
+      async (ctx) => {
+        const rows = toRecord(await runIn(driverOf(em), ctx)<Count>(sql, params));
+        if (!isEqual(rows, expected)) throw new NotAllLifted();
+        return rows;
+      },
+      { ctx: em.getTransactionContext() },
+    ).catch((error: unknown) => {
+      if (error instanceof NotAllLifted) return undefined;
+      throw error;
+    });
+  const rows = await expecting(scope.rows);
+  if (rows) return rows;
+  const preview = await previewOf(runOf(em), scope);
+  refuse(preview, changed);
+  const left = await expecting(preview.rows);
+  if (!left) throw RestoreError.incomplete(await previewOf(runOf(em), scope));
+  return left;
+}
+
+class NotAllLifted extends Error {}
+
+type Ask = <Row extends object>(text: string) => Promise<Row[]>;
+type Count = { readonly name: string; readonly rows: number };
+
+async function bringBack(
+  { unlinked, removed }: BatchScope,
+  ask: Ask,
+): Promise<Pick<Restoration, 'relinked' | 'reinserted'>> {
+  const links: Count[] = [];
+  for (const round of inRounds(unlinked)) links.push(...(await ask<Count>(relinkStatement(round))));
+  const inserted: Count[] = [];
+  for (const table of removed) inserted.push(...(await ask<Count>(reinsertStatement(table))));
+  return { relinked: toRecord(links), reinserted: toRecord(inserted) };
+}
+
+function refuse(preview: RestorePreview, changed: RestoreOptions['changed']): void {
+  const isLeft = Object.keys(preview.rows).length > 0;
+  const isGone = preview.changed.length > 0 && preview.changed.every(({ state }) => state === 'gone');
+  if (!isLeft && isGone) throw RestoreError.purged(preview);
+  if (preview.changed.length > 0 && (changed === 'refuse' || !isLeft)) throw RestoreError.incomplete(preview);
+  if (preview.liveTwins.length > 0 || preview.deadAncestors.length > 0) throw RestoreError.conflict(preview);
+}
+
+async function batchOfRow(em: DataEntityManager, run: Run, row: DeletedRow): Promise<BatchId> {
+  const meta = helper(row).__meta as EntityMetadata;
+  const entry = await entryOfRow(em, run, meta, helper(row).getPrimaryKeys() as unknown[]);
+  if (!entry) throw RestoreError.notJournaled(meta.className);
+  if (entry.cause !== null) throw RestoreError.partOfBatch(meta.className, entry.batch);
+  return entry.batch;
+}
+
+async function entryOfRow(
+  em: DataEntityManager,
+  run: Run,
+  meta: EntityMetadata,
+  key: readonly unknown[],
+): Promise<JournalEntry | undefined> {
+  const own = em.getMetadata().get(meta.class);
+  const table = ownDeletionOf(own) && (await graphOf(driverOf(em), run)).tableOf(own);
+  if (!table) throw DeletionError.notRegistered(meta.className);
+  return entryOf(run, own, table, keyInJournal(key));
+}
+
+const driverOf = (em: DataEntityManager): DataDriver => em.getDriver();
+
+function toRecord(counts: readonly Count[]): Record<string, number> {
+  return Object.fromEntries(counts.filter(({ rows }) => rows > 0).map(({ name, rows }) => [name, rows]));
+}
+
+function isEqual(one: Readonly<Record<string, number>>, other: Readonly<Record<string, number>>): boolean {
+  const names = new Set([...Object.keys(one), ...Object.keys(other)]);
+  return [...names].every((name) => one[name] === other[name]);
+}

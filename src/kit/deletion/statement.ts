@@ -1,0 +1,33 @@
+/** SQL with `?` for its parameters, in their order. */
+export interface Statement {
+  readonly sql: string;
+  readonly params: readonly unknown[];
+}
+
+/** A value, or a piece of SQL with parameters of its own. */
+export type Values = Readonly<Record<string, unknown>>;
+
+/** Names of tables and constraints may hold the sign that stands for a parameter. */
+export function withoutSigns(sql: string): string {
+  return sql.replaceAll('?', '\\?');
+}
+
+/** Puts values in the places of `$name`, in the order in which they stand, and pieces of SQL with their parameters. */
+export function statement(text: string, values: Values): Statement {
+  const params: unknown[] = [];
+  const sql = withoutSigns(text).replaceAll(/\$([a-z]+)\b/g, (sign, name: string) => {
+    if (!(name in values)) return sign;
+    const value = values[name];
+    if (isStatement(value)) {
+      params.push(...value.params);
+      return value.sql;
+    }
+    params.push(value ?? null);
+    return '?';
+  });
+  return { sql, params };
+}
+
+function isStatement(value: unknown): value is Statement {
+  return typeof value === 'object' && value !== null && 'sql' in value && 'params' in value;
+}
