@@ -44,18 +44,37 @@ const CONSTANT = /^\s*(?:now\(\)|current_timestamp)\s*$/i;
  */
 export function quickChanges(em: EntityManager): QuickChange[] | typeof LEAVE {
   const changes: QuickChange[] = [];
+  const classes = new Map<unknown, ClassLook>();
   for (const entity of em.getUnitOfWork(false).getIdentityMap() as Iterable<object>) {
-    const change = quickChange(em, entity);
+    let look = classes.get(entity.constructor);
+    if (!look) classes.set(entity.constructor, (look = lookOf(em, entity)));
+    const change = quickChange(em, entity, look);
     if (change === LEAVE) return LEAVE;
     if (change) changes.push(change);
   }
   return changes;
 }
 
-function quickChange(em: EntityManager, entity: object): QuickChange | undefined | typeof LEAVE {
+/** What is the same for all entities of a class in one flush. */
+interface ClassLook {
+  readonly meta: EntityMetadata;
+  readonly plan: QuickPlan;
+  readonly hasHooks: boolean;
+}
+
+function lookOf(em: EntityManager, entity: object): ClassLook {
+  const meta: EntityMetadata = em.getMetadata().get(entity.constructor as never);
+  const hasHooks = HOOKS.some((hook) => em.getEventManager().hasListeners(hook, meta as never));
+  return { meta, plan: quickPlan(meta), hasHooks };
+}
+
+function quickChange(
+  em: EntityManager,
+  entity: object,
+  look: ClassLook,
+): QuickChange | undefined | typeof LEAVE {
   const wrapped = helper(entity);
-  const meta = em.getMetadata().get(entity.constructor as never);
-  const plan = quickPlan(meta);
+  const { meta, plan } = look;
   const before = wrapped.__originalEntityData as Row | undefined;
   if (!before || !wrapped.__managed || wrapped.__processing) return LEAVE;
   for (const prop of plan.relations) if (!isSettled(em, entity, prop)) return LEAVE;
@@ -63,7 +82,9 @@ function quickChange(em: EntityManager, entity: object): QuickChange | undefined
   if (!wrapped.__initialized) return isBareReference(em, entity, before) ? undefined : LEAVE;
   const found = plan.tracked ? trackedPayload(em, entity, plan, before) : wholePayload(em, entity, before);
   if (found === undefined || found === LEAVE) return found;
-  return withOnUpdate(em, { entity, meta, plan, before, ...found });
+  const constants = constantsFor(em, entity, look, found.payload);
+  if (constants === LEAVE) return LEAVE;
+  return { entity, meta, plan, before, payload: found.payload, constants, snapshot: found.snapshot };
 }
 
 /** A relation with nothing new behind it: all that it leads to is known, and no collection has changed. */
@@ -133,28 +154,37 @@ function wholePayload(em: EntityManager, entity: object, before: Row): Found | u
   return names.some((name) => payload[name] === undefined) ? LEAVE : { payload, snapshot };
 }
 
-/** Only now, when it is known that the change can be written here: `onUpdate` is a function of the program. */
-function withOnUpdate(em: EntityManager, change: Omit<QuickChange, 'constants'>): QuickChange | typeof LEAVE {
-  const { entity, plan, payload, meta } = change;
+/**
+ * What the database sets, which is taken out of the payload. Only now, when it is known that the change can be written here:
+ * `onUpdate` is a function of the program.
+ */
+function constantsFor(
+  em: EntityManager,
+  entity: object,
+  { meta, plan, hasHooks }: ClassLook,
+  payload: Row,
+): Record<string, string> | typeof LEAVE {
   for (const name of Object.keys(payload)) {
     const isWritten =
       plan.columns.has(name) &&
       arrayText(payload[name], em.getPlatform(), meta.properties[name as never]) !== undefined;
     if (!isWritten && !plan.onUpdate.some((prop) => prop.name === name)) return LEAVE;
   }
-  if (HOOKS.some((hook) => em.getEventManager().hasListeners(hook, meta as never))) return LEAVE;
+  if (hasHooks) return LEAVE;
   validate(entity, plan);
   const constants: Record<string, string> = {};
   for (const prop of plan.onUpdate) {
     const value: unknown = prop.onUpdate?.(entity, em);
     // Any other value becomes one of the entity, and part of another comparison.
-    if (!isRaw(value) || value.params.length > 0 || !CONSTANT.test(value.sql)) return LEAVE;
+    if (!isRaw(value) || value.params.length > 0 || !isConstant(value.sql)) return LEAVE;
     if (!plan.columns.has(prop.name)) return LEAVE;
     constants[prop.name] = value.sql;
-    delete payload[prop.name];
+    if (prop.name in payload) delete payload[prop.name];
   }
-  return { ...change, constants };
+  return constants;
 }
+
+const isConstant = (sql: string): boolean => sql === 'now()' || CONSTANT.test(sql);
 
 /** The core's check, without its way through each value that is what it should be. */
 function validate(entity: object, { validated }: QuickPlan): void {
