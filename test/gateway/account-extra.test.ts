@@ -60,6 +60,17 @@ describe('updateExtra', () => {
 
   it('F21: tells nobody of a patch that no choice looks at, nor of one that changes nothing', async () => {
     const patch = { codex_used: 5 };
+    // The original's two statements, whatever the patch.
+    const original = await eventsOf(gateway, async () => {
+      await gateway.rows(`update accounts set extra = extra || '{"codex_used": 4}' where id = ?`, [
+        account.id,
+      ]);
+      await gateway.rows(
+        `insert into scheduler_outbox (event_type, account_id) values ('account_changed', ?)`,
+        [account.id],
+      );
+    });
+    expect(original).toMatchObject([changed(account.id)]);
     const quiet = await eventsOf(gateway, () =>
       accounts.updateExtra(account.id, patch, { affectsScheduling: false }),
     );

@@ -176,6 +176,7 @@ describe('reads', () => {
       await work();
       return gateway.statements().length;
     };
+    expect(await budget(() => Promise.all(ids.map((id) => accounts.getById(id))))).toBe(4 * 30);
     expect(await budget(() => accounts.getById(ids[0] ?? ''))).toBe(4);
     expect(await budget(() => accounts.getByIds(ids))).toBe(4);
     expect(await budget(() => accounts.listWithFilters({ pageSize: 5 }, {}))).toBe(5);
@@ -213,6 +214,28 @@ describe('lists', () => {
     await made({ platform, status: 'error' });
     const order = (await accounts.listByPlatform(platform)).map((account) => account.id);
     expect(order).toEqual([c.id, a.id, b.id]);
+    // Of two pairs that were written in opposite orders, one comes out against its ids, whichever way rows are read.
+    for (const [id, priority] of [
+      [9002, 1],
+      [9001, 1],
+      [9003, 2],
+      [9004, 2],
+    ])
+      await gateway.rows(
+        `insert into accounts (id, name, platform, type, priority) values (?, 'a', 'antigravity', 'oauth', ?)`,
+        [id, priority],
+      );
+    const ours = (await accounts.listByPlatform('antigravity')).map((account) => account.id);
+    expect(ours).toEqual(['9001', '9002', '9003', '9004']);
+    // The original's order is that of its plan; our index, which it has not, would lend it one.
+    const theirs = await gateway.em().transactional(async (tx) => {
+      await tx.execute('set local enable_indexscan = off');
+      await tx.execute('set local enable_bitmapscan = off');
+      return tx.execute<{ id: string }[]>(
+        `select id from accounts where platform = 'antigravity' and status = 'active' and deleted_at is null order by priority`,
+      );
+    });
+    expect(theirs.map(({ id }) => id)).not.toEqual(ours);
     expect((await accounts.listActive()).map((account) => account.id)).toEqual(expect.arrayContaining(order));
     const group = await mustCreateGroup(gateway.em());
     await accounts.addToGroup(a.id, group.id, 2);

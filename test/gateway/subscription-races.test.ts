@@ -188,6 +188,15 @@ it('F9: 100 charges at once are exact, and each is told a total of its own', asy
     weeklyUsageUsd: '0.0000000100',
     monthlyUsageUsd: '0.0000000100',
   });
+  // The original adds, and looks in a second statement: who adds before another one looks is told the other's total.
+  const original = 'update user_subscriptions set daily_usage_usd = daily_usage_usd + 1 where id = ?';
+  const look = 'select daily_usage_usd as total from user_subscriptions where id = ?';
+  await Promise.all([gateway.rows(original, [id]), gateway.rows(original, [id])]);
+  const told = await Promise.all([
+    gateway.rows<{ total: string }>(look, [id]),
+    gateway.rows<{ total: string }>(look, [id]),
+  ]);
+  expect(new Set(told.map(([row]) => row?.total)).size).toBe(1);
 });
 
 describe('F25: creations at once', () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { gatewayRepositories, type SubscriptionChange } from 'tombstone/gateway';
 import { codeOf, inDays, mustCreateSubscription, subscriptionsOf } from '../support/gateway-subscriptions.ts';
 import { type Gateway, mustCreateGroup, mustCreateUser, openGateway } from '../support/gateway.ts';
@@ -47,6 +48,11 @@ describe('create', () => {
     expect(await gateway.rows('select notes from user_subscriptions where id = ?', [created.id])).toEqual([
       { notes: '' },
     ]);
+    // The original writes the zero values of its language over the defaults.
+    const other = await mustCreateUser(gateway.em());
+    const original = `insert into user_subscriptions (user_id, group_id, starts_at, expires_at, status, assigned_at)
+      values (?, ?, now(), now(), '', '0001-01-01T00:00:00Z') returning status, extract(year from assigned_at)::int as year`;
+    expect(await gateway.rows(original, [other.id, group.id])).toEqual([{ status: '', year: 1 }]);
   });
 
   it('stores what is given, and nothing beyond the end of 2099', async () => {
@@ -229,6 +235,10 @@ describe('update', () => {
     const admin = await mustCreateUser(gateway.em());
     const { id } = await mustCreate({ assignedBy: admin.id, notes: 'n', status: 'suspended' });
     expect(await subscriptions().update({ id })).toMatchObject({ assignedById: admin.id, notes: 'n' });
+    // The original leaves out what is null, so that nothing is cleared.
+    const original =
+      'update user_subscriptions set assigned_by = coalesce(?, assigned_by), notes = coalesce(?, notes) where id = ? returning notes';
+    expect(await gateway.rows(original, [null, null, id])).toEqual([{ notes: 'n' }]);
     const cleared = await subscriptions().update({ id, assignedBy: null, notes: null });
     expect(cleared).toMatchObject({ assignedById: null, notes: '', status: 'suspended' });
   });
@@ -259,6 +269,15 @@ describe('update', () => {
   it('F41: a pair that is taken is a conflict; an overflow names no value', async () => {
     const [first, second] = [await mustCreate(), await mustCreate()];
     const { userId, groupId } = first;
+    // What the original lets through is the driver's own error, which names the row.
+    const client = new Client({ connectionString: gateway.url });
+    await client.connect();
+    const original = 'update user_subscriptions set user_id = $1, group_id = $2 where id = $3';
+    await expect(client.query(original, [userId, groupId, second.id])).rejects.toMatchObject({
+      code: '23505',
+      detail: expect.stringContaining(`(${userId}, ${groupId})`),
+    });
+    await client.end();
     expect(await codeOf(subscriptions().update({ id: second.id, userId, groupId }))).toBe(
       'SUBSCRIPTION_ALREADY_EXISTS',
     );
