@@ -15,12 +15,16 @@ export interface OpenBatch {
   step: number;
 }
 
+/** Selects the primary keys of rows, whose table it calls `alias`. */
+export interface KeySelection extends Statement {
+  readonly alias: string;
+}
+
 /** What is to be deleted, and as what. */
 export interface DeletionTask {
   readonly graph: DeletionGraph;
   readonly root: GraphTable;
-  /** Selects the primary keys of the rows. */
-  readonly rows: Statement;
+  readonly rows: KeySelection;
   readonly batch: OpenBatch;
   readonly facts: DeletionFacts;
 }
@@ -69,7 +73,7 @@ export async function deleteTree(run: Run, task: DeletionTask): Promise<Deletion
 
 async function fallAll(run: Run, task: DeletionTask): Promise<Map<string, number>> {
   const fell = new Map<string, number>();
-  let text = fallOfRoots(task.root);
+  let text = fallOfRoots(task.root, task.rows.alias);
   for (;;) {
     const { step } = task.batch;
     const counts = await run2<Count>(run, text, task, { before: step - 1 });

@@ -8,16 +8,16 @@ import { isLiveRow, isSameRow, keyColumns, keyText, parentRow, refersTo } from '
 const BEFORE = `e.batch_id = $batch and e.step = $before and e.kind = 'fell'`;
 
 /**
- * Marks the rows of `$root` and journals them. It locks them as a removal would: a plain update lets others insert children
- * meanwhile, which the next statement would not see.
+ * Marks the rows of `$root`, which calls their table `alias`, and journals them. It locks them as a removal would: a plain update
+ * lets others insert children meanwhile, which the next statement would not see. The select itself locks, because it is what is
+ * asked again of a row that another transaction was changing.
  */
-export function fallOfRoots(table: GraphTable): string {
+export function fallOfRoots(table: GraphTable, alias: string): string {
   return fallen(
     `
     hit as (
-      select ${keyColumns(table, 't')}, ''::text as edge, null::text as cause from ${table.sql} t
-      where (${keyColumns(table, 't')}) in (select ${keyColumns(table, 'q')} from ($root) q) and ${isLiveRow(table, 't')}
-      order by ${keyColumns(table, 't')} for update
+      select q.*, ''::text as edge, null::text as cause
+      from ($root order by ${keyColumns(table, alias)} for update of ${alias}) q
     ), fell0 as (${mark(table, 'hit', isSameRow(table, 't', 'h'))})`,
     [table],
   );

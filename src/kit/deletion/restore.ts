@@ -167,10 +167,11 @@ async function bringBack(
   { unlinked, removed }: BatchScope,
   ask: Ask,
 ): Promise<Pick<Restoration, 'relinked' | 'reinserted'>> {
-  const links: Count[] = [];
-  for (const round of inRounds(unlinked)) links.push(...(await ask<Count>(relinkStatement(round))));
+  // A row may have lost one reference first, and have been removed because of another one then.
   const inserted: Count[] = [];
   for (const table of removed) inserted.push(...(await ask<Count>(reinsertStatement(table))));
+  const links: Count[] = [];
+  for (const round of inRounds(unlinked)) links.push(...(await ask<Count>(relinkStatement(round))));
   return { relinked: toRecord(links), reinserted: toRecord(inserted) };
 }
 
