@@ -128,11 +128,11 @@ describe('a class of a single-table hierarchy', () => {
     properties: { tricks: p.integer().nullable() },
   });
   class Dog extends DogSchema.class {}
-  DogSchema.setClass(Dog as never);
+  DogSchema.setClass(Dog);
   softDelete.register(Animal);
-  softDelete.register(Dog as never);
+  softDelete.register(Dog);
   deletion.register(Animal);
-  const module = defineModule({ name: 'zoo', migrations: '/nowhere', entities: [Animal, Dog as never] });
+  const module = defineModule({ name: 'zoo', migrations: '/nowhere', entities: [Animal, Dog] });
 
   it('deletes its own rows alone', async () => {
     const url = await databaseWith(
@@ -142,8 +142,8 @@ describe('a class of a single-table hierarchy', () => {
     const zoo = await openOrm(url, module);
     const em = zoo.orm.em.fork();
     const own = await connect(url);
-    expect((await explainDelete(em, Dog as never, {})).rows).toEqual({ 'public.animals': 2 });
-    expect(await em.nativeDelete(Dog, { tricks: 0 } as never)).toBe(1);
+    expect((await explainDelete(em, Dog, {})).rows).toEqual({ 'public.animals': 2 });
+    expect(await em.nativeDelete(Dog, { tricks: 0 })).toBe(1);
     expect(await em.nativeDelete(Dog, {})).toBe(1);
     expect((await own.query('select name from animals where deleted_at is null')).rows).toEqual([
       { name: 'cat' },

@@ -32,7 +32,7 @@ export function selectKeys(
   options: DeleteCall = {},
 ): KeySelection {
   const [key, ...more] = meta.primaryKeys;
-  const isKey = more.length === 0 && Utils.isPrimaryKey(where as never);
+  const isKey = more.length === 0 && Utils.isPrimaryKey(where);
   const builder = driver
     .createQueryBuilder<object>(meta.class as never, options.ctx, 'write', false)
     .withSchema((driver as unknown as Steps).getSchemaName(meta, options));
@@ -40,9 +40,7 @@ export function selectKeys(
   const alias = escapeIdentifier(builder.alias);
   const columns = meta.getPrimaryProps().flatMap(({ fieldNames }) => fieldNames);
   const keys = columns.map((name) => `${alias}.${escapeIdentifier(name)}`).join(', ');
-  builder
-    .select(raw(withoutSigns(keys)) as never)
-    .where((isKey ? { [key as string]: where } : where) as never);
+  builder.select(raw(withoutSigns(keys))).where((isKey ? { [key as string]: where } : where) as never);
   const { sql, params } = builder.toQuery();
   return { sql, params, alias };
 }

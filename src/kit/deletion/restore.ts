@@ -1,4 +1,4 @@
-import { type EntityMetadata, helper } from '@mikro-orm/core';
+import { type EntityMetadata, helper, Utils } from '@mikro-orm/core';
 import {
   type DataDriver,
   type DataEntityManager,
@@ -88,7 +88,10 @@ export async function restoreByKey(
 ): Promise<boolean | undefined> {
   return em.fork({ keepTransactionContext: true }).transactional(async (tx) => {
     const run = runOf(tx);
-    const entry = await entryOfRow(tx, run, meta, [key]).catch((error: unknown) => {
+    const parts = Utils.isPlainObject<Record<string, unknown>>(key)
+      ? meta.primaryKeys.map((name) => key[name])
+      : [key];
+    const entry = await entryOfRow(tx, run, meta, parts).catch((error: unknown) => {
       if (error instanceof RestoreError && error.code === 'DELETION.NEVER_DELETED') return null;
       throw error;
     });
@@ -200,7 +203,7 @@ async function entryOfRow(
   const own = em.getMetadata().get(meta.class);
   const table = ownDeletionOf(own) && (await graphOf(driverOf(em), run)).tableOf(own);
   if (!table) throw DeletionError.notRegistered(meta.className);
-  return entryOf(run, own, table, keyInJournal(key));
+  return entryOf(run, own, table, keyInJournal(own, key));
 }
 
 const driverOf = (em: DataEntityManager): DataDriver => em.getDriver();
