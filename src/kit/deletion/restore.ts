@@ -65,7 +65,7 @@ export async function previewRestore(
   const id = typeof what === 'string' ? what : await batchOfRow(own, run, what);
   return previewOf(
     run,
-    await scopeOf(run, await graphOf(driverOf(own), run), await readBatch(run, id, false)),
+    await scopeOf(run, await graphOf(driverOf(own), run, own.schema), await readBatch(run, id, false)),
   );
 }
 
@@ -111,7 +111,7 @@ async function restoreBatch(
 ): Promise<Restoration> {
   const batch = await readBatch(run, id, true);
   if (batch.restored) throw RestoreError.alreadyRestored(id);
-  const scope = await scopeOf(run, await graphOf(driverOf(em), run), batch);
+  const scope = await scopeOf(run, await graphOf(driverOf(em), run, em.schema), batch);
   const { deadAncestors, liveTwins } = await obstaclesOf(run, scope, true);
   if (deadAncestors.length > 0 || liveTwins.length > 0) refuse(await previewOf(run, scope), changed);
   const rows = await lift(em, scope, changed);
@@ -134,7 +134,10 @@ async function lift(
   scope: BatchScope,
   changed: RestoreOptions['changed'],
 ): Promise<Record<string, number>> {
-  if (scope.fallen.length === 0) return {};
+  if (scope.fallen.length === 0) {
+    if (scope.unknown.length > 0) throw RestoreError.incomplete(await previewOf(runOf(em), scope));
+    return {};
+  }
   const { sql, params } = statement(liftStatement(scope.fallen), {
     batch: scope.batch.id,
     deleted: scope.batch.deletedAt,
@@ -201,7 +204,7 @@ async function entryOfRow(
   key: readonly unknown[],
 ): Promise<JournalEntry | undefined> {
   const own = em.getMetadata().get(meta.class);
-  const table = ownDeletionOf(own) && (await graphOf(driverOf(em), run)).tableOf(own);
+  const table = ownDeletionOf(own) && (await graphOf(driverOf(em), run, em.schema)).tableOf(own);
   if (!table) throw DeletionError.notRegistered(meta.className);
   return entryOf(run, own, table, keyInJournal(own, key));
 }
@@ -209,7 +212,9 @@ async function entryOfRow(
 const driverOf = (em: DataEntityManager): DataDriver => em.getDriver();
 
 function toRecord(counts: readonly Count[]): Record<string, number> {
-  return Object.fromEntries(counts.filter(({ rows }) => rows > 0).map(({ name, rows }) => [name, rows]));
+  const found: Record<string, number> = {};
+  for (const { name, rows } of counts) if (rows > 0) found[name] = (found[name] ?? 0) + rows;
+  return found;
 }
 
 function isEqual(one: Readonly<Record<string, number>>, other: Readonly<Record<string, number>>): boolean {
