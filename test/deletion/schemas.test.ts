@@ -111,13 +111,10 @@ it('foreign keys of one name are counted together, each as what its policy does'
 it('an outer context knows the batches of an inner one, and an inner one what it does not state', async () => {
   const em = db.orm.em.fork();
   await withDeletionContext({ actor: 'user:7', tenant: 'a' }, async (outer) => {
-    const inner = await withDeletionContext(
-      { reason: 'end', actor: undefined } as object,
-      async (context) => {
-        await deleteRows(em, Node, { cause: 1 });
-        return context.batches;
-      },
-    );
+    const inner = await withDeletionContext({ reason: 'end', actor: undefined }, async (context) => {
+      await deleteRows(em, Node, { cause: 1 });
+      return context.batches;
+    });
     expect(inner).toHaveLength(1);
     expect(outer.batches).toEqual(inner);
     const { rows } = await client.query('select actor, reason, tenant from deletion_batches where id = $1', [
