@@ -41,8 +41,8 @@ export function aftermathStatement(edges: readonly GraphEdge[]): string {
   );
   const journal = noted.length === 0 ? '' : `, ${notedSql(noted.join(' union all '))}`;
   const counts = edges.map(
-    ({ constraint }, index) =>
-      `select ${escapeLiteral(constraint)} as name, count(*)::int as rows from done${index}`,
+    ({ constraint, policy }, index) =>
+      `select ${escapeLiteral(constraint)} as name, ${policy === 'unlink'} as unlinks, count(*)::int as rows from done${index}`,
   );
   return `with ${steps.join(', ')}${journal} ${counts.join(' union all ')}`;
 }

@@ -16,6 +16,7 @@ export interface DeletionContext extends DeletionFacts {
 }
 
 interface OwnContext extends DeletionContext {
+  readonly outer: OwnContext | undefined;
   readonly batches: BatchId[];
 }
 
@@ -37,7 +38,9 @@ export async function withDeletionContext<T>(
   facts: DeletionFacts,
   work: (context: DeletionContext) => Promise<T>,
 ): Promise<T> {
-  const context: OwnContext = { ...storage.getStore(), ...facts, batches: [] };
+  const outer = storage.getStore();
+  const stated = Object.fromEntries(Object.entries(facts).filter(([, fact]) => fact !== undefined));
+  const context: OwnContext = { ...outer, ...stated, outer, batches: [] };
   return storage.run(context, () => work(context));
 }
 
@@ -52,8 +55,10 @@ export function currentContext(): object | undefined {
   return storage.getStore();
 }
 
-/** Tells the context of a batch that rows have fallen in. */
+/** Tells the context, and those around it, of a batch that rows have fallen in. */
 export function noteBatch(batch: BatchId): void {
-  const batches = storage.getStore()?.batches;
-  if (batches && !batches.includes(batch)) batches.push(batch);
+  for (let context = storage.getStore(); context; context = context.outer) {
+    // Most likely the last one, where there are thousands.
+    if (context.batches.lastIndexOf(batch) === -1) context.batches.push(batch);
+  }
 }

@@ -25,6 +25,7 @@ export async function deleteRows<Entity extends Deletable>(
   return removeRows(em.getDriver(), meta, own, {
     em,
     ctx: em.getTransactionContext(),
+    ...(em.schema !== undefined && { schema: em.schema }),
   });
 }
 

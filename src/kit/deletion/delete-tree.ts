@@ -15,12 +15,16 @@ export interface OpenBatch {
   step: number;
 }
 
+/** Selects the primary keys of rows, whose table it calls `alias`. */
+export interface KeySelection extends Statement {
+  readonly alias: string;
+}
+
 /** What is to be deleted, and as what. */
 export interface DeletionTask {
   readonly graph: DeletionGraph;
   readonly root: GraphTable;
-  /** Selects the primary keys of the rows. */
-  readonly rows: Statement;
+  readonly rows: KeySelection;
   readonly batch: OpenBatch;
   readonly facts: DeletionFacts;
 }
@@ -33,6 +37,7 @@ export interface DeletionCounts {
 }
 
 type Count = { readonly name: string; readonly rows: number };
+type Done = Count & { readonly unlinks: boolean };
 
 /**
  * Deletes the rows and what falls with them, one statement for each level. It must run in a transaction.
@@ -51,25 +56,22 @@ export async function deleteTree(run: Run, task: DeletionTask): Promise<Deletion
   const blocking = restricting.filter(({ parent }) => fallen.has(parent));
   if (blocking.length > 0) refuse(task, await run2<Blocker>(run, blockersStatement(blocking), task, span));
   const after = edgesInto(graph, fallen, 'unlink', 'remove', 'record');
-  const done = new Map<string, number>();
+  // Constraints of several tables may have one name.
+  const unlinked: Record<string, number> = {};
+  const removed: Record<string, number> = {};
   for (const round of inRounds(after)) {
-    for (const { name, rows } of await run2<Count>(run, aftermathStatement(round), task, span)) {
-      if (rows > 0) done.set(name, rows);
+    for (const { name, unlinks, rows } of await run2<Done>(run, aftermathStatement(round), task, span)) {
+      const counts = unlinks ? unlinked : removed;
+      if (rows > 0) counts[name] = (counts[name] ?? 0) + rows;
     }
     task.batch.step += 1;
   }
-  const pick = (isUnlink: boolean) =>
-    Object.fromEntries(
-      [...done].filter(([name]) =>
-        after.some((edge) => edge.constraint === name && (edge.policy === 'unlink') === isUnlink),
-      ),
-    );
-  return { fell: Object.fromEntries(fell), unlinked: pick(true), removed: pick(false) };
+  return { fell: Object.fromEntries(fell), unlinked, removed };
 }
 
 async function fallAll(run: Run, task: DeletionTask): Promise<Map<string, number>> {
   const fell = new Map<string, number>();
-  let text = fallOfRoots(task.root);
+  let text = fallOfRoots(task.root, task.rows.alias);
   for (;;) {
     const { step } = task.batch;
     const counts = await run2<Count>(run, text, task, { before: step - 1 });

@@ -41,10 +41,11 @@ export async function explainDelete<Entity extends Deletable>(
   const meta = registered(em, entity);
   const driver = em.getDriver();
   const run = runOf(em.fork({ keepTransactionContext: true }));
-  const graph = await graphOf(driver, run);
+  const graph = await graphOf(driver, run, em.schema);
   const root = graph.tableOf(meta) as GraphTable;
   const rows = selectKeys(driver, meta, await conditionOf(em, entity, where), {
     ctx: em.getTransactionContext(),
+    ...(em.schema !== undefined && { schema: em.schema }),
   });
   const from = { graph, root, rows };
   const reach = reachOf(graph, root);

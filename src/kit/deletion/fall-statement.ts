@@ -2,22 +2,31 @@ import { notedSql } from './noted-sql.ts';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { DeletionGraph, GraphEdge, GraphTable } from './graph.ts';
 import { edgesInto } from './graph.ts';
-import { isLiveRow, isSameRow, keyColumns, keyText, parentRow, refersTo } from './key-sql.ts';
+import {
+  hasKey,
+  isLiveRow,
+  isSameRow,
+  keyColumns,
+  keyText,
+  leadsToKey,
+  parentRow,
+  refersTo,
+} from './key-sql.ts';
 
 /** Where a statement finds the rows of the step before. */
 const BEFORE = `e.batch_id = $batch and e.step = $before and e.kind = 'fell'`;
 
 /**
- * Marks the rows of `$root` and journals them. It locks them as a removal would: a plain update lets others insert children
- * meanwhile, which the next statement would not see.
+ * Marks the rows of `$root`, which calls their table `alias`, and journals them. It locks them as a removal would: a plain update
+ * lets others insert children meanwhile, which the next statement would not see. The select itself locks, because it is what is
+ * asked again of a row that another transaction was changing.
  */
-export function fallOfRoots(table: GraphTable): string {
+export function fallOfRoots(table: GraphTable, alias: string): string {
   return fallen(
     `
     hit as (
-      select ${keyColumns(table, 't')}, ''::text as edge, null::text as cause from ${table.sql} t
-      where (${keyColumns(table, 't')}) in (select ${keyColumns(table, 'q')} from ($root) q) and ${isLiveRow(table, 't')}
-      order by ${keyColumns(table, 't')} for update
+      select q.*, ''::text as tombstone_edge, null::text as tombstone_cause
+      from ($root order by ${keyColumns(table, alias)} for update of ${alias}) q
     ), fell0 as (${mark(table, 'hit', isSameRow(table, 't', 'h'))})`,
     [table],
   );
@@ -45,16 +54,14 @@ function stepsOf(child: GraphTable, into: readonly GraphEdge[], { index, locks }
   const [only, ...more] = into;
   if (only && more.length === 0 && !locks) return [`fell${index} as (${markDirectly(only)})`];
   const hits = into.map(
-    (
-      edge,
-      order,
-    ) => `select ${keyColumns(child, 't')}, ${escapeLiteral(edge.constraint)} as edge, e.key as cause, ${order} as ord
+    (edge, order) => `select ${keyColumns(child, 't')}, ${escapeLiteral(edge.constraint)} as tombstone_edge,
+        e.key as tombstone_cause, ${order} as tombstone_order
       from ${child.sql} t, deletion_rows e ${parentRow(edge, 'e.key')}
       where ${BEFORE} and e.table_name = ${escapeLiteral(edge.parent.name)} and ${refersTo(edge, 't', 'e.key')} and ${isLiveRow(child, 't')}`,
   );
   const hit = `hit${index} as (
       select distinct on (${keyColumns(child, 'u')}) * from (${hits.join(' union all ')}) u
-      order by ${keyColumns(child, 'u')}, u.ord)`;
+      order by ${keyColumns(child, 'u')}, u.tombstone_order)`;
   const still = `${isSameRow(child, 't', 'h')} and (${into.map(stillRefers).join(' or ')})`;
   if (!locks) return [hit, `fell${index} as (${mark(child, `hit${index}`, still)})`];
   const locked = `locked${index} as (
@@ -65,13 +72,16 @@ function stepsOf(child: GraphTable, into: readonly GraphEdge[], { index, locks }
 
 /** Asked again after a wait: a row that was moved to another parent meanwhile does not fall. */
 function stillRefers(edge: GraphEdge): string {
-  const isEdge = `h.edge = ${escapeLiteral(edge.constraint)}`;
-  return parentRow(edge, 'h.cause') === '' ? `(${isEdge} and ${refersTo(edge, 't', 'h.cause')})` : isEdge;
+  const isEdge = `h.tombstone_edge = ${escapeLiteral(edge.constraint)}`;
+  const refers = refersTo(edge, 't', 'h.tombstone_cause');
+  if (leadsToKey(edge)) return `(${isEdge} and ${refers})`;
+  return `(${isEdge} and exists (select from ${edge.parent.sql} p where ${hasKey(edge.parent, 'p', 'h.tombstone_cause')} and ${refers}))`;
 }
 
 function mark(table: GraphTable, from: string, condition: string): string {
   return `update ${table.sql} t set ${assignments(table)} from ${from} h
-    where ${condition} and ${isLiveRow(table, 't')} returning ${keyText(table, 't')} as key, h.edge, h.cause`;
+    where ${condition} and ${isLiveRow(table, 't')} returning ${keyText(table, 't')} as key,
+      h.tombstone_edge as edge, h.tombstone_cause as cause`;
 }
 
 function markDirectly(edge: GraphEdge): string {

@@ -31,7 +31,7 @@ export class ForgetFallen implements EventSubscriber {
     if (!removed) return;
     this.#removed.delete(uow);
     const own = em as unknown as DataEntityManager;
-    const graph = await graphOf(own.getDriver(), runOf(own));
+    const graph = await graphOf(own.getDriver(), runOf(own), own.schema);
     for (const meta of removed) {
       const root = graph.tableOf(meta);
       if (root) await forgetFallen(own, graph, root, runOf(own));

@@ -4,7 +4,8 @@ import type { Run } from './catalogue.ts';
 import { compileGraph } from './compile-graph.ts';
 import type { DeletionGraph } from './graph.ts';
 
-const known = new WeakMap<MetadataStorage, Promise<DeletionGraph>>();
+/** By ORM, and by the schema of the tables whose entities name none. */
+const known = new WeakMap<MetadataStorage, Map<string | undefined, Promise<DeletionGraph>>>();
 
 /** Runs statements by the driver, in the transaction `ctx`. */
 export function runIn(driver: DataDriver, ctx?: Transaction): Run {
@@ -17,13 +18,19 @@ export function runOf(em: DataEntityManager): Run {
 }
 
 /** The graph of an ORM, read once. What a migration changes later counts from the next start, or from `checkDeletion` on. */
-export function graphOf(driver: DataDriver, run: Run): Promise<DeletionGraph> {
+export function graphOf(
+  driver: DataDriver,
+  run: Run,
+  schema: string | undefined = driver.config.getSchema(true),
+): Promise<DeletionGraph> {
   const metadata = driver.getMetadata();
-  const before = known.get(metadata);
+  const graphs = known.get(metadata) ?? new Map<string | undefined, Promise<DeletionGraph>>();
+  known.set(metadata, graphs);
+  const before = graphs.get(schema);
   if (before) return before;
-  const graph = compileGraph(metadata, driver.config.getSchema(true), run);
-  known.set(metadata, graph);
-  graph.catch(() => known.delete(metadata));
+  const graph = compileGraph(metadata, schema, run);
+  graphs.set(schema, graph);
+  graph.catch(() => graphs.delete(schema));
   return graph;
 }
 
@@ -36,5 +43,5 @@ export function graphOf(driver: DataDriver, run: Run): Promise<DeletionGraph> {
 export async function checkDeletion(em: DataEntityManager): Promise<void> {
   const driver = em.getDriver();
   known.delete(driver.getMetadata());
-  await graphOf(driver, runOf(em.fork({ keepTransactionContext: true })));
+  await graphOf(driver, runOf(em.fork({ keepTransactionContext: true })), em.schema);
 }

@@ -2,12 +2,15 @@ import { escapeIdentifier } from 'pg';
 import type { CatalogueColumn } from './catalogue.ts';
 import type { GraphEdge, GraphTable } from './graph.ts';
 
-/** Types whose text is the same in every session; of the others JSON has one form. */
+/** Types whose text is the same in every session; of the others JSON has one form, but for the time zone of an instant. */
 const PLAIN = /^(smallint|integer|bigint|uuid|text|character varying|numeric|boolean)$/;
 
 const textOf = (alias: string, { name, type }: CatalogueColumn): string => {
   const column = `${alias}.${escapeIdentifier(name)}`;
-  return PLAIN.test(type) ? `${column}::text` : `(to_jsonb(${column}) #>> '{}')`;
+  const json = (value: string): string => `(to_jsonb(${value}) #>> '{}')`;
+  if (type === 'timestamp with time zone')
+    return `case when isfinite(${column}) then ${json(`${column} at time zone 'UTC'`)} || 'Z' else ${column}::text end`;
+  return PLAIN.test(type) ? `${column}::text` : json(column);
 };
 
 /** The primary key of the row `alias` in the form of the journal: the value, or the values as a JSON array. */

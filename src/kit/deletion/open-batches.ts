@@ -17,3 +17,17 @@ export function openBatch(transaction: object): OpenBatch {
   batches.set(context, batch);
   return batch;
 }
+
+const turns = new WeakMap<OpenBatch, Promise<unknown>>();
+
+/** One deletion of a batch after the other: its steps are numbered, and a level is found by the number of the one before. */
+export function inTurn<T>(batch: OpenBatch, work: () => Promise<T>): Promise<T> {
+  const before = turns.get(batch);
+  const own = before ? before.then(work) : work();
+  const ended = own.then(
+    () => undefined,
+    () => undefined,
+  );
+  turns.set(batch, ended);
+  return own;
+}

@@ -18,6 +18,8 @@ export interface BatchScope {
   /** How many rows have fallen, by table. */
   readonly rows: Readonly<Record<string, number>>;
   readonly fallen: readonly GraphTable[];
+  /** Rows of tables that the mapping, or the schema that the call is for, does not have. */
+  readonly unknown: readonly ChangedRows[];
   readonly unlinked: readonly GraphEdge[];
   readonly removed: readonly GraphTable[];
   /** The foreign keys by which rows of the batch need a live parent. */
@@ -43,7 +45,10 @@ export async function scopeOf(run: Run, graph: DeletionGraph, batch: JournalBatc
   const rows = Object.fromEntries(
     contents.filter(({ kind }) => kind === 'fell').map((one) => [one.table, one.rows]),
   );
-  return { batch, rows, fallen, unlinked, removed: tables('removed'), needs };
+  const unknown = contents
+    .filter(({ kind, table }) => kind === 'fell' && graph.tableNamed(table)?.deletedAt === undefined)
+    .map((one): ChangedRows => ({ table: one.table, state: 'unknown', rows: one.rows, keys: [] }));
+  return { batch, rows, fallen, unknown, unlinked, removed: tables('removed'), needs };
 }
 
 /** Asks the statements as one. */
@@ -93,8 +98,12 @@ export async function previewOf(run: Run, scope: BatchScope): Promise<RestorePre
     unlinked.map(relinksStatement),
   );
   const reinserts = await ask<{ table: string; rows: number }>(run, batch, removed.map(reinsertsStatement));
-  const changed = states.flatMap(({ state, ...rows }) => (state === 'dead' ? [] : [{ ...rows, state }]));
-  const relinks = links.filter(({ canRelink }) => canRelink);
+  const changed = states
+    .flatMap(({ state, ...rows }): ChangedRows[] => (state === 'dead' ? [] : [{ ...rows, state }]))
+    .concat(scope.unknown);
+  const relinks: Record<string, number> = {};
+  for (const { canRelink, constraint, rows } of links)
+    if (canRelink) relinks[constraint] = (relinks[constraint] ?? 0) + rows;
   return {
     batch: batch.id,
     restorable:
@@ -102,7 +111,7 @@ export async function previewOf(run: Run, scope: BatchScope): Promise<RestorePre
     rows: Object.fromEntries(
       states.filter(({ state }) => state === 'dead').map(({ table, rows }) => [table, rows]),
     ),
-    relinks: Object.fromEntries(relinks.map(({ constraint, rows }) => [constraint, rows])),
+    relinks,
     reinserts: Object.fromEntries(
       reinserts.filter(({ rows }) => rows > 0).map(({ table, rows }) => [table, rows]),
     ),

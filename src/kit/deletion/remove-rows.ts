@@ -1,36 +1,48 @@
-import type { EntityMetadata, QueryResult, Transaction } from '@mikro-orm/core';
+import { type EntityMetadata, type QueryResult, raw, type Transaction, Utils } from '@mikro-orm/core';
+import { escapeIdentifier } from 'pg';
 import type { DataDriver, DeleteCall } from '../orm/index.ts';
-import { undoable } from '../orm/index.ts';
+import { type GuardedQueryBuilder, undoable } from '../orm/index.ts';
 import { retryLostRace } from '../transactions/index.ts';
 import type { BatchId } from './batch-id.ts';
 import { currentFacts, noteBatch } from './context.ts';
-import { type DeletionCounts, deleteTree } from './delete-tree.ts';
+import { type DeletionCounts, deleteTree, type KeySelection } from './delete-tree.ts';
 import { DeletionError } from './errors.ts';
 import { forgetFallen } from './forget-fallen.ts';
 import { type DeletionGraph, edgesInto, type GraphTable, reachOf } from './graph.ts';
 import { graphOf, runIn } from './graph-of.ts';
-import { openBatch } from './open-batches.ts';
-import type { Statement } from './statement.ts';
+import { inTurn, openBatch } from './open-batches.ts';
+import { withoutSigns } from './statement.ts';
 
 /** What was deleted. Without a batch nothing was: the rows were dead already, or there were none. */
 export interface Deletion extends DeletionCounts {
   readonly batch: BatchId | undefined;
 }
 
-/** The keys of the rows that a condition means, as the ORM compiles it. */
+/** Steps of the core that it marks as protected. */
+interface Steps {
+  applyUnionWhere(meta: EntityMetadata, where: unknown, options: object, forDml: true): Promise<object>;
+  getSchemaName(meta: EntityMetadata, options: object): string | undefined;
+}
+
+/** The keys of the live rows that a condition means, as the ORM compiles it. */
 export function selectKeys(
   driver: DataDriver,
   meta: EntityMetadata,
   where: unknown,
-  { ctx, schema }: DeleteCall = {},
-): Statement {
+  options: DeleteCall = {},
+): KeySelection {
+  const [key, ...more] = meta.primaryKeys;
+  const isKey = more.length === 0 && Utils.isPrimaryKey(where);
   const builder = driver
-    .createQueryBuilder<object>(meta.root.class as never, ctx as never, 'write', false)
-    .select(meta.primaryKeys as never)
-    .where(where as never);
-  if (schema !== undefined) builder.withSchema(schema);
+    .createQueryBuilder<object>(meta.class as never, options.ctx, 'write', false)
+    .withSchema((driver as unknown as Steps).getSchemaName(meta, options));
+  (builder as unknown as GuardedQueryBuilder).findsToMark = true;
+  const alias = escapeIdentifier(builder.alias);
+  const columns = meta.getPrimaryProps().flatMap(({ fieldNames }) => fieldNames);
+  const keys = columns.map((name) => `${alias}.${escapeIdentifier(name)}`).join(', ');
+  builder.select(raw(withoutSigns(keys))).where((isKey ? { [key as string]: where } : where) as never);
   const { sql, params } = builder.toQuery();
-  return { sql, params };
+  return { sql, params, alias };
 }
 
 /** Deletes in the caller's transaction, or in one of its own that is tried again when it has lost against another one. */
@@ -43,23 +55,29 @@ export async function removeRows(
   const connection = driver.getConnection('write');
   if (!options.ctx) {
     return retryLostRace(() =>
-      connection.transactional((ctx) => removeRows(driver, meta, where, { ...options, ctx })),
+      connection.transactional((ctx) => removeRows(driver, meta, where, { ...options, ctx }), {
+        sessionContext: options.em?.getTransactionSessionContext() as never,
+      }),
     );
   }
-  const graph = await graphOf(driver, runIn(driver, options.ctx));
+  const { ctx: own } = options;
+  const graph = await graphOf(driver, runIn(driver, own), options.schema);
   const root = graph.tableOf(meta);
   if (!root) throw DeletionError.notRegistered(meta.className);
-  const batch = openBatch(options.ctx);
-  const rows = selectKeys(driver, meta, where, options);
+  const all = options.unionWhere?.length
+    ? await (driver as unknown as Steps).applyUnionWhere(meta, where, options, true)
+    : where;
+  const rows = selectKeys(driver, meta, all, options);
+  const batch = openBatch(own);
   const task = { graph, root, rows, batch, facts: currentFacts() };
   const work = (ctx: Transaction) => deleteTree(runIn(driver, ctx), task);
   // Rows that have come meanwhile may forbid what is marked by then, and the program may go on after that error.
-  const counts = mayBeRefused(graph, root)
-    ? await undoable(connection, work, { ctx: options.ctx })
-    : await work(options.ctx);
+  const counts = await inTurn(batch, () =>
+    mayBeRefused(graph, root) ? undoable(connection, work, { ctx: own }) : work(own),
+  );
   const hasFallen = Object.keys(counts.fell).length > 0;
   if (hasFallen) noteBatch(batch.id);
-  if (options.em) await forgetFallen(options.em as never, graph, root, runIn(driver, options.ctx));
+  if (options.em) await forgetFallen(options.em as never, graph, root, runIn(driver, own));
   return { ...counts, batch: hasFallen ? batch.id : undefined };
 }
 
@@ -71,6 +89,6 @@ function mayBeRefused(graph: DeletionGraph, root: GraphTable): boolean {
 export async function removeForDriver(...args: Parameters<typeof removeRows>): Promise<QueryResult> {
   const [driver, meta, , options] = args;
   const { fell } = await removeRows(...args);
-  const table = (await graphOf(driver, runIn(driver, options?.ctx))).tableOf(meta);
+  const table = (await graphOf(driver, runIn(driver, options?.ctx), options?.schema)).tableOf(meta);
   return { affectedRows: fell[table?.name ?? ''] ?? 0, insertId: 0, rows: [] };
 }

@@ -116,4 +116,5 @@ const STATES = {
   gone: 'were removed for good',
   live: 'are live again',
   moved: 'were deleted again since',
+  unknown: 'are of a table that is not mapped here',
 } as const;

@@ -8,9 +8,9 @@ export interface RowsOf {
   readonly keys: readonly string[];
 }
 
-/** Rows of a batch that are not as it left them: removed for good, live again, or deleted again since. */
+/** Rows of a batch that are not as it left them: removed for good, live again, deleted again since, or of a table unknown here. */
 export interface ChangedRows extends RowsOf {
-  readonly state: 'gone' | 'live' | 'moved';
+  readonly state: 'gone' | 'live' | 'moved' | 'unknown';
 }
 
 /** Rows, and the constraint by which they stand in the way. */

@@ -1,4 +1,4 @@
-import { type EntityMetadata, helper } from '@mikro-orm/core';
+import { type EntityMetadata, helper, Utils } from '@mikro-orm/core';
 import {
   type DataDriver,
   type DataEntityManager,
@@ -65,7 +65,7 @@ export async function previewRestore(
   const id = typeof what === 'string' ? what : await batchOfRow(own, run, what);
   return previewOf(
     run,
-    await scopeOf(run, await graphOf(driverOf(own), run), await readBatch(run, id, false)),
+    await scopeOf(run, await graphOf(driverOf(own), run, own.schema), await readBatch(run, id, false)),
   );
 }
 
@@ -88,7 +88,10 @@ export async function restoreByKey(
 ): Promise<boolean | undefined> {
   return em.fork({ keepTransactionContext: true }).transactional(async (tx) => {
     const run = runOf(tx);
-    const entry = await entryOfRow(tx, run, meta, [key]).catch((error: unknown) => {
+    const parts = Utils.isPlainObject<Record<string, unknown>>(key)
+      ? meta.primaryKeys.map((name) => key[name])
+      : [key];
+    const entry = await entryOfRow(tx, run, meta, parts).catch((error: unknown) => {
       if (error instanceof RestoreError && error.code === 'DELETION.NEVER_DELETED') return null;
       throw error;
     });
@@ -108,7 +111,7 @@ async function restoreBatch(
 ): Promise<Restoration> {
   const batch = await readBatch(run, id, true);
   if (batch.restored) throw RestoreError.alreadyRestored(id);
-  const scope = await scopeOf(run, await graphOf(driverOf(em), run), batch);
+  const scope = await scopeOf(run, await graphOf(driverOf(em), run, em.schema), batch);
   const { deadAncestors, liveTwins } = await obstaclesOf(run, scope, true);
   if (deadAncestors.length > 0 || liveTwins.length > 0) refuse(await previewOf(run, scope), changed);
   const rows = await lift(em, scope, changed);
@@ -131,7 +134,10 @@ async function lift(
   scope: BatchScope,
   changed: RestoreOptions['changed'],
 ): Promise<Record<string, number>> {
-  if (scope.fallen.length === 0) return {};
+  if (scope.fallen.length === 0) {
+    if (scope.unknown.length > 0) throw RestoreError.incomplete(await previewOf(runOf(em), scope));
+    return {};
+  }
   const { sql, params } = statement(liftStatement(scope.fallen), {
     batch: scope.batch.id,
     deleted: scope.batch.deletedAt,
@@ -167,10 +173,11 @@ async function bringBack(
   { unlinked, removed }: BatchScope,
   ask: Ask,
 ): Promise<Pick<Restoration, 'relinked' | 'reinserted'>> {
-  const links: Count[] = [];
-  for (const round of inRounds(unlinked)) links.push(...(await ask<Count>(relinkStatement(round))));
+  // A row may have lost one reference first, and have been removed because of another one then.
   const inserted: Count[] = [];
   for (const table of removed) inserted.push(...(await ask<Count>(reinsertStatement(table))));
+  const links: Count[] = [];
+  for (const round of inRounds(unlinked)) links.push(...(await ask<Count>(relinkStatement(round))));
   return { relinked: toRecord(links), reinserted: toRecord(inserted) };
 }
 
@@ -197,15 +204,17 @@ async function entryOfRow(
   key: readonly unknown[],
 ): Promise<JournalEntry | undefined> {
   const own = em.getMetadata().get(meta.class);
-  const table = ownDeletionOf(own) && (await graphOf(driverOf(em), run)).tableOf(own);
+  const table = ownDeletionOf(own) && (await graphOf(driverOf(em), run, em.schema)).tableOf(own);
   if (!table) throw DeletionError.notRegistered(meta.className);
-  return entryOf(run, own, table, keyInJournal(key));
+  return entryOf(run, own, table, keyInJournal(own, key));
 }
 
 const driverOf = (em: DataEntityManager): DataDriver => em.getDriver();
 
 function toRecord(counts: readonly Count[]): Record<string, number> {
-  return Object.fromEntries(counts.filter(({ rows }) => rows > 0).map(({ name, rows }) => [name, rows]));
+  const found: Record<string, number> = {};
+  for (const { name, rows } of counts) if (rows > 0) found[name] = (found[name] ?? 0) + rows;
+  return found;
 }
 
 function isEqual(one: Readonly<Record<string, number>>, other: Readonly<Record<string, number>>): boolean {

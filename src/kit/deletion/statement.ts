@@ -12,11 +12,14 @@ export function withoutSigns(sql: string): string {
   return sql.replaceAll('?', '\\?');
 }
 
+/** What stands in quotes is a name or a literal, whatever signs it holds. */
+const PLACES = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\$([a-z]+)\b/g;
+
 /** Puts values in the places of `$name`, in the order in which they stand, and pieces of SQL with their parameters. */
 export function statement(text: string, values: Values): Statement {
   const params: unknown[] = [];
-  const sql = withoutSigns(text).replaceAll(/\$([a-z]+)\b/g, (sign, name: string) => {
-    if (!(name in values)) return sign;
+  const sql = withoutSigns(text).replaceAll(PLACES, (sign, name: string | undefined) => {
+    if (name === undefined || !(name in values)) return sign;
     const value = values[name];
     if (isStatement(value)) {
       params.push(...value.params);

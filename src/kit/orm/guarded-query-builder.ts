@@ -47,6 +47,8 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
   protected guarded = false;
   /** The rows that ON CONFLICT DO UPDATE may change; an upsert that revives asks for more than live ones. */
   conflictRows: VisibleRows = 'live';
+  /** Whether the rows that a select finds are marked by the statement around it; they are live ones then, as those of an update. */
+  findsToMark = false;
 
   override delete(cond?: QBFilterQuery<Entity>): DeleteQueryBuilder<Entity> {
     const meta = this.mainAlias.meta as EntityMetadata | undefined;
@@ -225,6 +227,7 @@ export class GuardedQueryBuilder<Entity extends object = object> extends QueryBu
 
   /** Also an update by a condition on a relation, which looks like a SELECT until it is finalised. */
   protected writes(): boolean {
+    if (this.findsToMark) return true;
     const isSelect = this.type === QueryType.SELECT || this.type === QueryType.COUNT;
     return !isSelect || this.state.flags.has(QueryFlag.UPDATE_SUB_QUERY);
   }

@@ -3,6 +3,7 @@ export { checkBackstop } from './check-backstop.ts';
 export { DataDriver } from './data-driver.ts';
 export { DataEntityManager } from './data-entity-manager.ts';
 export { DataRepository } from './data-repository.ts';
+export type { GuardedQueryBuilder } from './guarded-query-builder.ts';
 export { liftingMarks } from './lifting-marks.ts';
 export { live, LiveFragment } from './live-fragment.ts';
 export { deletedAtColumn, instantsSetOnUpdate } from './live-predicate.ts';
