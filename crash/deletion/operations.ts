@@ -19,7 +19,7 @@ const DELETIONS: readonly Operation[] = [
 
 const bringBack: Operation = async (em, tree) => {
   const row = await em.onlyDeleted((trash) => trash.findOneOrFail(Label, rootOf(tree)));
-  return restore(em, row as never);
+  return restore(em, row);
 };
 
 /** How many operations one tree goes through. */
