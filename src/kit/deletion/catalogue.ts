@@ -37,6 +37,8 @@ export interface CatalogueKey {
 /** What the database knows of the tables of registered entities and of those that refer to them. */
 export interface Catalogue {
   readonly hasJournal: boolean;
+  /** Whether rows can be held: the table is younger than the journal. */
+  readonly hasHolds: boolean;
   /** By the position of the asked table; null where there is none. */
   readonly places: readonly (string | null)[];
   readonly keys: readonly CatalogueKey[];
@@ -59,6 +61,7 @@ const KEYS = `
   select
     pg_catalog.to_regclass('deletion_batches') is not null
       and pg_catalog.to_regclass('deletion_rows') is not null as "hasJournal",
+    pg_catalog.to_regclass('deletion_holds') is not null as "hasHolds",
     (select json_agg(oid::text order by number) from places) as places,
     (select coalesce(json_agg(json_build_object(
       'constraint', k.conname, 'child', k.conrelid::text, 'parent', k.confrelid::text, 'onDelete', k.confdeltype,

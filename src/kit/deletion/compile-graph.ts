@@ -49,6 +49,7 @@ export async function compileGraph(
   const byName = new Map([...tables.values()].map((table) => [table.name, table]));
   return {
     edges,
+    hasHolds: catalogue.hasHolds,
     tableOf: (meta) => byMeta.get(meta.root.class),
     tableNamed: (name) => byName.get(name),
   };

@@ -7,6 +7,15 @@ export { DeletionError } from './errors.ts';
 export { type DeletePlan, explainDelete, formatDeletePlan, type PlanStep } from './explain.ts';
 export { ForgetFallen } from './forget-fallen-subscriber.ts';
 export { checkDeletion } from './graph-of.ts';
+export { HoldError, type HoldErrorCode } from './holds/hold-error.ts';
+export {
+  type Hold,
+  type HoldQuery,
+  type HoldRequest,
+  holdsOf,
+  placeHold,
+  releaseHold,
+} from './holds/holds.ts';
 export { type JournalEntry } from './journal.ts';
 export { type DeletePolicy, type LinkPolicy, type RelationPolicies } from './policy.ts';
 export { type Deletion } from './remove-rows.ts';
