@@ -30,3 +30,7 @@ export {
 } from './restore.ts';
 export { RestoreError, type RestoreErrorCode } from './restore-error.ts';
 export type { ChangedRows, RestorePreview, RowsByConstraint, RowsOf } from './restore-preview.ts';
+export { erase, type ErasureOptions, previewErasure, type Scrub } from './erasure/erase.ts';
+export { ErasureError, type ErasureErrorCode, type Held } from './erasure/erasure-error.ts';
+export type { ErasedEntries, ErasedRows, ErasureProof } from './erasure/erasure-proof.ts';
+export { erasuresOf } from './erasure/proofs.ts';
