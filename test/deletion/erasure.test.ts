@@ -32,7 +32,7 @@ afterAll(async () => {
   await client.end();
   await db.close();
 });
-beforeEach(() => client.query(EMPTY));
+beforeEach(() => client.query(`set lock_timeout = '10s'; ${EMPTY}`));
 
 const forked = () => db.orm.em.fork();
 const REASON = 'request 12';
@@ -265,8 +265,7 @@ describe('a row that is removed', () => {
     const before = await everything();
     const em = forked();
     await em.begin();
-    await erase(em, Person, ada.id, remove);
-    await em.rollback();
+    await erase(em, Person, ada.id, remove).finally(() => em.rollback());
     expect(await everything()).toBe(before);
   });
 
@@ -277,8 +276,7 @@ describe('a row that is removed', () => {
     expect(await everything()).toBe(before);
     const em = forked();
     await em.begin();
-    await previewErasure(em, Person, ada.id, remove);
-    await em.commit();
+    await previewErasure(em, Person, ada.id, remove).finally(() => em.commit());
     expect(await everything()).toBe(before);
     const { removed, edges } = await erase(forked(), Person, ada.id, remove);
     expect({ removed, edges }).toEqual({ removed: preview.removed, edges: preview.edges });

@@ -18,13 +18,11 @@ export async function blockersOf(run: Run, graph: DeletionGraph, doomed: DoomedR
   const blockers: Blocker[] = [];
   for (const edge of edges) {
     const { child, constraint, parent } = edge;
-    // A table without a primary key is not doomed, and its rows cannot be named.
-    const key = child.primaryKey.length === 0 ? `''` : keyText(child, 't');
     const { sql, params } = statement(
       `select ${escapeLiteral(constraint)} as constraint, ${escapeLiteral(child.name)} as table,
-        count(*)::int as rows, (array_agg(key order by key) filter (where key <> ''))[1:10] as keys from (
-          select ${key} as key from ${edgeJoin(edge, keysIn('$parents'))}
-            and ${key} not in (select jsonb_array_elements_text($others::jsonb))
+        count(*)::int as rows, (array_agg(key order by key))[1:10] as keys from (
+          select ${keyText(child, 't')} as key from ${edgeJoin(edge, keysIn('$parents'))}
+            and ${keyText(child, 't')} not in (select jsonb_array_elements_text($others::jsonb))
         ) b having count(*) > 0
         /* soft-delete: dead rows too, because their references hold as well */`,
       {
@@ -32,7 +30,7 @@ export async function blockersOf(run: Run, graph: DeletionGraph, doomed: DoomedR
         others: JSON.stringify([...(doomed.get(child) ?? [])]),
       },
     );
-    blockers.push(...(await run<Blocker>(sql, params)).map((one) => ({ ...one, keys: one.keys ?? [] })));
+    blockers.push(...(await run<Blocker>(sql, params)));
   }
   return blockers;
 }

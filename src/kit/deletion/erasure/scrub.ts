@@ -69,7 +69,10 @@ const STORED: ReadonlySet<ReferenceKind> = new Set([
 ]);
 
 const isSetByOrm = (table: GraphTable, column: string): boolean =>
-  table.touch.some((assignment) => assignment.startsWith(`${escapeIdentifier(column)} =`));
+  table.touch.some((assignment) => isOf(assignment, column));
+
+const isOf = (assignment: string, column: string): boolean =>
+  assignment.startsWith(`${escapeIdentifier(column)} =`);
 
 /** Overwrites the row, dead or live, and leaves its mark as it is. */
 export async function scrubRow(
@@ -81,10 +84,14 @@ export async function scrubRow(
   const where = whereKey(meta, table, key);
   const changed = await em.nativeUpdate(meta.class as never, where as never, { ...values } as never);
   if (changed === 0) throw ErasureError.resisted(table.name);
-  if (table.touch.length === 0) return;
+  // The core raises the version of whatever it updates, and sets no instants.
+  const version =
+    meta.versionProperty && (meta.properties[meta.versionProperty] as EntityProperty).fieldNames[0];
+  const touch = table.touch.filter((one) => !version || !isOf(one, version));
+  if (touch.length === 0) return;
   const isRow = hasKey(table, 't', '?').replaceAll('(?)', '(?::text)');
   await run(
-    `update ${table.sql} t set ${table.touch.join(', ')} where ${isRow} /* soft-delete: a dead row too, because it is what is scrubbed */`,
+    `update ${table.sql} t set ${touch.join(', ')} where ${isRow} /* soft-delete: a dead row too, because it is what is scrubbed */`,
     table.primaryKey.map(() => key),
   );
 }
