@@ -87,7 +87,8 @@ function metasByTable(
   return found;
 }
 
-function graphTable(
+/** A table with what its classes say of it. */
+export function graphTable(
   table: CatalogueTable,
   metas: readonly EntityMetadata[],
   { keys, tables }: Catalogue,
