@@ -48,7 +48,8 @@ export interface Catalogue {
 /** Runs one statement; `?` stands for a parameter. */
 export type Run = <Row extends object>(sql: string, params?: readonly unknown[]) => Promise<Row[]>;
 
-// A partition repeats the keys of its parent as keys of its own, which conparentid tells.
+// PostgreSQL 14 has no confdelsetcols, and the JSON of a row does without it. A partition repeats the keys of its parent as keys of
+// its own, which conparentid tells.
 const KEYS = `
   with places as (
     select place, number, pg_catalog.to_regclass(place)::oid as oid
@@ -69,8 +70,9 @@ const KEYS = `
         join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
       'referenced', (select json_agg(a.attname order by n) from unnest(k.confkey) with ordinality as u (number, n)
         join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.number),
-      'emptied', (select coalesce(json_agg(a.attname), '[]') from unnest(k.confdelsetcols) as u (number)
-        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number)
+      'emptied', (select coalesce(json_agg(a.attname), '[]') from jsonb_array_elements_text(
+          case jsonb_typeof(to_jsonb(k) -> 'confdelsetcols') when 'array' then to_jsonb(k) -> 'confdelsetcols' end) as u (number)
+        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number::int)
     ) order by k.conname, k.conrelid), '[]') from keys k) as keys,
     (select coalesce(json_agg(json_build_object(
       'oid', t.oid::text, 'schema', n.nspname, 'name', t.relname,

@@ -88,7 +88,8 @@ function metasByTable(
   return found;
 }
 
-function graphTable(
+/** A table with what its classes say of it. */
+export function graphTable(
   table: CatalogueTable,
   metas: readonly EntityMetadata[],
   { keys, tables }: Catalogue,
