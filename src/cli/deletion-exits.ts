@@ -1,4 +1,4 @@
-import type { DeletionError, RestoreErrorCode } from '../kit/deletion/index.ts';
+import type { DeletionError, ErasureErrorCode, RestoreErrorCode } from '../kit/deletion/index.ts';
 import { EXIT, EXIT_OF } from './exit-codes.ts';
 
 /** How a command ends that meets an error of deletions and restores. */
@@ -12,7 +12,9 @@ export interface DeletionExit {
 const UNUSABLE = { exit: 68, meaning: 'journal or policies cannot be used' };
 
 /** One line for each code; numbers are an interface: a new one is added, none is reused. */
-export const DELETION_EXITS: Readonly<Record<RestoreErrorCode | DeletionError['code'], DeletionExit>> = {
+export const DELETION_EXITS: Readonly<
+  Record<RestoreErrorCode | ErasureErrorCode | DeletionError['code'], DeletionExit>
+> = {
   'DELETION.UNKNOWN_BATCH': {
     exit: 60,
     meaning: 'the journal has no such batch',
@@ -58,6 +60,29 @@ export const DELETION_EXITS: Readonly<Record<RestoreErrorCode | DeletionError['c
   'DELETION.UNDECLARED': { ...UNUSABLE, remedy: 'the message names the foreign key and what to declare' },
   'DELETION.NOT_REGISTERED': { ...UNUSABLE, remedy: 'name an entity that trash list names' },
   'DELETION.QUERY_BUILDER': { ...UNUSABLE, remedy: 'the message names the other way' },
+  'ERASURE.NO_ROW': {
+    exit: 69,
+    meaning: 'there is no row to erase',
+    remedy: 'correct the key; several values are a JSON array',
+  },
+  'ERASURE.HELD': { exit: 70, meaning: 'rows are held', remedy: 'release the holds first' },
+  'ERASURE.REFERENCED': {
+    exit: 71,
+    meaning: 'other rows refer to what was to be removed',
+    remedy: 'erase these rows first, or scrub the row with --null and --set',
+  },
+  'ERASURE.COLUMN': {
+    exit: 72,
+    meaning: 'a property cannot be scrubbed',
+    remedy: 'correct --null and --set',
+  },
+  'ERASURE.NO_REASON': { exit: 73, meaning: 'an erasure has no reason', remedy: 'add --reason' },
+  'ERASURE.RESISTED': {
+    exit: 74,
+    meaning: 'the database keeps a row that was to be removed',
+    remedy: 'the message names the table, whose triggers and rules tell why',
+  },
+  'ERASURE.NO_TABLE': { ...UNUSABLE, remedy: 'migrate up' },
   'DELETION.SCOPE': { ...UNUSABLE, remedy: 'the message names the other way' },
 };
 

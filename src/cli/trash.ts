@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { deletionExitLines } from './deletion-exits.ts';
+import { addTrashErase } from './trash-erase.ts';
 import { addTrashList } from './trash-list.ts';
 import { addTrashRestore } from './trash-restore.ts';
 import { addTrashShow } from './trash-show.ts';
@@ -13,4 +14,5 @@ export function addTrash(program: Command): void {
   addTrashList(trash);
   addTrashShow(trash);
   addTrashRestore(trash);
+  addTrashErase(trash);
 }

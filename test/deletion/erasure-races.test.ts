@@ -7,16 +7,8 @@ import { deleteRows, erase, erasuresOf, placeHold, releaseHold, restore } from '
 import { listenToStatements } from '../../src/kit/orm/index.ts';
 import { addBackstop, connect, stateOf } from '../kit/fixtures/backstop.ts';
 import { databaseWith } from './fixtures/music.ts';
-import {
-  Address,
-  Consent,
-  EMPTY,
-  openPeople,
-  people,
-  type People,
-  Person,
-  TABLES,
-} from './fixtures/people.ts';
+import { openPeople, type People } from './fixtures/open-people.ts';
+import { Address, Consent, EMPTY, people, Person, TABLES } from './fixtures/people.ts';
 
 let db: People;
 let client: Client;

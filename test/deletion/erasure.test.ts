@@ -11,16 +11,8 @@ import {
   withDeletionContext,
 } from 'tombstone/deletion';
 import { connect } from '../kit/fixtures/backstop.ts';
-import {
-  Address,
-  Consent,
-  EMPTY,
-  Invoice,
-  Message,
-  openPeople,
-  type People,
-  Person,
-} from './fixtures/people.ts';
+import { openPeople, type People } from './fixtures/open-people.ts';
+import { Address, Consent, EMPTY, Invoice, Message, Person } from './fixtures/people.ts';
 
 let db: People;
 let client: Client;
