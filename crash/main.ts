@@ -20,7 +20,7 @@ Full disks need the right to mount a file system; where that is missing, a line 
 record-usage: kills a program that records usage, or ends its sessions, at a random point; records the same requests again;
 and compares what was charged with the ledger. Exit code 1 when they differ, or a request was charged twice or never.
 
-deletion: kills a program that deletes by policies and restores, ends its sessions, or cuts its socket, at a random moment; looks
+deletion: kills a program that deletes by policies, restores and erases, ends its sessions, or cuts its socket, at a random moment; looks
 whether marks, journal, links and removed rows of each tree are as before the operation or as behind it; and goes on. Exit
 code 1 when one is neither, or does not go on.
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { House } from './operations.ts';
+import { type House, isErasure } from './operations.ts';
 import { APART, rootOf } from './trees.ts';
 
 /**
@@ -7,6 +7,7 @@ import { APART, rootOf } from './trees.ts';
  * find none anywhere.
  */
 export async function runByHand(house: House, tree: number, step: number): Promise<void> {
+  if (isErasure(tree, step)) return house.run(tree, step);
   const statements = step % 2 === 0 ? await deletionOf(house, tree) : await restoreOf(house, tree);
   for (const statement of statements) await house.rows(statement);
 }

@@ -1,6 +1,6 @@
 import { MikroORM } from '@mikro-orm/core';
 import { type DataEntityManager, defineDataConfig, deletionJournal } from 'tombstone';
-import { checkDeletion, deleteRows, restore, withDeletionContext } from 'tombstone/deletion';
+import { checkDeletion, deleteRows, erase, restore, withDeletionContext } from 'tombstone/deletion';
 import { house, Label } from './model.ts';
 import { rootOf } from './trees.ts';
 
@@ -22,17 +22,28 @@ const bringBack: Operation = async (em, tree) => {
   return restore(em, row);
 };
 
-/** How many operations one tree goes through. */
-export const STEPS = 4;
+const remove: Operation = (em, tree) => erase(em, Label, rootOf(tree), { mode: 'remove', reason: 'request' });
 
-/** The operation of a tree at a step: deletions in all ways, and restores between them. */
+const scrub: Operation = (em, tree) =>
+  erase(em, Label, rootOf(tree), { mode: { scrub: { name: 'erased' } }, reason: 'request' });
+
+/** How many operations one tree goes through. */
+export const STEPS = 5;
+
+/** The erasures of a tree, by step: of a live row, or of a dead one that was scrubbed before. */
+const erasuresOf = (tree: number): Readonly<Record<number, Operation>> =>
+  tree % 3 === 0 ? { 3: scrub, 4: remove } : { 4: remove };
+
+export const isErasure = (tree: number, step: number): boolean => step in erasuresOf(tree);
+
+/** The operation of a tree at a step: deletions in all ways, restores between them, and an erasure at the end. */
 function operationOf(tree: number, step: number): Operation {
-  if (step % 2 === 1) return bringBack;
-  return DELETIONS[(tree + step / 2) % DELETIONS.length] as Operation;
+  const deletion = DELETIONS[(tree + step / 2) % DELETIONS.length] as Operation;
+  return erasuresOf(tree)[step] ?? (step % 2 === 1 ? bringBack : deletion);
 }
 
-/** Trees with the same number go through the same operations. */
-export const kindOf = (tree: number): number => tree % DELETIONS.length;
+/** Trees of one kind go through the same operations. */
+export const kindOf = (tree: number): number => tree % (3 * DELETIONS.length);
 
 /** What works on the trees. */
 export interface House {

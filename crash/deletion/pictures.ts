@@ -13,9 +13,12 @@ interface Stored {
  */
 export async function picturesOf(house: House, trees: number): Promise<string[]> {
   const rows = await house.rows<Stored>(
-    [...Object.entries(SHAPE).map(([table, columns]) => rowsSql(table, columns)), BATCHES, ENTRIES].join(
-      ' union all ',
-    ),
+    [
+      ...Object.entries(SHAPE).map(([table, columns]) => rowsSql(table, columns)),
+      BATCHES,
+      ENTRIES,
+      ERASURES,
+    ].join(' union all '),
   );
   const lines = Array.from({ length: trees + 1 }, (): string[] => []);
   for (const { tree, what } of rows) lines[tree]?.push(what);
@@ -46,3 +49,7 @@ const ENTRIES = `select (substring(e.key from '\\d+')::bigint / ${APART})::int a
     concat_ws(' ', 'entry', coalesce(b.number::text, 'of no batch'), e.kind, e.table_name, e.edge,
       ${inTree('e.key')}, ${inTree('e.cause')}, ${inTree('e.detail::text')}) as what
   from deletion_rows e left join ${NUMBERED} b on b.id = e.batch_id`;
+
+const ERASURES = `select (x.key::bigint / ${APART})::int as tree, 'proof ' || (x.proof ->> 'mode') as what from deletion_erasures x
+  union all select (l.id / ${APART})::int, 'name ' || l.name from labels l where l.name is not null
+  /* soft-delete: dead rows too, because it looks at what was done to them */`;

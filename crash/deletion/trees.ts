@@ -32,7 +32,7 @@ const ROWS: Readonly<Record<string, readonly (readonly number[])[]>> = {
 
 /** Rewrites all tables and the journal, so that there are `count` trees and nothing else. */
 export function plantSql(count: number): string {
-  const tables = [...Object.keys(SHAPE), 'deletion_batches', 'deletion_entries'];
+  const tables = [...Object.keys(SHAPE), 'deletion_batches', 'deletion_entries', 'deletion_erasures'];
   const inserts = Object.entries(SHAPE).map(([table, columns]) => {
     const rows = ROWS[table] ?? [];
     const values = rows.map((row) => `(${row.map((value) => `t * ${APART} + ${value}`).join(', ')})`);
