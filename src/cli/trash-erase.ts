@@ -74,7 +74,7 @@ async function eraseRow(
   const key = primaryKeys.length === 1 ? row.key : partsOf(name, row.key);
   const work = dryRun ? previewErasure : erase;
   const proof = await withDeletionContext({ ...(actor !== undefined && { actor }) }, () =>
-    work(em, entity, key as never, { mode, reason } as never),
+    work(em, entity, key as never, { mode, reason }),
   );
   if (json) return say(JSON.stringify(dryRun ? { target, preview: proof } : { target, proof }));
   for (const line of linesOf(proof)) say(line);

@@ -19,7 +19,7 @@ export interface ErasureRoot {
 
 /** The condition by which an entity manager finds the row of a key. */
 export function keyCondition(meta: EntityMetadata, key: unknown): Record<string, unknown> {
-  const [first = '', ...more] = meta.primaryKeys as string[];
+  const [first = '', ...more] = meta.primaryKeys;
   const isObject = typeof key === 'object' && key !== null && !Array.isArray(key) && !(key instanceof Date);
   if (isObject) return Object.fromEntries([first, ...more].map((name) => [name, (key as never)[name]]));
   const values = more.length === 0 ? [key] : (key as unknown[]);

@@ -82,7 +82,7 @@ export async function scrubRow(
   values: ScrubValues,
 ): Promise<void> {
   const where = whereKey(meta, table, key);
-  const changed = await em.nativeUpdate(meta.class as never, where as never, { ...values } as never);
+  const changed = await em.nativeUpdate(meta.class as never, where, { ...values });
   if (changed === 0) throw ErasureError.resisted(table.name);
   // The core raises the version of whatever it updates, and sets no instants.
   const version =
