@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { SingleBar } from 'cli-progress';
+import { deletionTrials } from './deletion/main.ts';
 import { type Fault, faultsOn } from './faults.ts';
 import { writeFiles } from './files.ts';
 import { FULL_DISKS, fullDiskUnderDatabase, fullDiskUnderLog, type OwnFault } from './full-disk.ts';
@@ -9,7 +10,7 @@ import { type CrashServer, startCrashServer } from './server.ts';
 import { Sums } from './sums.ts';
 import { type Ground, trial, type TrialResult, undisturbed } from './trial.ts';
 
-const USAGE = `Usage: npm run crash -- migrations|record-usage [--trials N] [--seed N] [--json] [--partitions]
+const USAGE = `Usage: npm run crash -- migrations|record-usage|deletion [--trials N] [--seed N] [--json] [--partitions] [--by-hand]
 
 migrations: applies twelve migration files in a process of its own and interrupts it at a random point: SIGKILL, the server's session
 ended, the socket cut, the server crashed, or stopped and started, the disk full. Then it applies them again and compares the
@@ -19,10 +20,15 @@ Full disks need the right to mount a file system; where that is missing, a line 
 record-usage: kills a program that records usage, or ends its sessions, at a random point; records the same requests again;
 and compares what was charged with the ledger. Exit code 1 when they differ, or a request was charged twice or never.
 
+deletion: kills a program that deletes by policies, restores and erases, ends its sessions, or cuts its socket, at a random moment; looks
+whether marks, journal, links and removed rows of each tree are as before the operation or as behind it; and goes on. Exit
+code 1 when one is neither, or does not go on.
+
   --trials      how many; 50 when left out
   --seed        repeats the choices of an earlier run
   --json        one JSON object on standard output, nothing else
   --partitions  record-usage where the usage logs are divided by month
+  --by-hand     deletion by statements that each stand alone: the trials must find halves; exit code 1 when they find none
 `;
 
 const TRIES = 20;
@@ -63,6 +69,7 @@ function readArguments(): {
   seed: number;
   json: boolean;
   partitions: boolean;
+  byHand: boolean;
   help: boolean;
 } {
   const { values, positionals } = parseArgs({
@@ -72,16 +79,15 @@ function readArguments(): {
       seed: { type: 'string', default: String(Date.now() % 1_000_000) },
       json: { type: 'boolean', default: false },
       partitions: { type: 'boolean', default: false },
+      'by-hand': { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
   const [trials, seed] = [Number(values.trials), Number(values.seed)];
   const isRight =
-    ['migrations', 'record-usage'].includes(positionals.join()) &&
-    [trials, seed].every(Number.isSafeInteger) &&
-    trials > 0;
+    Object.hasOwn(SUITES, positionals.join()) && [trials, seed].every(Number.isSafeInteger) && trials > 0;
   if (!isRight && !values.help) throw new Error(USAGE);
-  return { ...values, trials, seed, what: positionals.join() };
+  return { ...values, byHand: values['by-hand'], trials, seed, what: positionals.join() };
 }
 
 /** The ways that need a mount; where that is not allowed they are named, loudly. */
@@ -99,7 +105,7 @@ async function mountFaults(server: CrashServer): Promise<{ own: OwnFault[]; skip
 async function main(): Promise<void> {
   const { what, help, ...options } = readArguments();
   if (help) process.stdout.write(USAGE);
-  else await (what === 'record-usage' ? recordUsageTrials(options) : migrationTrials(options));
+  else await SUITES[what as keyof typeof SUITES](options);
 }
 
 async function migrationTrials(options: { trials: number; seed: number; json: boolean }): Promise<void> {
@@ -136,6 +142,8 @@ function conclude(sums: Sums, seed: number, json: boolean): void {
   process.stderr.write(`Repeat it with --seed ${seed}.\n`);
   process.exitCode = 1;
 }
+
+const SUITES = { migrations: migrationTrials, 'record-usage': recordUsageTrials, deletion: deletionTrials };
 
 await main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
+import { END_SESSIONS, Victim } from '../victim.ts';
 import type { Form, OpenGateway } from './gateway.ts';
 import { REQUESTS, type Task, usagesOf } from './task.ts';
-import { END_SESSIONS, Victim } from './victim.ts';
 
 /** What the database holds after all trials, added up by itself. */
 export interface Totals {
@@ -22,6 +22,7 @@ export interface Totals {
 
 const BALANCE = '1000000000';
 const LONGEST_DELAY_MS = 12;
+const CHILD = new URL('child.ts', import.meta.url);
 
 const PREPARE = `with u as (insert into users (email, password_hash, balance) values ('hot', 'h', ?) returning id),
   k as (insert into api_keys (user_id, key, name) select id, 'key', 'key' from u returning id),
@@ -47,10 +48,10 @@ export async function runCampaign(
 ): Promise<Totals> {
   const [who] = await gateway.rows<Omit<Task, 'trial'>>(PREPARE, [BALANCE]);
   let interrupted = 0;
-  let next = new Victim(url, form);
+  let next = new Victim(url, CHILD, [form]);
   for (let trial = 0; trial < trials; trial += 1) {
     const victim = next;
-    if (trial + 1 < trials) next = new Victim(url, form);
+    if (trial + 1 < trials) next = new Victim(url, CHILD, [form]);
     const task = { ...(who as Omit<Task, 'trial'>), trial };
     if (await interrupt(gateway, victim, task, random)) interrupted += 1;
     await Promise.all(usagesOf(task).map((usage) => gateway.record(usage)));

@@ -1,5 +1,6 @@
 import type { Options } from '@mikro-orm/core';
 import { parseMigration } from '../kit/migrations/index.ts';
+import { optionsAt } from './open-orm.ts';
 
 /**
  * The statements with which the ORM would bring a database to its entities; undefined when the configuration has none.
@@ -12,18 +13,11 @@ export async function entityDifference(
   clientUrl: string,
   dropTables = true,
 ): Promise<string[] | undefined> {
-  const { entities, ...options } = config as Options;
+  const { entities } = config as Options;
   if (!entities || entities.length === 0) return undefined;
   // The command works without the ORM otherwise.
   const { MikroORM } = await import('@mikro-orm/core');
-  const target = {
-    dbName: undefined,
-    host: undefined,
-    port: undefined,
-    user: undefined,
-    password: undefined,
-  };
-  const orm = await MikroORM.init({ ...options, ...target, entities, clientUrl } as Options);
+  const orm = await MikroORM.init(optionsAt(config, clientUrl));
   try {
     const schema = orm.config.getExtension<{ getUpdateSchemaSQL(options: object): Promise<string> }>(
       '@mikro-orm/schema-generator',

@@ -6,6 +6,7 @@ import { EXIT } from './exit-codes.ts';
 import { addMigrate } from './migrate.ts';
 import { withoutSecrets } from './secrets.ts';
 import { refuseUrlArguments } from './target.ts';
+import { addTrash } from './trash.ts';
 import { verdict, withoutValues } from './verdict.ts';
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
@@ -25,6 +26,7 @@ function program(): Command {
   addMigrate(command);
   addBackstop(command);
   addDoctor(command);
+  addTrash(command);
   for (const each of everyCommand(command)) {
     each
       .exitOverride()

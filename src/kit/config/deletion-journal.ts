@@ -6,5 +6,5 @@ export const deletionJournal = defineModule({
   name: 'deletion_journal',
   migrations: fileURLToPath(new URL('../../../migrations/deletion_journal', import.meta.url)),
   entities: [],
-  unmappedTables: ['deletion_batches', 'deletion_entries'],
+  unmappedTables: ['deletion_batches', 'deletion_entries', 'deletion_holds', 'deletion_erasures'],
 });

@@ -37,6 +37,8 @@ export interface CatalogueKey {
 /** What the database knows of the tables of registered entities and of those that refer to them. */
 export interface Catalogue {
   readonly hasJournal: boolean;
+  /** Whether rows can be held: the table is younger than the journal. */
+  readonly hasHolds: boolean;
   /** By the position of the asked table; null where there is none. */
   readonly places: readonly (string | null)[];
   readonly keys: readonly CatalogueKey[];
@@ -46,7 +48,8 @@ export interface Catalogue {
 /** Runs one statement; `?` stands for a parameter. */
 export type Run = <Row extends object>(sql: string, params?: readonly unknown[]) => Promise<Row[]>;
 
-// A partition repeats the keys of its parent as keys of its own, which conparentid tells.
+// PostgreSQL 14 has no confdelsetcols, and the JSON of a row does without it. A partition repeats the keys of its parent as keys of
+// its own, which conparentid tells.
 const KEYS = `
   with places as (
     select place, number, pg_catalog.to_regclass(place)::oid as oid
@@ -59,6 +62,7 @@ const KEYS = `
   select
     pg_catalog.to_regclass('deletion_batches') is not null
       and pg_catalog.to_regclass('deletion_rows') is not null as "hasJournal",
+    pg_catalog.to_regclass('deletion_holds') is not null as "hasHolds",
     (select json_agg(oid::text order by number) from places) as places,
     (select coalesce(json_agg(json_build_object(
       'constraint', k.conname, 'child', k.conrelid::text, 'parent', k.confrelid::text, 'onDelete', k.confdeltype,
@@ -66,8 +70,9 @@ const KEYS = `
         join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
       'referenced', (select json_agg(a.attname order by n) from unnest(k.confkey) with ordinality as u (number, n)
         join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.number),
-      'emptied', (select coalesce(json_agg(a.attname), '[]') from unnest(k.confdelsetcols) as u (number)
-        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number)
+      'emptied', (select coalesce(json_agg(a.attname), '[]') from jsonb_array_elements_text(
+          case jsonb_typeof(to_jsonb(k) -> 'confdelsetcols') when 'array' then to_jsonb(k) -> 'confdelsetcols' end) as u (number)
+        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number::int)
     ) order by k.conname, k.conrelid), '[]') from keys k) as keys,
     (select coalesce(json_agg(json_build_object(
       'oid', t.oid::text, 'schema', n.nspname, 'name', t.relname,

@@ -49,6 +49,7 @@ export async function compileGraph(
   const byName = new Map([...tables.values()].map((table) => [table.name, table]));
   return {
     edges,
+    hasHolds: catalogue.hasHolds,
     tableOf: (meta) => byMeta.get(meta.root.class),
     tableNamed: (name) => byName.get(name),
   };
@@ -87,7 +88,8 @@ function metasByTable(
   return found;
 }
 
-function graphTable(
+/** A table with what its classes say of it. */
+export function graphTable(
   table: CatalogueTable,
   metas: readonly EntityMetadata[],
   { keys, tables }: Catalogue,

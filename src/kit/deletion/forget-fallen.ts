@@ -35,7 +35,8 @@ export async function forgetFallen(
   }
 }
 
-function loadedOf(
+/** The loaded entities of the tables, by their keys in the form of the journal. */
+export function loadedOf(
   em: DataEntityManager,
   graph: DeletionGraph,
   tables: ReadonlySet<GraphTable>,

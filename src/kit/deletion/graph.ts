@@ -39,6 +39,8 @@ export interface GraphEdge {
 /** What the declarations and the foreign keys of the database say together. */
 export interface DeletionGraph {
   readonly edges: readonly GraphEdge[];
+  /** Whether the database has the table of holds, which came behind the journal. */
+  readonly hasHolds: boolean;
   tableOf(meta: EntityMetadata): GraphTable | undefined;
   /** By the name of the journal; undefined for a table that has left the schema, or the mapping, since. */
   tableNamed(name: string): GraphTable | undefined;

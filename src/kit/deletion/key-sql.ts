@@ -13,10 +13,14 @@ const textOf = (alias: string, { name, type }: CatalogueColumn): string => {
   return PLAIN.test(type) ? `${column}::text` : json(column);
 };
 
-/** The primary key of the row `alias` in the form of the journal: the value, or the values as a JSON array. */
+/**
+ * The primary key of the row `alias` in the form of the journal: the value, or the values as a JSON array. Rows without one can only
+ * forbid a deletion, and are told apart by their place.
+ */
 export function keyText(table: GraphTable, alias: string): string {
   const [first, ...more] = table.primaryKey;
-  if (more.length === 0) return textOf(alias, first as CatalogueColumn);
+  if (!first) return `${alias}.ctid::text`;
+  if (more.length === 0) return textOf(alias, first);
   return `jsonb_build_array(${table.primaryKey.map((column) => textOf(alias, column)).join(', ')})::text`;
 }
 
@@ -65,7 +69,10 @@ export function refersTo(edge: GraphEdge, child: string, key: string): string {
 
 /** The join of the parent's row `p`, for a foreign key that leads to other columns than the primary key. */
 export function parentRow(edge: GraphEdge, key: string): string {
-  return leadsToKey(edge) ? '' : `join ${edge.parent.sql} p on ${hasKey(edge.parent, 'p', key)}`;
+  return leadsToKey(edge)
+    ? ''
+    : `join ${edge.parent.sql} p on ${hasKey(edge.parent, 'p', key)}
+      /* soft-delete: a dead row too, because what fell is followed to what refers to it */`;
 }
 
 /** That the row `child` refers to the row `parent`. */

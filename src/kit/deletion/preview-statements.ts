@@ -89,13 +89,16 @@ export function twinsStatement(table: GraphTable, unique: PartialUnique): string
     ) x having count(*) > 0`;
 }
 
+/** An erasure leaves the key of an entry, and takes what the entry knew. */
+const HAS_IMAGE = 'e.detail is not null';
+
 /** Whether an unlinked row can have its link again. */
 export function canRelink(edge: GraphEdge): string {
   const { child, parent, emptied } = edge;
   const still = emptied.map(({ name }) => `t.${escapeIdentifier(name)} is null`).join(' and ');
   const lives = `exists (select from ${parent.sql} p where ${hasKey(parent, 'p', 'e.cause')} and (${isLiveRow(parent, 'p')}
       or (${isAsLeft(parent, 'p')} and e.cause in ${keysOf(parent)})))`;
-  return `${hasKey(child, 't', 'e.key')} and ${still} and ${lives}`;
+  return `${HAS_IMAGE} and ${hasKey(child, 't', 'e.key')} and ${still} and ${lives}`;
 }
 
 export const UNLINKED = (edge: GraphEdge): string =>
@@ -121,7 +124,7 @@ export function canReinsert(table: GraphTable): string {
       /* soft-delete: dead rows too, because links may lead to them */))`;
   });
   const isAbsent = `not exists (select from ${table.sql} t where ${hasKey(table, 't', 'e.key')})`;
-  return [isAbsent, ...exist].join(' and ');
+  return [HAS_IMAGE, isAbsent, ...exist].join(' and ');
 }
 
 export const REMOVED = (table: GraphTable): string =>

@@ -17,6 +17,7 @@ import { entryOf, type JournalEntry, readBatch } from './journal.ts';
 import { type BatchScope, obstaclesOf, previewOf, scopeOf } from './preview.ts';
 import { RestoreError } from './restore-error.ts';
 import type { RestorePreview } from './restore-preview.ts';
+import { type ChangedPolicy, restoreRefusal } from './restore-refusal.ts';
 import { liftStatement, reinsertStatement, relinkStatement } from './restore-statements.ts';
 import { statement } from './statement.ts';
 
@@ -24,8 +25,8 @@ import { statement } from './statement.ts';
 export type DeletedRow = object & { readonly deletedAt: Date };
 
 export interface RestoreOptions {
-  /** What to do when rows of the batch were purged, or restored or deleted again by themselves since. Default `refuse`. */
-  readonly changed?: 'refuse' | 'skip';
+  /** Default `refuse`. */
+  readonly changed?: ChangedPolicy;
 }
 
 /** What a restore has done: rows that live again and rows inserted again by table, links by foreign key. */
@@ -182,11 +183,8 @@ async function bringBack(
 }
 
 function refuse(preview: RestorePreview, changed: RestoreOptions['changed']): void {
-  const isLeft = Object.keys(preview.rows).length > 0;
-  const isGone = preview.changed.length > 0 && preview.changed.every(({ state }) => state === 'gone');
-  if (!isLeft && isGone) throw RestoreError.purged(preview);
-  if (preview.changed.length > 0 && (changed === 'refuse' || !isLeft)) throw RestoreError.incomplete(preview);
-  if (preview.liveTwins.length > 0 || preview.deadAncestors.length > 0) throw RestoreError.conflict(preview);
+  const refusal = restoreRefusal(preview, changed);
+  if (refusal) throw refusal;
 }
 
 async function batchOfRow(em: DataEntityManager, run: Run, row: DeletedRow): Promise<BatchId> {

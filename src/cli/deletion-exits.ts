@@ -1,0 +1,102 @@
+import type { DeletionError, ErasureErrorCode, RestoreErrorCode } from '../kit/deletion/index.ts';
+import { EXIT, EXIT_OF } from './exit-codes.ts';
+
+/** How a command ends that meets an error of deletions and restores. */
+export interface DeletionExit {
+  readonly exit: number;
+  readonly meaning: string;
+  /** What to do on the command line; the error's own sentence speaks of the library. */
+  readonly remedy: string;
+}
+
+const UNUSABLE = { exit: 68, meaning: 'journal or policies cannot be used' };
+
+/** One line for each code; numbers are an interface: a new one is added, none is reused. */
+export const DELETION_EXITS: Readonly<
+  Record<RestoreErrorCode | ErasureErrorCode | DeletionError['code'], DeletionExit>
+> = {
+  'DELETION.UNKNOWN_BATCH': {
+    exit: 60,
+    meaning: 'the journal has no such batch',
+    remedy: 'take an id that trash list prints',
+  },
+  'DELETION.ALREADY_RESTORED': {
+    exit: 61,
+    meaning: 'the batch was restored before',
+    remedy: 'trash show BATCH tells when and by whom',
+  },
+  'DELETION.PURGED_BATCH': {
+    exit: 62,
+    meaning: 'the rows of the batch were removed for good',
+    remedy: 'take them from a backup',
+  },
+  'DELETION.INCOMPLETE_BATCH': {
+    exit: 63,
+    meaning: 'some rows of the batch were changed since',
+    remedy: 'trash show BATCH names them, and --changed skip restores the others',
+  },
+  'DELETION.RESTORE_CONFLICT': {
+    exit: 64,
+    meaning: 'live or deleted rows stand in the way of a restore',
+    remedy: 'trash show BATCH names them',
+  },
+  'DELETION.NEVER_DELETED': {
+    exit: 65,
+    meaning: 'the row is not deleted',
+    remedy: 'take a key that trash list --rows ENTITY prints',
+  },
+  'DELETION.NOT_JOURNALED': {
+    exit: 66,
+    meaning: 'the row was deleted without the journal',
+    remedy: 'lift its mark in a program, with restoreByKey of its repository',
+  },
+  'DELETION.PART_OF_BATCH': {
+    exit: 67,
+    meaning: 'the row fell because of another one',
+    remedy: 'restore the batch that the message names',
+  },
+  'DELETION.NO_JOURNAL': { ...UNUSABLE, remedy: 'list deletionJournal among the modules, then migrate up' },
+  'DELETION.CONTRADICTION': { ...UNUSABLE, remedy: 'the message names the foreign key and what to change' },
+  'DELETION.UNDECLARED': { ...UNUSABLE, remedy: 'the message names the foreign key and what to declare' },
+  'DELETION.NOT_REGISTERED': { ...UNUSABLE, remedy: 'name an entity that trash list names' },
+  'DELETION.QUERY_BUILDER': { ...UNUSABLE, remedy: 'the message names the other way' },
+  'ERASURE.NO_ROW': {
+    exit: 69,
+    meaning: 'there is no row to erase',
+    remedy: 'correct the key; several values are a JSON array',
+  },
+  'ERASURE.HELD': { exit: 70, meaning: 'rows are held', remedy: 'release the holds first' },
+  'ERASURE.REFERENCED': {
+    exit: 71,
+    meaning: 'other rows refer to what was to be removed',
+    remedy: 'erase these rows first, or scrub the row with --null and --set',
+  },
+  'ERASURE.COLUMN': {
+    exit: 72,
+    meaning: 'a property cannot be scrubbed',
+    remedy: 'correct --null and --set',
+  },
+  'ERASURE.NO_REASON': { exit: 73, meaning: 'an erasure has no reason', remedy: 'add --reason' },
+  'ERASURE.RESISTED': {
+    exit: 74,
+    meaning: 'the database keeps a row that was to be removed',
+    remedy: 'the message names the table, whose triggers and rules tell why',
+  },
+  'ERASURE.NO_TABLE': { ...UNUSABLE, remedy: 'migrate up' },
+  'DELETION.SCOPE': { ...UNUSABLE, remedy: 'the message names the other way' },
+};
+
+/** What `trash --help` lists. */
+export function deletionExitLines(): string[] {
+  const own = Object.values(DELETION_EXITS).map(({ exit, meaning }): [number, string] => [exit, meaning]);
+  const lines = new Map<number, string>([
+    [EXIT.done, 'done'],
+    [EXIT.failed, 'failed unexpectedly'],
+    [EXIT.usage, 'wrong usage, nothing was touched'],
+    [EXIT_OF['MIGRATION.UNREACHABLE'], 'the server cannot be reached, or the connection was lost'],
+    [EXIT_OF['MIGRATION.WRONG_PASSWORD'], 'the server refused the login'],
+    [EXIT_OF['MIGRATION.NO_DATABASE'], 'there is no such database'],
+    ...own,
+  ]);
+  return [...lines].map(([code, meaning]) => `${String(code).padStart(4)}  ${meaning}`);
+}
