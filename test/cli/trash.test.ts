@@ -51,12 +51,12 @@ async function refused(exit: number, ...args: string[]): Promise<{ code: string;
   const { error } = JSON.parse(json.out) as { error: { code: string; message: string; exitCode: number } };
   expect(error.exitCode).toBe(exit);
   expect(text.err).toContain(error.message);
-  return error as never;
+  return error;
 }
 
-const parsed = ({ out, code, err }: Ended): Record<string, any> => {
+const parsed = ({ out, code, err }: Ended): Record<string, unknown> => {
   expect([code, err]).toEqual([0, '']);
-  return JSON.parse(out) as Record<string, any>;
+  return JSON.parse(out) as Record<string, unknown>;
 };
 
 /** What the page shows, whatever its ids, instants and widths are. */

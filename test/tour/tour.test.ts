@@ -83,7 +83,7 @@ describe('npm start', () => {
       'Delete Series: 1 of public.tour_series, 2 of public.tour_episodes',
       'level 1  public.tour_episodes  cascade          2',
       'refused by tour_series_title_live',
-      '1 of public.tour_series, 2 of public.tour_episodes; the episode deleted before stays deleted',
+      '2 of public.tour_episodes, 1 of public.tour_series; the episode deleted before stays deleted',
     ]) {
       expect(run.output()).toContain(answer);
     }
