@@ -101,7 +101,7 @@ describe('trash list', () => {
     expect(second).toMatchObject({ batches: [{ batch }], unjournaled: [] });
     const { out } = await trash(db.url, 'list', '--limit', '1', '--since', '2020-01-01');
     expect(out).toContain('x\\u{1b}[31m\\u{a}');
-    expect(out).toContain(`There are more: --after ${next}\n`);
+    expect(out).toContain(`There are more: --after ${String(next)}\n`);
     const none = parsed(await trash(db.url, 'list', '--actor', 'user:9', '--json'));
     expect(none).toMatchObject({ batches: [], unjournaled: [] });
     const asked = await trash(db.url, 'list', '--entity', 'Track', '--since', '2999-01-01');
