@@ -8,6 +8,7 @@ import { fillPhaseZero } from './phase-zero.ts';
 import { count, heading, line, milliseconds, table } from './print.ts';
 import { openServer, type TourServer } from './server.ts';
 import { showSoftDelete } from './soft-delete.ts';
+import { showTrash } from './trash.ts';
 
 async function tour(url: string): Promise<void> {
   heading('1. A gateway database as it was in phase 0');
@@ -44,6 +45,9 @@ async function tour(url: string): Promise<void> {
   } finally {
     await orm.close();
   }
+
+  heading('4. What falls together comes back together');
+  await showTrash(url);
 }
 
 async function main(): Promise<void> {

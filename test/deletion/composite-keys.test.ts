@@ -3,6 +3,7 @@ import { expect, it } from '@jest/globals';
 import { defineModule, softDelete } from 'tombstone';
 import { deleteRows, deletion, explainDelete, previewRestore, restore } from 'tombstone/deletion';
 import { connect } from '../kit/fixtures/backstop.ts';
+import { testServer } from '../support/database.ts';
 import { databaseWith, openOrm } from './fixtures/music.ts';
 
 const TABLES = `
@@ -41,6 +42,8 @@ for (const entity of [Room, Desk] as const) {
 }
 
 it('keys of several columns, with the tenant in them, fall and come back; the tenant is not emptied', async () => {
+  // Only since PostgreSQL 15 ON DELETE SET NULL can spare a column of the key.
+  if (Number.parseInt((await testServer()).version, 10) < 15) return;
   const url = await databaseWith(TABLES);
   const client = await connect(url);
   const module = defineModule({ name: 'house', migrations: '/nowhere', entities: [Room, Desk] });

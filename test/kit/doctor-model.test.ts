@@ -60,6 +60,7 @@ describe('what a configuration tells the doctor', () => {
           { name: 'Dog.owner', isDeclared: false },
           { name: 'Dog.walker', isDeclared: true },
         ],
+        deletedByPolicy: [],
       },
       marks: ['gone'],
       waivers: [waiver, { ...waiver, rule: 'D102' }],
@@ -74,6 +75,6 @@ describe('what a configuration tells the doctor', () => {
 
   it('are no soft-deletable tables in a configuration of MikroORM alone', async () => {
     const { model } = await doctorConfig(defineConfig({ dbName: 'zoo', entities: [Club] }) as never);
-    expect(model).toEqual({ tables: [], relations: [] });
+    expect(model).toEqual({ tables: [], relations: [], deletedByPolicy: [] });
   });
 });

@@ -124,6 +124,16 @@ describe('a cascade', () => {
     expect(await askedWith({ table: 'users', schema: 'Ünion' })).toEqual([boss]);
     expect(await askedWith({ table: 'notes' })).toEqual([note, boss]);
   });
+
+  it('and so is what becomes of a child without a mark', async () => {
+    await become(
+      `create table users (id int primary key, deleted_at date); create table logs (id int primary key, user_id int references users)`,
+    );
+    const asked = async (...deletedByPolicy: { table: string }[]): Promise<string[]> =>
+      aboutOf(await diagnose({ connection: url, model: { deletedByPolicy } }), 'D201');
+    expect(await asked({ table: 'logs' })).toEqual(['logs.logs_user_id_fkey']);
+    expect(await asked({ table: 'users' })).toEqual([]);
+  });
 });
 
 describe('all schemas in one database', () => {

@@ -80,6 +80,10 @@ describe('npm start', () => {
       'the first deleted_at stays',
       'EMAIL_EXISTS',
       'gone',
+      'Delete Series: 1 of public.tour_series, 2 of public.tour_episodes',
+      'level 1  public.tour_episodes  cascade          2',
+      'refused by tour_series_title_live',
+      '2 of public.tour_episodes, 1 of public.tour_series; the episode deleted before stays deleted',
     ]) {
       expect(run.output()).toContain(answer);
     }

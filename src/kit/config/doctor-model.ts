@@ -1,6 +1,6 @@
 import { type EntityMetadata, MikroORM } from '@mikro-orm/core';
-import type { DoctorWaiver, ModelFacts, RelationFacts } from '../migrations/index.ts';
-import { backstopTables, LAYER_OPTIONS, type LayerOptions } from '../orm/index.ts';
+import type { BackstopTable, DoctorWaiver, ModelFacts, RelationFacts } from '../migrations/index.ts';
+import { backstopTables, LAYER_OPTIONS, type LayerOptions, ownDeletionOf } from '../orm/index.ts';
 import { declaredDeadTargets, isSoftDeletable, mayLoseTarget } from '../soft-delete/index.ts';
 import type { DataConfig } from './data-config.ts';
 
@@ -35,8 +35,13 @@ async function modelOf(config: DataConfig): Promise<ModelFacts> {
   try {
     const metadata = [...(orm.getMetadata() as unknown as Iterable<EntityMetadata>)];
     const schema = orm.config.getSchema(true);
-    const tables = backstopTables(metadata).map((table) => ({ ...table, schema: table.schema ?? schema }));
-    return { tables, relations: relationsOf(metadata) };
+    const placed = (metas: readonly EntityMetadata[]): BackstopTable[] =>
+      backstopTables(metas).map((table) => ({ ...table, schema: table.schema ?? schema }));
+    return {
+      tables: placed(metadata),
+      relations: relationsOf(metadata),
+      deletedByPolicy: placed(metadata.filter((meta) => ownDeletionOf(meta))),
+    };
   } finally {
     await orm.close();
   }

@@ -103,8 +103,8 @@ export interface ModelFacts {
   readonly tables?: readonly BackstopTable[];
   readonly relations?: readonly RelationFacts[];
   /**
-   * Tables whose deletion the program carries to their children as ON DELETE says, so that a cascade is a policy and no mistake. A
-   * schema that is left out is `public`.
+   * Tables whose deletion the program carries to their children, so that a cascade is a policy and no mistake, and what becomes of
+   * a child without a mark was decided. A schema that is left out is `public`.
    */
   readonly deletedByPolicy?: readonly Pick<BackstopTable, 'schema' | 'table'>[];
 }

@@ -66,9 +66,12 @@ function hangsOnSoftParent(facts: DoctorFacts, key: ForeignKeyFacts): boolean {
 }
 
 function isHardChild(facts: DoctorFacts, key: ForeignKeyFacts): boolean {
-  return facts.soft.has(key.target) && !facts.soft.has(key.table) && !isLink(facts, key);
+  return (
+    facts.soft.has(key.target) && !facts.soft.has(key.table) && !isLink(facts, key) && !isPolicy(facts, key)
+  );
 }
 
+/** Of a parent that is deleted by policies, each foreign key has one, which was checked against ON DELETE. */
 function isPolicy({ model, tables }: DoctorFacts, { target }: ForeignKeyFacts): boolean {
   const { schema, name } = tables.get(target) as TableFacts;
   return (model.deletedByPolicy ?? []).some(
