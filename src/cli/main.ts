@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addBackstop } from './backstop.ts';
 import { addDoctor } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
+import { addLiveParent } from './live-parent.ts';
 import { addMigrate } from './migrate.ts';
 import { withoutSecrets } from './secrets.ts';
 import { refuseUrlArguments } from './target.ts';
@@ -24,6 +25,7 @@ function program(): Command {
     );
   addMigrate(command);
   addBackstop(command);
+  addLiveParent(command);
   addDoctor(command);
   for (const each of everyCommand(command)) {
     each

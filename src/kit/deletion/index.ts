@@ -1,5 +1,6 @@
 export { batchId, type BatchId } from './batch-id.ts';
 export { type DeletionContext, type DeletionFacts, withDeletionContext } from './context.ts';
+export { declaredRelations } from './declared-relations.ts';
 export { deleteRows } from './delete-rows.ts';
 export { type DeletionCounts } from './delete-tree.ts';
 export { deletion } from './deletion.ts';
