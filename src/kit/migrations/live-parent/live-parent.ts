@@ -8,7 +8,7 @@ import { type Orphans, orphansOf } from './orphans.ts';
 import { plainMigration } from './plain.ts';
 import { readRelations } from './read-relations.ts';
 import { type LiveRelation, type LiveTable, type Marks, shownName } from './relation.ts';
-import { validateMigration } from './validate.ts';
+import { validateMigrations } from './validate.ts';
 
 /** A relation as its entity declares it. */
 export interface DeclaredRelation {
@@ -72,7 +72,10 @@ export async function planLiveParentValidation(request: LiveParentRequest): Prom
     const { constraint, liveKey, isValidated } = relation;
     if (liveKey === null) throw LiveParentError.notGuarded(constraint);
     if (isValidated) throw LiveParentError.guarded(constraint, liveKey);
-    return { migrations: [validateMigration(relation)], orphans: await orphansOf(session, relation) };
+    return {
+      migrations: validateMigrations(relation, marksOf(relation, request.model)),
+      orphans: await orphansOf(session, relation),
+    };
   });
 }
 

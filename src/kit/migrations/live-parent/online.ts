@@ -13,7 +13,7 @@ import {
   tablesToFill,
   withLive,
 } from './sql.ts';
-import { validateMigration } from './validate.ts';
+import { addCheck, dropCheck, validateMigrations } from './validate.ts';
 
 /**
  * Several files, none of which keeps anybody waiting for longer than a change of the catalogue takes: the column with what keeps
@@ -35,14 +35,13 @@ export function onlineMigrations(relation: LiveRelation, marks: Marks, adopts: b
     ...tables.map(({ table, mark }) => fillColumn(table, mark)),
     ...buildIndexes(relation),
     guard(relation),
-    ...(adopts ? [] : [validateMigration(after)]),
+    ...(adopts ? [] : validateMigrations(after, marks)),
   ];
 }
 
 /** From here on every write keeps the column, and the check holds whoever switches triggers off to it. */
 function keepColumn(table: LiveTable, mark: string): NewMigration {
   const name = sqlName(table);
-  const check = quoted(liveNames.check(table.name));
   const trigger = indexName(table, liveNames.function(table.name));
   const live = quoted(LIVE_COLUMN);
   return {
@@ -53,8 +52,7 @@ function keepColumn(table: LiveTable, mark: string): NewMigration {
       '-- +tombstone waive L114: it takes the lock that the ALTER TABLE above it has taken, and holds it no longer',
     ],
     up: [
-      `ALTER TABLE ${name}\n  ADD COLUMN ${live} boolean DEFAULT true,\n` +
-        `  ADD CONSTRAINT ${check} CHECK (${live} IS NOT DISTINCT FROM ${liveExpression(mark)}) NOT VALID;`,
+      `ALTER TABLE ${name}\n  ADD COLUMN ${live} boolean DEFAULT true,\n  ${addCheck(table, mark)};`,
       `CREATE FUNCTION ${trigger}() RETURNS trigger LANGUAGE plpgsql AS $live$\nBEGIN\n` +
         `  NEW.${live} := ${liveExpression(mark, 'NEW.')};\n  RETURN NEW;\nEND\n$live$;`,
       `CREATE TRIGGER ${quoted(liveNames.trigger())} BEFORE INSERT OR UPDATE ON ${name}\n` +
@@ -63,7 +61,7 @@ function keepColumn(table: LiveTable, mark: string): NewMigration {
     down: [
       `DROP TRIGGER ${quoted(liveNames.trigger())} ON ${name};`,
       `DROP FUNCTION ${trigger}();`,
-      `ALTER TABLE ${name} DROP CONSTRAINT ${check}, DROP COLUMN ${live};`,
+      `ALTER TABLE ${name} ${dropCheck(table)}, DROP COLUMN ${live};`,
     ],
   };
 }

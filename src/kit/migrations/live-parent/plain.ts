@@ -96,11 +96,7 @@ function headOf(relation: LiveRelation, changes: readonly Change[], adopts: bool
       actions.includes('GENERATED'),
       'the table is small; "tombstone live-parent add --online" writes the way for a large one',
     ],
-    [
-      'L509',
-      changes.length > 1 || !isSelf(relation),
-      'the tables are small, and the guarantee begins on both at once',
-    ],
+    ['L509', changes.length > 1, 'the tables are small, and the guarantee begins on both at once'],
   ];
   return [
     `-- A live row of ${shownName(child)} has a live row of ${shownName(parent)}; the database says so itself.`,

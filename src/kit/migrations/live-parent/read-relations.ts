@@ -47,7 +47,7 @@ const RELATIONS = `
       and (k.confkey || ${live('k.confrelid')}) <@ i.indkey::int2[]) as "hasParentKey",
     (${twin}).conname as "liveKey", coalesce((${twin}).convalidated, false) as "isValidated"
   from pg_catalog.pg_constraint k
-  where k.contype = 'f' and k.conparentid = 0 and ${live('k.conrelid')} is distinct from all (k.conkey)`;
+  where k.contype = 'f' and k.conparentid = 0 and coalesce(${live('k.conrelid')}, 0) <> all (k.conkey)`;
 
 interface Place {
   readonly constraint?: string;
