@@ -2,6 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { availableParallelism, loadavg } from 'node:os';
 import { startTestServer } from 'tombstone/testing';
+import { measure } from './live-parent/measure.ts';
 import { type SoakOptions, soak } from './live-parent/run.ts';
 
 function wholeNumber(text: string): number {
@@ -55,6 +56,21 @@ program
   .addOption(new Option('--form <form>', 'of the guarantee').choices(['plain', 'online']).default('plain'))
   .option('--json', 'one JSON object on standard output, nothing else')
   .action(liveParent);
+
+program
+  .command('live-parent-price')
+  .description(
+    'measures, step by step, how long others wait for the migrations of the guarantee, and what it costs; JSON',
+  )
+  .option('--children <n>', 'rows of the child, with a tenth as many parents', Number, 1_000_000)
+  .action(async ({ children }: { children: number }) => {
+    const server = await startTestServer({ durable: true });
+    try {
+      process.stdout.write(`${JSON.stringify(await measure(server, children), undefined, 2)}\n`);
+    } finally {
+      await server.stop();
+    }
+  });
 
 await program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -23,7 +23,7 @@ interface Project {
 }
 
 /** A database with the orchard, whose first file is applied. */
-async function project(): Promise<Project> {
+async function project(entities = 'orchardEntities'): Promise<Project> {
   const { url } = await emptyTestDatabase();
   const first = `-- +tombstone waive L705: the tables are small\n-- +goose Up\n${ORCHARD}`;
   const folder = migrationFolder({ '001_orchard.sql': first }, 'orchard');
@@ -33,7 +33,7 @@ async function project(): Promise<Project> {
     `import { defineDataConfig } from ${JSON.stringify(join(ROOT, 'src/index.ts'))};
      import { orchardEntities } from ${JSON.stringify(join(ROOT, 'test/cli/fixtures/orchard.ts'))};
      export default defineDataConfig({ clientUrl: '', modules: [
-       { name: 'orchard', migrations: ${JSON.stringify(folder.migrations)}, entities: orchardEntities }] });`,
+       { name: 'orchard', migrations: ${JSON.stringify(folder.migrations)}, entities: ${entities} }] });`,
   );
   const tombstone = (...args: string[]) =>
     run([join(ROOT, 'bin/tombstone.js'), ...args], { DATABASE_URL: url }, folder.root);
@@ -113,11 +113,6 @@ describe.each([['plain'], ['online']])('tombstone live-parent add, %s', (form) =
     expect(again).toMatchObject({ code: 2 });
     expect(again.err).toContain('There is nothing to write.');
 
-    const drift = await tombstone('migrate', 'drift');
-    expect(drift.out).not.toContain('tombstone_live');
-    const doctor = await tombstone('doctor');
-    expect(doctor.out).not.toContain('tombstone_live');
-
     for (const _ of files()) expect(await tombstone('migrate', 'down')).toMatchObject({ code: 0 });
     expect(await states(client, VIOLATIONS)).toEqual(VIOLATIONS.map(() => undefined));
     const left = await client.query(
@@ -128,6 +123,21 @@ describe.each([['plain'], ['online']])('tombstone live-parent add, %s', (form) =
     expect(left.rows).toEqual([]);
     expect(before.code).toBe(0);
   }, 300_000);
+
+  it('is known to drift and doctor', async () => {
+    // The ORM cannot compare tables whose names have quotes in them.
+    const { tombstone } = await project(`orchardEntities.filter(({ name }) => name !== 'Crate')`);
+    for (const relation of ['Tree.orchard', 'Grower.mentor']) {
+      await tombstone('live-parent', 'add', 'orchard', relation, ...options);
+      expect(await tombstone('migrate', 'up')).toMatchObject({ code: 0 });
+    }
+    for (const command of [['migrate', 'drift'], ['doctor']]) {
+      const { out, err } = await tombstone(...command);
+      expect(err).toBe('');
+      expect(out).toContain('trees_tenant_id_orchard_id_index'); // what the entities lack is found
+      expect(out).not.toContain('tombstone_live');
+    }
+  }, 120_000);
 
   it('passes check-down', async () => {
     const { tombstone } = await project();

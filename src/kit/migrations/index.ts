@@ -55,7 +55,7 @@ export {
   planLiveParent,
   planLiveParentValidation,
 } from './live-parent/live-parent.ts';
-export { LIVE_COLUMN } from './live-parent/names.ts';
+export { dropsLiveParent, LIVE_COLUMN } from './live-parent/names.ts';
 export { findOrphans, type Orphans } from './live-parent/orphans.ts';
 export { LOCK_ID } from './lock.ts';
 export { describeHolder, type LockHolder } from './lock-holder.ts';

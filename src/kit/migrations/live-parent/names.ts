@@ -30,3 +30,9 @@ function fitting(base: string, ending: string): string {
 }
 
 const bytes = (text: string): number => Buffer.byteLength(text);
+
+const DROP =
+  /^(?:drop (?:index|trigger|function)|alter table .* drop (?:constraint|column)) .*"(?:[^"]|"")*tombstone_live/s;
+
+/** Whether a statement that compares a database with entities would take a part of the guarantee away: no entity declares it. */
+export const dropsLiveParent = (statement: string): boolean => DROP.test(statement);

@@ -39,6 +39,7 @@ export function plainMigration(relation: LiveRelation, marks: Marks, adopts: boo
     description: `keep a live parent of ${relation.child.name} by ${relation.columns.join(' ')}`,
     head: headOf(relation, changes, adopts),
     up: [
+      ...lockBoth(relation),
       ...(index === undefined ? [] : [createChildIndex(relation)]),
       ...changes.map(({ table, up }) => alter(table, up)),
     ],
@@ -47,6 +48,12 @@ export function plainMigration(relation: LiveRelation, marks: Marks, adopts: boo
       ...(index === undefined ? [] : [`DROP INDEX ${indexName(relation.child, index)};`]),
     ],
   };
+}
+
+/** In the order in which an insert of a child takes them, which otherwise would wait for this file while this waits for it. */
+function lockBoth(relation: LiveRelation): string[] {
+  if (isSelf(relation)) return [];
+  return [`LOCK TABLE ${sqlName(relation.child)}, ${sqlName(relation.parent)} IN ACCESS EXCLUSIVE MODE;`];
 }
 
 const alter = (table: LiveTable, actions: readonly string[]): string =>
