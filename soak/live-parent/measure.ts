@@ -55,9 +55,8 @@ async function connect(url: string): Promise<Client> {
 }
 
 async function plant(client: Client, parents: number, children: number): Promise<void> {
-  await client.query(
-    HARBOURS.replaceAll('deleted_at timestamptz)', 'deleted_at timestamptz) with (fillfactor = 45)'),
-  );
+  await client.query(HARBOURS);
+  for (const table of ['harbours', 'ships']) await client.query(`alter table ${table} set (fillfactor = 45)`);
   await client.query(
     `insert into harbours (deleted_at) select case when n % 10 = 0 then now() end from generate_series(1, ${parents}) n`,
   );

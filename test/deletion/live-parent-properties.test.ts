@@ -14,10 +14,11 @@ const SESSIONS = 4;
 
 /** What a program may send; few rows, so that sessions meet. */
 const VERBS = {
-  insertNest: 'insert into nests (id, upper_id) values ($1, nullif($2, $1)) on conflict do nothing',
+  insertNest:
+    'insert into nests (id, upper_id) values ($1::int, nullif($2::int, $1::int)) on conflict do nothing',
   insertBird:
     'insert into birds (id, nest_id) values ($1, $2) on conflict (id) do update set nest_id = excluded.nest_id',
-  moveNest: 'update nests set upper_id = nullif($2, $1) where id = $1',
+  moveNest: 'update nests set upper_id = nullif($2::int, $1::int) where id = $1::int',
   moveBird: 'update birds set nest_id = $2 where id = $1',
   markNest: 'update nests set deleted_at = now() where id = $1 and $2::int is not null',
   markBird: 'update birds set deleted_at = now() where id = $1 and $2::int is not null',
