@@ -96,11 +96,11 @@ async function migrate(url: string, form: Form): Promise<Step[]> {
 
 /** Asks again and again on a connection of its own; `stop` answers how long the longest answer took. */
 function probe(url: string, sql: string): { stop: () => Promise<number> } {
-  let isOver = false;
+  const state = { isOver: false };
   const asking = (async () => {
     const client = await connect(url);
     let longest = 0;
-    while (!isOver) {
+    while (!state.isOver) {
       const start = performance.now();
       await client.query(sql);
       longest = Math.max(longest, performance.now() - start);
@@ -111,7 +111,7 @@ function probe(url: string, sql: string): { stop: () => Promise<number> } {
   })();
   return {
     stop: () => {
-      isOver = true;
+      state.isOver = true;
       return asking;
     },
   };

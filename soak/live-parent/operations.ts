@@ -34,7 +34,7 @@ async function restoreOne(em: DataEntityManager): Promise<void> {
   const row = await em.onlyDeleted(async (trash) =>
     pick(await trash.find(entity as typeof Ship, {}, { limit: 20, orderBy: { id: 'desc' } })),
   );
-  if (row) await restore(em, row as never);
+  if (row) await restore(em, row);
 }
 
 /** Dead rows of one harbour, and that itself when nothing refers to it any more. */
