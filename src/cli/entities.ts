@@ -1,5 +1,5 @@
 import type { Options } from '@mikro-orm/core';
-import { parseMigration } from '../kit/migrations/index.ts';
+import { dropsLiveParent, parseMigration } from '../kit/migrations/index.ts';
 import { optionsAt } from './open-orm.ts';
 
 /**
@@ -23,7 +23,8 @@ export async function entityDifference(
       '@mikro-orm/schema-generator',
     );
     const sql = (await schema?.getUpdateSchemaSQL({ wrap: false, dropTables })) ?? '';
-    return parseMigration('difference of entities', sql).up.map(({ text }) => text);
+    const statements = parseMigration('difference of entities', sql).up.map(({ text }) => text);
+    return statements.filter((text) => !dropsLiveParent(text));
   } finally {
     await orm.close();
   }

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { addBackstop } from './backstop.ts';
 import { addDoctor } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
+import { addLiveParent } from './live-parent.ts';
 import { addMigrate } from './migrate.ts';
 import { withoutSecrets } from './secrets.ts';
 import { refuseUrlArguments } from './target.ts';
@@ -25,6 +26,7 @@ function program(): Command {
     );
   addMigrate(command);
   addBackstop(command);
+  addLiveParent(command);
   addDoctor(command);
   addTrash(command);
   for (const each of everyCommand(command)) {

@@ -13,6 +13,7 @@ import {
 } from 'tombstone/deletion';
 import { connect } from '../kit/fixtures/backstop.ts';
 import { DeletionModel, type ModelRow } from './fixtures/deletion-model.ts';
+import { guarantee, softTables } from './fixtures/guarantee.ts';
 import { databaseWith } from './fixtures/music.ts';
 import {
   entitiesOf,
@@ -188,6 +189,8 @@ const ANSWERS = [
   'fell',
   'unlinked',
   'removed',
+  'guarantee plain',
+  'guarantee online',
   'remove undefined',
   'remove DELETION.RESTRICTED',
   'restore done',
@@ -199,16 +202,40 @@ const ANSWERS = [
 
 let runs = 0;
 
+/** The policies must do the same where the database itself keeps live parents. */
+const GUARANTEES = ['none', 'plain', 'online'] as const;
+
+async function guaranteeAll(
+  { tables, edges }: SchemaForm,
+  how: (typeof GUARANTEES)[number] = 'none',
+): Promise<void> {
+  if (how === 'none') return;
+  const model = softTables(...tables.flatMap(({ soft }, index) => (soft ? [tableName(index)] : [])));
+  for (const { name, child, parent, policy } of edges) {
+    if (!tables[child]?.soft || !tables[parent]?.soft || policy === 'keep') continue;
+    await guarantee(client, url, name, { model, online: how === 'online' });
+    meet(`guarantee ${how}`);
+  }
+}
+
 async function inSchema(form: SchemaForm, work: (world: World) => Promise<void>): Promise<void> {
   runs += 1;
   await client.query(sqlOf(form));
+  await guaranteeAll(form, GUARANTEES[runs % GUARANTEES.length]);
   const { entities, module } = entitiesOf(form, String(runs));
   const orm = await MikroORM.init(defineDataConfig({ clientUrl: url, modules: [module, deletionJournal] }));
   try {
     await work({ em: orm.em.fork(), form, model: new DeletionModel(form), entities });
   } finally {
     await orm.close();
-    await client.query(form.tables.map((_, index) => `drop table ${tableName(index)} cascade`).join(';'));
+    await client.query(
+      form.tables
+        .map(
+          (_, index) =>
+            `drop table ${tableName(index)} cascade; drop function if exists ${tableName(index)}_tombstone_live`,
+        )
+        .join(';'),
+    );
   }
 }
 

@@ -32,6 +32,7 @@ export interface CatalogueKey {
   readonly onDelete: OnDelete;
   /** The columns of ON DELETE SET NULL (…), where it names some. */
   readonly emptied: readonly string[];
+  readonly deferrable: boolean;
 }
 
 /** What the database knows of the tables of registered entities and of those that refer to them. */
@@ -66,6 +67,7 @@ const KEYS = `
     (select json_agg(oid::text order by number) from places) as places,
     (select coalesce(json_agg(json_build_object(
       'constraint', k.conname, 'child', k.conrelid::text, 'parent', k.confrelid::text, 'onDelete', k.confdeltype,
+      'deferrable', k.condeferrable,
       'columns', (select json_agg(a.attname order by n) from unnest(k.conkey) with ordinality as u (number, n)
         join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
       'referenced', (select json_agg(a.attname order by n) from unnest(k.confkey) with ordinality as u (number, n)

@@ -15,6 +15,8 @@ export interface PolicyQuestion {
   readonly meta: EntityMetadata | undefined;
   /** Whether rows of other tables refer to the rows of this one. */
   readonly isReferenced: boolean;
+  /** Whether the database itself keeps a live parent for each of its live rows. */
+  readonly isGuarded: boolean;
 }
 
 const SQL: Readonly<Record<OnDelete, string>> = {
@@ -95,13 +97,18 @@ function refuseDrift(name: string, { edge, relation }: PolicyQuestion): void {
 }
 
 function refuseImpossible(name: string, policy: DeletePolicy, question: PolicyQuestion): void {
-  const { edge, meta, isReferenced } = question;
+  const { edge, meta, isReferenced, isGuarded } = question;
   const refuse = (reason: string): never => {
     throw DeletionError.contradiction(name, edge.constraint, reason);
   };
   if (policy === 'unlink' && edge.emptied.length === 0) {
     refuse(
       'unlinks, but none of its columns can be null. Declare cascade, restrict or keep, or drop NOT NULL by a migration.',
+    );
+  }
+  if (policy === 'keep' && isGuarded) {
+    refuse(
+      'declares keep, but the database refuses a live row of a deleted parent. Declare cascade, unlink or restrict, or drop the guarantee by a migration.',
     );
   }
   if (policy === 'cascade') {

@@ -15,6 +15,7 @@ import { checkPolicy } from './check-policy.ts';
 import { DeletionError } from './errors.ts';
 import type { DeletionGraph, GraphEdge, GraphTable } from './graph.ts';
 import { declaredRelations, type Relation } from './declared-relations.ts';
+import { isGuarded, isLiveKey, liveKeysOf } from './live-keys.ts';
 
 /**
  * Joins what the classes declare with the foreign keys that the database has.
@@ -40,7 +41,7 @@ export async function compileGraph(
   );
   const relations = declaredRelations(mapped);
   const edges = catalogue.keys
-    .filter(({ parent }) => (metas.get(parent) ?? []).some((meta) => ownDeletionOf(meta)))
+    .filter((key) => !isLiveKey(key) && (metas.get(key.parent) ?? []).some((meta) => ownDeletionOf(meta)))
     .map((key) => graphEdge(key, { catalogue, metas, tables, relations }));
   refuseUnused(relations, edges);
   const byMeta = new Map(
@@ -50,6 +51,7 @@ export async function compileGraph(
   return {
     edges,
     hasHolds: catalogue.hasHolds,
+    liveKeys: liveKeysOf(catalogue, tables),
     tableOf: (meta) => byMeta.get(meta.root.class),
     tableNamed: (name) => byName.get(name),
   };
@@ -105,7 +107,7 @@ export function graphTable(
     deletedAt: meta && isSoftDeletable(meta) ? deletedAtColumn(meta) : undefined,
     touch: meta ? touchesOf(meta.root) : [],
     ownKeys: keys
-      .filter(({ child }) => child === table.oid)
+      .filter((key) => key.child === table.oid && !isLiveKey(key))
       .map(({ columns, parent, referenced }) => ({ columns, parent: names.get(parent) ?? '', referenced })),
   };
 }
@@ -154,7 +156,13 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
     emptied,
   };
   const meta = own.find((one) => isSoftDeletable(one)) ?? own[0];
-  const policy = checkPolicy({ edge, relation, meta, isReferenced: child.referenced });
+  const policy = checkPolicy({
+    edge,
+    relation,
+    meta,
+    isReferenced: child.referenced,
+    isGuarded: isGuarded(catalogue, key),
+  });
   return { ...edge, policy };
 }
 

@@ -4,7 +4,8 @@ import type { BatchId } from './batch-id.ts';
 import { closureBlockers } from './closure.ts';
 import type { DeletionFacts } from './context.ts';
 import { fallOfChildren, fallOfRoots } from './fall-statement.ts';
-import { type DeletionGraph, edgesInto, type GraphTable, reachOf } from './graph.ts';
+import { type DeletionGraph, edgesInto, type GraphEdge, type GraphTable, reachOf } from './graph.ts';
+import { askingLast } from './live-keys.ts';
 import { type Blocker, DeletionRestrictedError } from './restricted-error.ts';
 import { statement, type Statement } from './statement.ts';
 
@@ -49,6 +50,15 @@ export async function deleteTree(run: Run, task: DeletionTask): Promise<Deletion
   const reach = new Set(reachOf(graph, root).keys());
   const restricting = edgesInto(graph, reach, 'restrict');
   if (restricting.length > 0) refuse(task, await closureBlockers(run, task, restricting));
+  return askingLast(run, graph, reach, () => deleteAll(run, task, restricting));
+}
+
+async function deleteAll(
+  run: Run,
+  task: DeletionTask,
+  restricting: readonly GraphEdge[],
+): Promise<DeletionCounts> {
+  const { graph } = task;
   const first = task.batch.step;
   const fell = await fallAll(run, task);
   const fallen = new Set([...fell.keys()].flatMap((name) => graph.tableNamed(name) ?? []));

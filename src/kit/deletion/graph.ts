@@ -36,11 +36,19 @@ export interface GraphEdge {
   readonly emptied: readonly CatalogueColumn[];
 }
 
+/** A foreign key by which the database itself refuses a live row of a dead parent; it stands beside that of an edge. */
+export interface LiveKey {
+  readonly parent: GraphTable;
+  /** As SQL names the constraint. */
+  readonly sql: string;
+}
+
 /** What the declarations and the foreign keys of the database say together. */
 export interface DeletionGraph {
   readonly edges: readonly GraphEdge[];
   /** Whether the database has the table of holds, which came behind the journal. */
   readonly hasHolds: boolean;
+  readonly liveKeys: readonly LiveKey[];
   tableOf(meta: EntityMetadata): GraphTable | undefined;
   /** By the name of the journal; undefined for a table that has left the schema, or the mapping, since. */
   tableNamed(name: string): GraphTable | undefined;

@@ -2,6 +2,7 @@ export { batchId, type BatchId } from './batch-id.ts';
 export { batchOfKey } from './batch-of-key.ts';
 export type { BatchState, BatchSummary, FallenRows } from './batch-summary.ts';
 export { type DeletionContext, type DeletionFacts, withDeletionContext } from './context.ts';
+export { declaredRelations } from './declared-relations.ts';
 export { deleteRows } from './delete-rows.ts';
 export { type DeletionCounts } from './delete-tree.ts';
 export { type BatchDescription, type BatchStep, describeBatch } from './describe-batch.ts';

@@ -1,7 +1,8 @@
 import type { DataError } from './data-error.ts';
 import { isDataError } from './data-error.ts';
-import type { DomainErrors } from './domain-errors.ts';
+import type { DomainError, DomainErrors } from './domain-errors.ts';
 import { isError } from './is-error.ts';
+import { liveParentRefusal } from './live-parent-refusal.ts';
 import { type DriverErrorLike, DriverErrorSummary, rememberDriverError } from './driver-error-summary.ts';
 import { CONFLICT, LOST_RACE, type Refusal, refusalOf, ROLLED_BACK } from './sqlstate.ts';
 
@@ -61,7 +62,7 @@ function firstOf(error: Error): DriverErrorLike {
 }
 
 function build(original: DriverErrorLike, refusal: Refusal, domain: DomainErrors): DataError {
-  const known = original.constraint ? domain.constraints[original.constraint] : undefined;
+  const known = meaningOf(original, domain);
   const error = new refusal.type(withoutValues(original, known?.message ?? sentenceFor(original, refusal)));
   error.name = refusal.type.name;
   Object.assign(error, {
@@ -72,6 +73,12 @@ function build(original: DriverErrorLike, refusal: Refusal, domain: DomainErrors
   });
   rememberDriverError(error, original);
   return error;
+}
+
+/** A module may say something of its own about any constraint. */
+function meaningOf(original: DriverErrorLike, { constraints }: DomainErrors): DomainError | undefined {
+  const own = original.constraint ? constraints[original.constraint] : undefined;
+  return own ?? liveParentRefusal(original);
 }
 
 /** Only a refused value has a code of the module: the kit itself asks for its other codes. */

@@ -7,6 +7,8 @@ import { type MigrationSource, namesIn } from './files.ts';
 export interface NewMigration {
   /** What the file does, in words; becomes part of its name. */
   readonly description: string;
+  /** Lines above Up: comments, and annotations of the file. */
+  readonly head?: readonly string[];
   readonly up?: readonly string[];
   /** Left out: the file has no Down section and cannot be reverted. */
   readonly down?: readonly string[];
@@ -49,11 +51,11 @@ async function nextVersion(source: MigrationSource): Promise<string> {
   return String(next).padStart(Math.max(3, ...numbers.map((number) => number.length)), '0');
 }
 
-function textOf({ up = [], down }: NewMigration): string {
+function textOf({ head = [], up = [], down }: NewMigration): string {
   const section = (statements: readonly string[]): string =>
     statements.map((sql) => `${asBlock(withSemicolon(sql))}\n`).join('');
   const revert = down ? `\n-- +goose Down\n${section(down)}` : '';
-  return `-- +goose Up\n${section(up)}${revert}`;
+  return `${head.map((line) => `${line}\n`).join('')}-- +goose Up\n${section(up)}${revert}`;
 }
 
 function withSemicolon(sql: string): string {

@@ -46,6 +46,17 @@ export { lintMigrations, type LintOptions } from './lint/lint.ts';
 export { LOCK_MODES, type LockMode, type TableLock } from './lint/locks.ts';
 export type { LintFinding, LintRule, Severity } from './lint/rule.ts';
 export { LINT_RULES } from './lint/rules/index.ts';
+export { LiveParentError } from './live-parent/errors.ts';
+export {
+  type DeclaredRelation,
+  type LiveParentModel,
+  type LiveParentPlan,
+  type LiveParentRequest,
+  planLiveParent,
+  planLiveParentValidation,
+} from './live-parent/live-parent.ts';
+export { dropsLiveParent, LIVE_COLUMN } from './live-parent/names.ts';
+export { findOrphans, type Orphans } from './live-parent/orphans.ts';
 export { LOCK_ID } from './lock.ts';
 export { describeHolder, type LockHolder } from './lock-holder.ts';
 export { LockTimeoutError } from './lock-timeout-error.ts';

@@ -1,3 +1,4 @@
+export { LIVE_COLUMN } from '../migrations/index.ts';
 export { shownTable, backstopTables } from './backstop-tables.ts';
 export { checkBackstop } from './check-backstop.ts';
 export { DataDriver } from './data-driver.ts';

@@ -1,4 +1,5 @@
 import type { ColumnDef, Constraint, IndexStmt } from 'libpg-query';
+import { LIVE_COLUMN } from '../live-parent/names.ts';
 import { as, constraintsOf, droppedNames, type LintStatement, nameOf } from './tree.ts';
 
 interface Index {
@@ -34,8 +35,12 @@ export function uncoveredKeys(statements: readonly LintStatement[]): ReadonlyMap
   return found;
 }
 
-/** A lookup by equality does not mind in which order its columns lead the index. */
-function covers(index: Index, columns: readonly string[]): boolean {
+/**
+ * A lookup by equality does not mind in which order its columns lead the index. The live column is true in every row that is looked
+ * for, so that it need not be there.
+ */
+function covers(index: Index, all: readonly string[]): boolean {
+  const columns = all.filter((column) => column !== LIVE_COLUMN);
   const leading = new Set(index.columns.slice(0, columns.length));
   return columns.every((column) => leading.has(column));
 }
