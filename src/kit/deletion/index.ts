@@ -30,3 +30,8 @@ export {
 } from './restore.ts';
 export { RestoreError, type RestoreErrorCode } from './restore-error.ts';
 export type { ChangedRows, RestorePreview, RowsByConstraint, RowsOf } from './restore-preview.ts';
+export { purge, type PurgeOptions, type PurgeProgress } from './retention/purge.ts';
+export type { HeldRows, PurgeBlocker, PurgeFindings, PurgeReport } from './retention/purge-report.ts';
+export { retention, type RetentionPolicy } from './retention/retention.ts';
+export { RetentionError, type RetentionErrorCode } from './retention/retention-error.ts';
+export type { PurgeScope } from './retention/subject.ts';
