@@ -48,11 +48,69 @@ export const keysAt = (place: number): string => `keys${'x'.repeat(place)}`;
  */
 export function removeLocked(tables: readonly PurgeTable[], edges: readonly PurgeEdge[]): string {
   const into = edges.filter(({ parent }) => tables.includes(parent));
-  const own = into.filter(({ child, isLink }) => !isLink && tables.includes(child as PurgeTable));
   const place = (table: object) => tables.indexOf(table as PurgeTable);
   const locked = tables.map(
     (_, index) => `locked${index} (key) as materialized (select unnest($${keysAt(index)}::text[]))`,
   );
+  const free = (table: PurgeTable, key: string) =>
+    `${key} not in (select b.key from bad b where b.t = ${escapeLiteral(table.name)})`;
+  const links = into.filter(({ isLink }) => isLink);
+  const gone = [
+    ...links.map(
+      (edge, index) => `link${index} as (delete from ${edge.child.sql} c using locked${place(edge.parent)} l
+        join ${edge.parent.sql} p on ${hasKey(edge.parent, 'p', 'l.key')}
+        where ${refersToRow(edge, 'c', 'p')} and ${free(edge.parent, 'l.key')} ${DEAD_ROWS} returning 1)`,
+    ),
+    ...tables.map(
+      (table, index) => `gone${index} as (delete from ${table.sql} t using locked${index} l
+        where ${hasKey(table, 't', 'l.key')} and ${free(table, 'l.key')} ${DEAD_ROWS} returning 1)`,
+    ),
+  ];
+  const counts = [
+    ...links.map(
+      ({ constraint }, index) =>
+        `select 'link' as kind, ${escapeLiteral(constraint)} as name, count(*)::int as rows from link${index}`,
+    ),
+    ...tables.map(
+      ({ name }, index) =>
+        `select 'row' as kind, ${escapeLiteral(name)} as name, count(*)::int as rows from gone${index}`,
+    ),
+  ];
+  return `with recursive ${[...locked, badSql(tables, into), ...gone].join(', ')}
+    ${counts.join(' union all ')}`;
+}
+
+/** Keys of due rows that refer to each other in circles and to which nothing else refers, with all that refers to them. */
+export function circlesSql(
+  tables: readonly PurgeTable[],
+  edges: readonly PurgeEdge[],
+  stuck: string,
+): string {
+  const seeds = tables.map(
+    (
+      table,
+    ) => `select ${escapeLiteral(table.name)}::text as t, ${keyText(table, 't')} as key from ${table.sql} t where ${table.isDue('t')}
+      and not exists (select from stuck s where s.t = ${escapeLiteral(table.name)} and s.key = ${keyText(table, 't')}) ${DEAD_ROWS}`,
+  );
+  const steps = edges
+    .filter(
+      ({ child, parent, isLink }) =>
+        !isLink && tables.includes(child as PurgeTable) && tables.includes(parent),
+    )
+    .map(
+      (edge) => `select ${escapeLiteral(edge.child.name)}::text as t, ${keyText(edge.child, 'c')} as key
+        from ${edge.parent.sql} p join ${edge.child.sql} c on ${refersToRow(edge, 'c', 'p')}
+        where v.t = ${escapeLiteral(edge.parent.name)} and ${hasKey(edge.parent, 'p', keyOf('v', edge.parent))} ${DEAD_ROWS}`,
+    );
+  return `with recursive ${stuck}, seed as (${seeds.join(' union all ')} limit $size),
+    victim (t, key) as (select t, key from seed union select x.t, x.key from victim v cross join lateral (${steps.join(' union all ')}) x)
+    select t as name, count(*)::int as rows, array_agg(key)::text as keys from victim group by t order by t`;
+}
+
+/** The locked rows that stay, as `bad (t, key)`. */
+function badSql(tables: readonly PurgeTable[], into: readonly PurgeEdge[]): string {
+  const own = into.filter(({ child, isLink }) => !isLink && tables.includes(child as PurgeTable));
+  const place = (table: object) => tables.indexOf(table as PurgeTable);
   const bad = tables.map((table, index) => {
     const why = into
       .filter(({ parent }) => parent === table)
@@ -82,57 +140,5 @@ export function removeLocked(tables: readonly PurgeTable[], edges: readonly Purg
     spread.length === 0
       ? ''
       : ` union select x.t, x.key from bad b cross join lateral (${spread.join(' union all ')}) x`;
-  const free = (table: PurgeTable, key: string) =>
-    `${key} not in (select b.key from bad b where b.t = ${escapeLiteral(table.name)})`;
-  const links = into.filter(({ isLink }) => isLink);
-  const gone = [
-    ...links.map(
-      (edge, index) => `link${index} as (delete from ${edge.child.sql} c using locked${place(edge.parent)} l
-        join ${edge.parent.sql} p on ${hasKey(edge.parent, 'p', 'l.key')}
-        where ${refersToRow(edge, 'c', 'p')} and ${free(edge.parent, 'l.key')} ${DEAD_ROWS} returning 1)`,
-    ),
-    ...tables.map(
-      (table, index) => `gone${index} as (delete from ${table.sql} t using locked${index} l
-        where ${hasKey(table, 't', 'l.key')} and ${free(table, 'l.key')} ${DEAD_ROWS} returning 1)`,
-    ),
-  ];
-  const counts = [
-    ...links.map(
-      ({ constraint }, index) =>
-        `select 'link' as kind, ${escapeLiteral(constraint)} as name, count(*)::int as rows from link${index}`,
-    ),
-    ...tables.map(
-      ({ name }, index) =>
-        `select 'row' as kind, ${escapeLiteral(name)} as name, count(*)::int as rows from gone${index}`,
-    ),
-  ];
-  return `with recursive ${[...locked, `bad (t, key) as ((${bad.join(' union all ')})${next})`, ...gone].join(', ')}
-    ${counts.join(' union all ')}`;
-}
-
-/** Keys of due rows that refer to each other in circles and to which nothing else refers, with all that refers to them. */
-export function circlesSql(
-  tables: readonly PurgeTable[],
-  edges: readonly PurgeEdge[],
-  stuck: string,
-): string {
-  const seeds = tables.map(
-    (
-      table,
-    ) => `select ${escapeLiteral(table.name)}::text as t, ${keyText(table, 't')} as key from ${table.sql} t where ${table.isDue('t')}
-      and not exists (select from stuck s where s.t = ${escapeLiteral(table.name)} and s.key = ${keyText(table, 't')}) ${DEAD_ROWS}`,
-  );
-  const steps = edges
-    .filter(
-      ({ child, parent, isLink }) =>
-        !isLink && tables.includes(child as PurgeTable) && tables.includes(parent),
-    )
-    .map(
-      (edge) => `select ${escapeLiteral(edge.child.name)}::text as t, ${keyText(edge.child, 'c')} as key
-        from ${edge.parent.sql} p join ${edge.child.sql} c on ${refersToRow(edge, 'c', 'p')}
-        where v.t = ${escapeLiteral(edge.parent.name)} and ${hasKey(edge.parent, 'p', keyOf('v', edge.parent))} ${DEAD_ROWS}`,
-    );
-  return `with recursive ${stuck}, seed as (${seeds.join(' union all ')} limit $size),
-    victim (t, key) as (select t, key from seed union select x.t, x.key from victim v cross join lateral (${steps.join(' union all ')}) x)
-    select t as name, count(*)::int as rows, array_agg(key)::text as keys from victim group by t order by t`;
+  return `bad (t, key) as ((${bad.join(' union all ')})${next})`;
 }

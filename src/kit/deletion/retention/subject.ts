@@ -57,7 +57,7 @@ function subjectOf(meta: EntityMetadata, olderThan: string | undefined, needsTen
 
 function columnOf(meta: EntityMetadata, { tenant }: RetentionPolicy): string | undefined {
   if (tenant === undefined) return undefined;
-  const prop = meta.properties[tenant as never] as EntityProperty | undefined;
+  const prop = meta.properties[tenant] as EntityProperty | undefined;
   const [column, ...more] = prop?.fieldNames ?? [];
   if (column === undefined || more.length > 0) throw RetentionError.noTenant(meta.className);
   return column;
