@@ -19,6 +19,7 @@ const CHANGED = {
   gone: 'removed for good',
   live: 'live again',
   moved: 'deleted again since',
+  unknown: 'of a table that is not mapped here',
 } as const;
 
 /** What a restore would do and what stands in its way, one thing a line. */

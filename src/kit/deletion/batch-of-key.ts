@@ -19,7 +19,7 @@ export async function batchOfKey(
 ): Promise<BatchId> {
   const own = em.fork({ keepTransactionContext: true });
   const run = runOf(own);
-  const table = journaledTable(own, await graphOf(own.getDriver(), run), entity);
+  const table = journaledTable(own, await graphOf(own.getDriver(), run, own.schema), entity);
   const meta = own.getMetadata().get(entity) as EntityMetadata;
   const entry = await entryOf(run, meta, table, key);
   if (!entry) throw RestoreError.notJournaled(meta.className);

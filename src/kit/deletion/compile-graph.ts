@@ -65,7 +65,8 @@ interface Sources {
   readonly relations: readonly Relation[];
 }
 
-const isTable = (meta: EntityMetadata): boolean =>
+/** Whether the entity has rows of its own in a table. */
+export const isTable = (meta: EntityMetadata): boolean =>
   Boolean(meta.tableName) && !meta.virtual && !meta.embeddable && !meta.view;
 
 /** A flush deletes the rows of a hierarchy as rows of its root, whatever their class. */
@@ -78,7 +79,8 @@ function refuseHalfTable({ className, root, class: target }: EntityMetadata): vo
   );
 }
 
-function metasByTable(
+/** The entities of each table, by its oid. */
+export function metasByTable(
   mapped: readonly EntityMetadata[],
   { places }: Catalogue,
 ): Map<string, EntityMetadata[]> {
@@ -115,7 +117,8 @@ export function graphTable(
 const sqlName = ({ schema, name }: CatalogueTable): string =>
   `${escapeIdentifier(schema)}.${escapeIdentifier(name)}`;
 
-function columnOf(table: CatalogueTable, name: string): CatalogueColumn {
+/** A column that the catalogue has for certain. */
+export function columnOf(table: CatalogueTable, name: string): CatalogueColumn {
   return table.columns.find((column) => column.name === name) as CatalogueColumn;
 }
 
@@ -166,7 +169,8 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
   return { ...edge, policy };
 }
 
-function isSame(one: readonly string[], other: readonly string[]): boolean {
+/** Whether two foreign keys have the same columns, in whatever order. */
+export function isSame(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((name) => other.includes(name));
 }
 

@@ -39,7 +39,7 @@ interface Entry {
 export async function describeBatch(em: DataEntityManager, batch: BatchId): Promise<BatchDescription> {
   const own = em.fork({ keepTransactionContext: true });
   const run = runOf(own);
-  const graph = await graphOf(own.getDriver(), run);
+  const graph = await graphOf(own.getDriver(), run, own.schema);
   const [summary] = await summariesOf(run, graph, [batch]);
   if (!summary) throw RestoreError.unknownBatch(batch);
   return { ...summary, steps: stepsOf(graph, await entriesOf(run, batch)) };

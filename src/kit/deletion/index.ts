@@ -42,3 +42,8 @@ export { erase, type ErasureOptions, previewErasure, type Scrub } from './erasur
 export { ErasureError, type ErasureErrorCode, type Held } from './erasure/erasure-error.ts';
 export type { ErasedEntries, ErasedRows, ErasureProof } from './erasure/erasure-proof.ts';
 export { erasuresOf } from './erasure/proofs.ts';
+export { purge, type PurgeOptions, type PurgeProgress } from './retention/purge.ts';
+export type { HeldRows, PurgeBlocker, PurgeFindings, PurgeReport } from './retention/purge-report.ts';
+export { retention, type RetentionPolicy } from './retention/retention.ts';
+export { RetentionError, type RetentionErrorCode } from './retention/retention-error.ts';
+export type { PurgeScope } from './retention/subject.ts';

@@ -11,6 +11,8 @@ export interface JournalBatch {
   readonly id: BatchId;
   readonly deletedAt: string;
   readonly restored: boolean;
+  /** Whether its rows were removed for good, and its entries with them. */
+  readonly purged: boolean;
 }
 
 /** One kind of rows of a batch. */
@@ -39,7 +41,8 @@ export interface JournalEntry {
  */
 export async function readBatch(run: Run, id: BatchId, lock: boolean): Promise<JournalBatch> {
   const [found] = await run<JournalBatch>(
-    `select id, deleted_at::text as "deletedAt", restored_at is not null as restored from deletion_batches where id = ?${lock ? ' for update' : ''}`,
+    `select id, deleted_at::text as "deletedAt", restored_at is not null as restored,
+       to_jsonb(deletion_batches) ->> 'purged_at' is not null as purged from deletion_batches where id = ?${lock ? ' for update' : ''}`,
     [id],
   );
   if (!found) throw RestoreError.unknownBatch(id);

@@ -25,7 +25,7 @@ export function keyText(table: GraphTable, alias: string): string {
 }
 
 /** One column of a key in the form of the journal, as a value of its type. */
-function partOf(table: GraphTable, key: string, column: CatalogueColumn): string {
+export function partOf(table: GraphTable, key: string, column: CatalogueColumn): string {
   const position = table.primaryKey.indexOf(column);
   const text = table.primaryKey.length === 1 ? key : `((${key})::jsonb ->> ${position})`;
   return `(${text})::${column.type}`;
@@ -76,7 +76,11 @@ export function parentRow(edge: GraphEdge, key: string): string {
 }
 
 /** That the row `child` refers to the row `parent`. */
-export function refersToRow(edge: GraphEdge, child: string, parent: string): string {
+export function refersToRow(
+  edge: Pick<GraphEdge, 'columns' | 'referenced'>,
+  child: string,
+  parent: string,
+): string {
   return edge.columns
     .map(
       ({ name }, index) =>

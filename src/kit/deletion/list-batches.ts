@@ -39,7 +39,7 @@ export interface BatchPage {
 export async function listBatches(em: DataEntityManager, filter: BatchFilter = {}): Promise<BatchPage> {
   const own = em.fork({ keepTransactionContext: true });
   const run = runOf(own);
-  const graph = await graphOf(own.getDriver(), run);
+  const graph = await graphOf(own.getDriver(), run, own.schema);
   const limit = pageLimit(filter.limit);
   const { conditions, values } = conditionsOf(own, graph, filter);
   if (filter.after !== undefined) await readBatch(run, filter.after, false);

@@ -107,7 +107,11 @@ export async function previewOf(run: Run, scope: BatchScope): Promise<RestorePre
   return {
     batch: batch.id,
     restorable:
-      !batch.restored && changed.length === 0 && deadAncestors.length === 0 && liveTwins.length === 0,
+      !batch.restored &&
+      !batch.purged &&
+      changed.length === 0 &&
+      deadAncestors.length === 0 &&
+      liveTwins.length === 0,
     rows: Object.fromEntries(
       states.filter(({ state }) => state === 'dead').map(({ table, rows }) => [table, rows]),
     ),

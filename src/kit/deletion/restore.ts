@@ -113,6 +113,7 @@ async function restoreBatch(
   const batch = await readBatch(run, id, true);
   if (batch.restored) throw RestoreError.alreadyRestored(id);
   const scope = await scopeOf(run, await graphOf(driverOf(em), run, em.schema), batch);
+  if (batch.purged) throw RestoreError.purged(await previewOf(run, scope));
   const { deadAncestors, liveTwins } = await obstaclesOf(run, scope, true);
   if (deadAncestors.length > 0 || liveTwins.length > 0) refuse(await previewOf(run, scope), changed);
   const rows = await lift(em, scope, changed);

@@ -124,7 +124,7 @@ async function eraseIn(
 ): Promise<{ proof: ErasureProof; rows: DoomedRows }> {
   const { entity, meta, key, scrub, reason } = erasure;
   const run = runOf(tx);
-  const graph = await graphOf(tx.getDriver(), run);
+  const graph = await graphOf(tx.getDriver(), run, tx.schema);
   const table = graph.tableOf(meta) as GraphTable;
   const columns = scrub && columnsToScrub(graph, table, meta, scrub);
   const [{ isReady, ...opening }] = (await run<Opening>(OPENING)) as [Opening];

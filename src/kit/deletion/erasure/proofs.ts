@@ -27,11 +27,11 @@ export async function erasuresOf<Entity extends Deletable>(
 ): Promise<ErasureProof[]> {
   const meta = registered(em, entity);
   const run = runOf(em.fork({ keepTransactionContext: true }));
-  const table = (await graphOf(em.getDriver(), run)).tableOf(meta);
+  const table = (await graphOf(em.getDriver(), run, em.schema)).tableOf(meta);
   const isOne = key === undefined ? '' : ' and key = ?';
   const found = await run<{ proof: ErasureProof }>(
     `select proof from deletion_erasures where table_name = ?${isOne} order by erased_at, id`,
-    [table?.name, ...(key === undefined ? [] : [keyInJournal([key])])],
+    [table?.name, ...(key === undefined ? [] : [keyInJournal(meta, [key])])],
   );
   return found.map(({ proof }) => proof);
 }

@@ -45,7 +45,7 @@ function step(edge: PartEdge): string {
   const { child, parent } = edge;
   const key = `(case when o.t = ${escapeLiteral(child.name)} then o.key end)`;
   return `select ${escapeLiteral(parent.name)}::text as t, ${keyText(parent, 'p')} as key
-    from ${child.sql} c join ${parent.sql} p on ${refersToRow(edge as GraphEdge, 'c', 'p')}
+    from ${child.sql} c join ${parent.sql} p on ${refersToRow(edge, 'c', 'p')}
     where o.t = ${escapeLiteral(child.name)} and ${hasKey(child, 'c', key)}
     /* soft-delete: dead rows too, because they are held as live ones are */`;
 }

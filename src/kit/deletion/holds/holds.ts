@@ -52,7 +52,7 @@ export async function placeHold<Entity extends object>(
   { key, all, reason }: HoldRequest<NoInfer<Entity>>,
 ): Promise<Hold> {
   if (typeof reason !== 'string' || reason.trim() === '') throw HoldError.noReason();
-  const { run, table, name } = await heldTable(em, entity);
+  const { run, table, meta } = await heldTable(em, entity);
   const values = [randomUUID(), table.name];
   const facts = [reason, currentFacts().actor ?? null];
   const into = `insert into deletion_holds as h (id, table_name, key, reason, actor, placed_at)`;
@@ -65,9 +65,9 @@ export async function placeHold<Entity extends object>(
       : await run<Hold>(
           `${into} select ?, ?, ${keyText(table, 't')}, ?, ?, now() from ${table.sql} t where ${isRow(table)}
            /* soft-delete: dead rows too, because they are what is held */ returning ${COLUMNS}`,
-          [...values, ...facts, ...keyValues(table, key)],
+          [...values, ...facts, ...table.primaryKey.map(() => textOf(meta, key))],
         );
-  if (!hold) throw HoldError.noRow(name);
+  if (!hold) throw HoldError.noRow(meta.className);
   return shown(hold);
 }
 
@@ -95,13 +95,14 @@ export async function holdsOf<Entity extends object>(
   entity?: EntityClass<Entity>,
   { key, all, released = false }: HoldQuery<NoInfer<Entity>> = {},
 ): Promise<Hold[]> {
+  if (!entity && key !== undefined) throw HoldError.unknownEntity('the class of the key');
   const held = entity && (await heldTable(em, entity));
   const run = held?.run ?? runOf(em.fork({ keepTransactionContext: true }));
   const conditions = [released ? 'true' : 'h.released_at is null'];
   if (held) conditions.push('h.table_name = ?');
   if (all) conditions.push('h.key is null');
   if (key !== undefined) conditions.push('h.key = ?');
-  const params = [held?.table.name, key === undefined ? undefined : textOf(key)];
+  const params = [held?.table.name, key === undefined || !held ? undefined : textOf(held.meta, key)];
   const found = await run<Hold>(
     `select ${COLUMNS} from deletion_holds h where ${conditions.join(' and ')} order by h.placed_at, h.id`,
     params.filter((value) => value !== undefined),
@@ -114,18 +115,17 @@ async function heldTable(em: DataEntityManager, entity: EntityClass<object>) {
   const run = runOf(own);
   const meta = own.getMetadata().find(entity) as EntityMetadata | undefined;
   if (!meta) throw HoldError.unknownEntity(entity.name);
-  const graph = await graphOf(own.getDriver(), run);
+  const graph = await graphOf(own.getDriver(), run, own.schema);
   if (!graph.hasHolds) throw HoldError.noTable();
   const table = graph.tableOf(meta);
   if (!table || table.primaryKey.length === 0) throw HoldError.unknownEntity(meta.className);
-  return { run, table, name: meta.className };
+  return { run, table, meta };
 }
 
-const textOf = (key: unknown): string => keyInJournal(Array.isArray(key) ? key : [key]);
+const textOf = (meta: EntityMetadata, key: unknown): string =>
+  keyInJournal(meta, Array.isArray(key) ? key : [key]);
 
 const isRow = (table: GraphTable): string => hasKey(table, 't', '?').replaceAll('(?)', '(?::text)');
-
-const keyValues = (table: GraphTable, key: unknown): string[] => table.primaryKey.map(() => textOf(key));
 
 /** The driver leaves instants as text where no entity says what they are. */
 function shown(hold: Hold): Hold {
