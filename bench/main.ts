@@ -99,7 +99,8 @@ const isAsked = (workload: string, only: readonly string[]): boolean =>
   only.length === 0 || only.some((name) => workload === name || workload.startsWith(`${name}-`));
 
 /** Those with parts of their own below; every other name is one of `runWorkloads`. */
-const isOfComparison = (name: string): boolean => /^W\d/.test(name) || /^(start-up|packages)$/.test(name);
+const isOfComparison = (name: string): boolean =>
+  /^(W\d|cascade|restore|purge)/.test(name) || /^(start-up|packages)$/.test(name);
 const isOfMigrations = (name: string): boolean => name.startsWith('migrations');
 const isOfGrowth = (name: string): boolean => name.startsWith('growth');
 

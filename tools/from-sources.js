@@ -3,6 +3,7 @@ import { registerHooks } from 'node:module';
 
 const DOORS = {
   tombstone: 'index.ts',
+  'tombstone/deletion': 'kit/deletion/index.ts',
   'tombstone/migrations': 'kit/migrations/index.ts',
   'tombstone/testing': 'kit/testing/index.ts',
   'tombstone/gateway': 'gateway/index.ts',

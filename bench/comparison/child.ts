@@ -26,6 +26,7 @@ export interface Ready {
   readonly rssBefore: number;
   /** The ways of each workload, the recommended one first. */
   readonly ways: Readonly<Partial<Record<WorkloadName, readonly string[]>>>;
+  readonly byHand: readonly WorkloadName[];
 }
 
 const [path = '', url = '', size = '10'] = process.argv.slice(2);
@@ -44,6 +45,7 @@ async function start(): Promise<Library> {
     rss: process.memoryUsage.rss(),
     rssBefore,
     ways: waysOf(library),
+    byHand: library.byHand ?? [],
   };
   send({ ready });
   return library;

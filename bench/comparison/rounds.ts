@@ -1,7 +1,6 @@
-import type { Client } from 'pg';
 import { compared, type Measured, type Turn, warm } from '../measure.ts';
 import { medianOf, percentile } from '../statistics.ts';
-import type { Size } from './fill.ts';
+import type { Ground } from './ground.ts';
 import { inputsOf, removePlanted } from './inputs.ts';
 import type { WorkloadName } from './library.ts';
 import type { Member } from './member.ts';
@@ -15,6 +14,8 @@ export interface Compared extends Measured {
   readonly rounds: number;
   /** Throughput against the floor, round by round. */
   readonly ratios: readonly number[];
+  /** The library has no feature for it; a program writes the statements for each of its relations. */
+  readonly byHand: boolean;
 }
 
 /** A row of the tables: a workload by a number of callers. */
@@ -54,12 +55,12 @@ export async function runRounds(
   { name, workload, callers }: Row,
   members: readonly Member[],
   plan: Plan,
-  { client, size }: { client: Client; size: Size },
+  ground: Ground,
 ): Promise<Compared[]> {
   const runners: Runner[] = waysOf(members, workload).map((one) => ({ ...one, turns: [], rss: [] }));
   const count = plan.calls * callers;
   const takeTurn = async ({ member, way }: Runner, round: number) => {
-    const inputs = await inputsOf(workload, { first: round * count, count }, size, client);
+    const inputs = await inputsOf(workload, { first: round * count, count }, ground);
     return member.run({ workload, way, inputs, callers, show: false });
   };
   for (const runner of runners) {
@@ -72,16 +73,15 @@ export async function runRounds(
       runner.rss.push(rss);
     }
   }
-  await removePlanted(client);
+  await removePlanted(workload, ground);
   const floor = runners[0]?.turns ?? [];
-  return runners.map((runner) => result(name, runner, floor, callers));
+  return runners.map((runner) => result({ name, workload, callers }, runner, floor));
 }
 
 function result(
-  name: string,
+  { name, workload, callers }: Row,
   { member, way, turns, rss }: Runner,
   floor: readonly Turn[],
-  callers: number,
 ): Compared {
   return {
     workload: name,
@@ -90,6 +90,7 @@ function result(
     cpu: medianOf(turns.map((turn) => turn.cpu)).median,
     rss: percentile(rss, 0.5),
     rounds: turns.length,
+    byHand: member.ready.byHand.includes(workload),
     ratios: turns.map((turn, n) => compared([turn], floor.slice(n, n + 1), callers).ratio.median),
   };
 }

@@ -1,0 +1,22 @@
+import { Client } from 'pg';
+import type { Size } from './fill.ts';
+import { TreePlanter } from './trees/plant-trees.ts';
+
+/** The database that the libraries work on, as the bench itself reaches it. */
+export interface Ground {
+  readonly client: Client;
+  readonly size: Size;
+  readonly trees: TreePlanter;
+  close(): Promise<void>;
+}
+
+export async function openGround(url: string, size: Size): Promise<Ground> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  const trees = new TreePlanter(client, url, size.times);
+  const close = async (): Promise<void> => {
+    await trees.close();
+    await client.end();
+  };
+  return { client, size, trees, close };
+}
