@@ -27,14 +27,20 @@ const CALLS: { readonly [Name in WorkloadName]: number } = {
   W7: 2,
   W8: 20,
   cascade: 1,
-  'cascade-small': 15,
+  'cascade-small': 30,
   restore: 1,
-  'restore-small': 15,
+  'restore-small': 30,
   purge: 1,
 };
 
-/** Work of many rows: the server does nearly all of it, and one turn warms up what there is to warm up. */
+/** Work of many rows: the server does nearly all of it. */
 const isLong = (workload: WorkloadName): boolean => isDeletion(workload) && !workload.endsWith('-small');
+
+/** Of deletions less, because to plant what is to be deleted takes longer than to delete it. */
+const warmUpOf = (workload: WorkloadName): number => {
+  if (isLong(workload)) return 0;
+  return isDeletion(workload) ? 300 : 2000;
+};
 
 /** What the comparison found; each part is empty where it was not asked for. */
 export interface Comparison {
@@ -114,7 +120,7 @@ export const planOf = (
   { quick, rounds }: Pick<Options, 'quick' | 'rounds'>,
 ): Plan => ({
   rounds: quick ? 5 : rounds,
-  warmUp: quick || isLong(workload) ? 0 : 2000,
+  warmUp: quick ? 0 : warmUpOf(workload),
   // Several callers make as many calls together as are needed to keep them busy.
   calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],
 });

@@ -54,7 +54,8 @@ describe('the verification of the libraries of the bench', () => {
     '%s: passes libraries that do the work, and names one that does not',
     async (workload) => {
       for (const name of ['pg', 'mikro-plain', 'tombstone'])
-        await verifier.verify(workload, { member: members.get(name) as Member, way: '' });
+        if (members.get(name)?.ready.ways[workload])
+          await verifier.verify(workload, { member: members.get(name) as Member, way: '' });
       const careless = { member: members.get('careless') as Member, way: '' };
       await expect(verifier.verify(workload, careless)).rejects.toThrow(`careless does not do ${workload}`);
     },

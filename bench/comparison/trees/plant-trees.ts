@@ -47,7 +47,14 @@ export async function fillTrees(client: Client, scale: number): Promise<void> {
 }
 
 const openOrm = (clientUrl: string) =>
-  MikroORM.init(defineDataConfig({ clientUrl, modules: [trees, deletionJournal], pool: { min: 0, max: 1 } }));
+  MikroORM.init(
+    defineDataConfig({
+      clientUrl,
+      modules: [trees, deletionJournal],
+      pool: { min: 0, max: 1 },
+      driverOptions: { options: '-c synchronous_commit=off' },
+    }),
+  );
 
 /** Makes the rows that the workloads of deletion work on, as many as one call each needs. */
 export class TreePlanter {

@@ -11,10 +11,11 @@ export const DELETE_PROJECTS_OF_OWNER = `update projects ${MARKED} where owner_i
 export const DELETE_OF_OWNER = `with gone as (${DELETE_PROJECTS_OF_OWNER} returning id)
   update tasks ${MARKED} from gone where project_id = gone.id and deleted_at is null`;
 
-// soft-delete: dead rows, because they are what is restored; what fell together has the same instant
-export const RESTORE_TASKS_OF_OWNER = `update tasks ${LIFTED} where deleted_at = $2::timestamptz
-  and project_id in (select id from projects where owner_id = $1 and deleted_at = $2::timestamptz)`;
-export const RESTORE_PROJECTS_OF_OWNER = `update projects ${LIFTED} where owner_id = $1 and deleted_at = $2::timestamptz`;
+// soft-delete: dead rows, because they are what is restored; what fell together has the same instant. It is given as text:
+// drivers make a Date of a timestamptz, without its microseconds.
+export const RESTORE_TASKS_OF_OWNER = `update tasks ${LIFTED} where deleted_at = $2::text::timestamptz
+  and project_id in (select id from projects where owner_id = $1 and deleted_at = $2::text::timestamptz)`;
+export const RESTORE_PROJECTS_OF_OWNER = `update projects ${LIFTED} where owner_id = $1 and deleted_at = $2::text::timestamptz`;
 
 // soft-delete: dead rows, because they are what is removed
 export const PURGE_TASKS = `delete from tasks where id in (
