@@ -15,6 +15,7 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
   --guard      W1 to W9 only, in the short form: fails when a library of this repository is more than 1.5 times slower
                against pg than bench/comparison/recorded-ratios.json says, three times in a row
   --recorded   another file of recorded ratios for --guard and --record
+  --profile    where the processor time of Tombstone, or of --libraries, goes in the workloads of --only
   --record     W1 to W9 as --guard measures them, written to the file of recorded ratios
   --help       show this text
 `;
@@ -25,6 +26,7 @@ export interface BenchArguments {
   readonly help: boolean;
   readonly guard: boolean;
   readonly record: boolean;
+  readonly profile: boolean;
   readonly rounds: number;
   /** Usage logs of the longer table in the workloads of growth. */
   readonly rows: number;
@@ -46,6 +48,7 @@ export function readArguments(argv: readonly string[]): BenchArguments {
       help: { type: 'boolean', default: false },
       guard: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       libraries: { type: 'string', default: '' },
       callers: { type: 'string', default: '' },

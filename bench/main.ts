@@ -14,6 +14,7 @@ import { compare, type Comparison } from './comparison/comparison.ts';
 import { readRecorded, writeRecorded } from './comparison/guard.ts';
 import { writeResults } from './comparison/results.ts';
 import { ratiosToRecord, runGuard } from './comparison/run-guard.ts';
+import { profile, profileTable } from './comparison/run-profile.ts';
 import { tablesOf } from './comparison/tables.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { growthWorkloads } from './growth.ts';
@@ -192,6 +193,14 @@ async function guard(server: TestServer, { only, recorded, json }: BenchArgument
     process.stdout.write('No library of this repository is more than 1.5 times slower than recorded.\n');
 }
 
+async function showProfile(server: TestServer, { only, libraries, json }: BenchArguments): Promise<void> {
+  const profiles = await profile(server, libraries, (name) => isAsked(name, only));
+  const environment = environmentOf(server);
+  process.stdout.write(
+    json ? `${JSON.stringify({ environment, profiles })}\n` : `${profileTable(profiles)}\n${environment}\n`,
+  );
+}
+
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
   if (options.help) {
@@ -205,7 +214,8 @@ async function main(): Promise<void> {
   const settings = { max_connections: 400 };
   const server = await startTestServer(url ? { url } : { durable: true, settings, ...place });
   try {
-    if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
+    if (options.profile) await showProfile(server, options);
+    else if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
     else await (options.guard ? guard : runAll)(server, options);
   } finally {
     await server.stop();

@@ -7,7 +7,15 @@ import { chosenLibraries, type LibraryFile } from './libraries.ts';
 import type { WorkloadName } from './library.ts';
 import { Member } from './member.ts';
 import { type Installed, installedOf } from './packages.ts';
-import { type Compared, type Plan, type Row, runRounds, waysOf } from './rounds.ts';
+import {
+  type Compared,
+  type Plan,
+  type ProfiledTurn,
+  profileRound,
+  type Row,
+  runRounds,
+  waysOf,
+} from './rounds.ts';
 import { measureStartUp, type StartUp } from './start-up.ts';
 import { isDeletion } from './trees/deletions.ts';
 import { Verifier } from './verify-ways.ts';
@@ -125,6 +133,28 @@ export const planOf = (
   calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],
 });
 
+/** Fills a database of its own for libraries, and ends both. */
+export async function withContest<T>(
+  server: TestServer,
+  libraries: readonly LibraryFile[],
+  scale: number,
+  work: (contest: Contest) => Promise<T>,
+): Promise<T> {
+  const size = sizeOf(scale);
+  const database = await createTestDatabase(server);
+  try {
+    await fillForComparison(database.url, size);
+    const contest = await Contest.start(libraries, database.url, size);
+    try {
+      return await work(contest);
+    } finally {
+      await contest.stop();
+    }
+  } finally {
+    await database.drop();
+  }
+}
+
 /** The running libraries, and the database that they share. */
 export class Contest {
   readonly #ground: Ground;
@@ -163,9 +193,15 @@ export class Contest {
     return runRounds(row, this.#members, plan, this.#ground);
   }
 
+  /** Of long work three calls tell enough; of other work twenty turns. */
+  profile(row: Row): Promise<ProfiledTurn[]> {
+    const plan = planOf(row, { quick: false, rounds: isDeletion(row.workload) ? 3 : 20 });
+    return profileRound(row, this.#members, plan, this.#ground);
+  }
+
   async settings(): Promise<string> {
     const { rows } = await this.#ground.client.query<{ name: string; setting: string }>(
-      `select name, setting from pg_settings
+      `select name, reset_val as setting from pg_settings
        where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers') order by name`,
     );
     const server = rows.map(({ name, setting }) => `${name} ${setting}`).join(', ');

@@ -4,6 +4,8 @@ import type { Ground } from './ground.ts';
 import { inputsOf, removePlanted } from './inputs.ts';
 import type { WorkloadName } from './library.ts';
 import type { Member } from './member.ts';
+import { isDeletion } from './trees/deletions.ts';
+import type { Sample } from './profile.ts';
 
 /** A way of a library, measured: {@link Measured} with what only a process of its own can tell. */
 export interface Compared extends Measured {
@@ -72,10 +74,42 @@ export async function runRounds(
       runner.turns.push(turn);
       runner.rss.push(rss);
     }
+    // A table that grew with each round would be another one at the end than at the start.
+    if (isDeletion(workload)) await removePlanted(workload, ground);
   }
   await removePlanted(workload, ground);
   const floor = runners[0]?.turns ?? [];
   return runners.map((runner) => result({ name, workload, callers }, runner, floor));
+}
+
+/** What a library's processor time was spent on in a workload. */
+export interface ProfiledTurn {
+  readonly library: string;
+  readonly turn: Turn;
+  readonly samples: readonly Sample[];
+}
+
+/** Lets the recommended way of each library work for some time, and then under the profiler for `plan.rounds` turns as one. */
+export async function profileRound(
+  { workload, callers }: Row,
+  members: readonly Member[],
+  plan: Plan,
+  ground: Ground,
+): Promise<ProfiledTurn[]> {
+  const count = plan.calls * callers;
+  const found: ProfiledTurn[] = [];
+  for (const { member, way } of waysOf(members, workload).filter((one) => one.way === '')) {
+    const take = async (round: number, rounds: number, profile: boolean) => {
+      const span = { first: round * count, count: count * rounds };
+      const inputs = await inputsOf(workload, span, ground);
+      return member.run({ workload, way, inputs, callers, show: false, profile });
+    };
+    await warm(plan.warmUp, async (round) => (await take(round, 1, false)).turn);
+    const { turn, samples } = await take(0, plan.rounds, true);
+    found.push({ library: member.name, turn, samples });
+  }
+  await removePlanted(workload, ground);
+  return found;
 }
 
 function result(
