@@ -16,6 +16,7 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
                against pg than bench/comparison/recorded-ratios.json says, three times in a row
   --recorded   another file of recorded ratios for --guard and --record
   --profile    where the processor time of Tombstone, or of --libraries, goes in the workloads of --only
+  --memory     what memory it takes to delete and to restore 100,000 rows and 1,000,000; with --quick 10,000 and 100,000
   --record     W1 to W9 as --guard measures them, written to the file of recorded ratios
   --help       show this text
 `;
@@ -27,6 +28,7 @@ export interface BenchArguments {
   readonly guard: boolean;
   readonly record: boolean;
   readonly profile: boolean;
+  readonly memory: boolean;
   readonly rounds: number;
   /** Usage logs of the longer table in the workloads of growth. */
   readonly rows: number;
@@ -49,6 +51,7 @@ export function readArguments(argv: readonly string[]): BenchArguments {
       guard: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      memory: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       libraries: { type: 'string', default: '' },
       callers: { type: 'string', default: '' },

@@ -9,6 +9,7 @@ import { createTestDatabase, startTestServer, type TestServer } from '../src/kit
 import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
+import { deletionMemory, memoryTable } from './deletion-memory.ts';
 import { flushWorkloads } from './flush.ts';
 import { compare, type Comparison } from './comparison/comparison.ts';
 import { readRecorded, writeRecorded } from './comparison/guard.ts';
@@ -201,6 +202,14 @@ async function showProfile(server: TestServer, { only, libraries, json }: BenchA
   );
 }
 
+async function showMemory(server: TestServer, { quick, json }: BenchArguments): Promise<void> {
+  const memory = await deletionMemory(server, quick ? 100_000 : 1_000_000);
+  const environment = environmentOf(server);
+  process.stdout.write(
+    json ? `${JSON.stringify({ environment, memory })}\n` : `${memoryTable(memory)}\n${environment}\n`,
+  );
+}
+
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
   if (options.help) {
@@ -214,7 +223,8 @@ async function main(): Promise<void> {
   const settings = { max_connections: 400 };
   const server = await startTestServer(url ? { url } : { durable: true, settings, ...place });
   try {
-    if (options.profile) await showProfile(server, options);
+    if (options.memory) await showMemory(server, options);
+    else if (options.profile) await showProfile(server, options);
     else if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
     else await (options.guard ? guard : runAll)(server, options);
   } finally {

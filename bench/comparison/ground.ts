@@ -3,14 +3,17 @@ import type { Size } from './fill.ts';
 import { TreePlanter } from './trees/plant-trees.ts';
 
 /** The database that the libraries work on, as the bench itself reaches it. */
-export interface Ground {
+export interface Ground<Known = Size> {
   readonly client: Client;
-  readonly size: Size;
+  readonly size: Known;
   readonly trees: TreePlanter;
   close(): Promise<void>;
 }
 
-export async function openGround(url: string, size: Size): Promise<Ground> {
+export async function openGround<Known extends Pick<Size, 'times'>>(
+  url: string,
+  size: Known,
+): Promise<Ground<Known>> {
   const client = new Client({ connectionString: url });
   await client.connect();
   // Nothing that it plants is timed.

@@ -46,6 +46,11 @@ export async function fillTrees(client: Client, scale: number): Promise<void> {
   for (const text of fillStatements(Math.max(1, scale))) await client.query(text);
 }
 
+/** Plants live projects with their tasks. */
+export async function plantOwner(client: Client, owner: string, projects: number): Promise<void> {
+  await client.query(PLANT, [owner, Math.ceil(projects)]);
+}
+
 const openOrm = (clientUrl: string) =>
   MikroORM.init(
     defineDataConfig({
@@ -90,7 +95,7 @@ export class TreePlanter {
     const projects = name.endsWith('-small')
       ? 1
       : Math.max(1, Math.round(PROJECTS * Math.min(1, this.#scale)));
-    await this.#client.query(PLANT, [owner, projects]);
+    await plantOwner(this.#client, owner, projects);
     if (name.startsWith('cascade')) return owner;
     const batch = await this.#delete(owner);
     if (name === 'purge') {
