@@ -12,12 +12,12 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
   --libraries  of W1 to W9, start-up and packages: these libraries and pg only, separated by commas
   --callers    W1 to W8 by so many callers too, separated by commas: 8,32,128
   --scale      of W1 to W9: tables so many times as long; default 1
-  --guard      W1 to W9 only, in the short form: fails when a library of this repository is more than 1.5 times slower
+  --guard      W1 to W9 and deletions, in the short form: fails when a library of this repository is more than 1.5 times slower
                against pg than bench/comparison/recorded-ratios.json says, three times in a row
   --recorded   another file of recorded ratios for --guard and --record
   --profile    where the processor time of Tombstone, or of --libraries, goes in the workloads of --only
   --memory     what memory it takes to delete and to restore 100,000 rows and 1,000,000; with --quick 10,000 and 100,000
-  --record     W1 to W9 as --guard measures them, written to the file of recorded ratios
+  --record     all of them, or those of --only, as --guard measures them, written to the file of recorded ratios
   --help       show this text
 `;
 

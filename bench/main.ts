@@ -202,6 +202,12 @@ async function showProfile(server: TestServer, { only, libraries, json }: BenchA
   );
 }
 
+/** Others stay as they were recorded. */
+async function record(server: TestServer, { only, recorded }: BenchArguments): Promise<void> {
+  const ratios = await ratiosToRecord(server, (name) => isAsked(name, only));
+  writeRecorded({ ...readRecorded(recorded), ...ratios }, recorded);
+}
+
 async function showMemory(server: TestServer, { quick, json }: BenchArguments): Promise<void> {
   const memory = await deletionMemory(server, quick ? 100_000 : 1_000_000);
   const environment = environmentOf(server);
@@ -225,7 +231,7 @@ async function main(): Promise<void> {
   try {
     if (options.memory) await showMemory(server, options);
     else if (options.profile) await showProfile(server, options);
-    else if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
+    else if (options.record) await record(server, options);
     else await (options.guard ? guard : runAll)(server, options);
   } finally {
     await server.stop();

@@ -35,11 +35,14 @@ export async function runGuard(
   });
 }
 
-/** What there is to record now: the median of three measurements. */
-export async function ratiosToRecord(server: TestServer): Promise<RecordedRatios> {
+/** What there is to record now of the workloads that are asked for: the median of three measurements. */
+export async function ratiosToRecord(
+  server: TestServer,
+  isAsked: (name: string) => boolean,
+): Promise<RecordedRatios> {
   return withContest(server, chosenLibraries([], false), SCALE, async (contest) => {
     const tries: RecordedRatios[] = [];
-    for (let attempt = 0; attempt < 3; attempt += 1) tries.push(await ratiosOf(contest, () => true));
+    for (let attempt = 0; attempt < 3; attempt += 1) tries.push(await ratiosOf(contest, isAsked));
     return Object.fromEntries(
       Object.entries(tries[0] ?? {}).map(([workload, libraries]) => [
         workload,
