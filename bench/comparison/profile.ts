@@ -47,7 +47,7 @@ function samplesOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): 
   let all = 0;
   for (const [n, id] of samples.entries()) {
     const frame = frames.get(id);
-    if (!frame || frame.functionName === '(idle)') continue;
+    if (!frame || isWaiting(frame)) continue;
     const time = timeDeltas[n] ?? 0;
     const place = placeOf(frame);
     const entry = spent.get(place) ?? { area: areaOf(frame), place, time: 0 };
@@ -59,6 +59,10 @@ function samplesOf({ nodes, samples = [], timeDeltas = [] }: Profiler.Profile): 
     .map(({ area, place, time }) => ({ area, place, share: time / all }))
     .toSorted((one, other) => other.share - one.share);
 }
+
+/** While it waits, the last frame is that of the call that has started the profiler. */
+const isWaiting = ({ functionName, url }: Profiler.Profile['nodes'][number]['callFrame']): boolean =>
+  functionName === '(idle)' || url === 'node:inspector';
 
 const areaOf = ({ functionName, url }: Profiler.Profile['nodes'][number]['callFrame']): string =>
   INNER[functionName] ??
