@@ -12,10 +12,12 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
   --libraries  of W1 to W9, start-up and packages: these libraries and pg only, separated by commas
   --callers    W1 to W8 by so many callers too, separated by commas: 8,32,128
   --scale      of W1 to W9: tables so many times as long; default 1
-  --guard      W1 to W9 only, in the short form: fails when a library of this repository is more than 1.5 times slower
+  --guard      W1 to W9 and deletions, in the short form: fails when a library of this repository is more than 1.5 times slower
                against pg than bench/comparison/recorded-ratios.json says, three times in a row
   --recorded   another file of recorded ratios for --guard and --record
-  --record     W1 to W9 as --guard measures them, written to the file of recorded ratios
+  --profile    where the processor time of Tombstone, or of --libraries, goes in the workloads of --only
+  --memory     what memory it takes to delete and to restore 100,000 rows and 1,000,000; with --quick 10,000 and 100,000
+  --record     all of them, or those of --only, as --guard measures them, written to the file of recorded ratios
   --help       show this text
 `;
 
@@ -25,6 +27,8 @@ export interface BenchArguments {
   readonly help: boolean;
   readonly guard: boolean;
   readonly record: boolean;
+  readonly profile: boolean;
+  readonly memory: boolean;
   readonly rounds: number;
   /** Usage logs of the longer table in the workloads of growth. */
   readonly rows: number;
@@ -46,6 +50,8 @@ export function readArguments(argv: readonly string[]): BenchArguments {
       help: { type: 'boolean', default: false },
       guard: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
+      profile: { type: 'boolean', default: false },
+      memory: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
       libraries: { type: 'string', default: '' },
       callers: { type: 'string', default: '' },

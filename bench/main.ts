@@ -9,11 +9,13 @@ import { createTestDatabase, startTestServer, type TestServer } from '../src/kit
 import { accountSelectionWorkloads } from './account-selection.ts';
 import { type BenchArguments, readArguments, USAGE } from './arguments.ts';
 import { fill } from './data.ts';
+import { deletionMemory, memoryTable } from './deletion-memory.ts';
 import { flushWorkloads } from './flush.ts';
 import { compare, type Comparison } from './comparison/comparison.ts';
 import { readRecorded, writeRecorded } from './comparison/guard.ts';
 import { writeResults } from './comparison/results.ts';
 import { ratiosToRecord, runGuard } from './comparison/run-guard.ts';
+import { profile, profileTable } from './comparison/run-profile.ts';
 import { tablesOf } from './comparison/tables.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
 import { growthWorkloads } from './growth.ts';
@@ -99,7 +101,8 @@ const isAsked = (workload: string, only: readonly string[]): boolean =>
   only.length === 0 || only.some((name) => workload === name || workload.startsWith(`${name}-`));
 
 /** Those with parts of their own below; every other name is one of `runWorkloads`. */
-const isOfComparison = (name: string): boolean => /^W\d/.test(name) || /^(start-up|packages)$/.test(name);
+const isOfComparison = (name: string): boolean =>
+  /^(W\d|cascade|restore|purge)/.test(name) || /^(start-up|packages)$/.test(name);
 const isOfMigrations = (name: string): boolean => name.startsWith('migrations');
 const isOfGrowth = (name: string): boolean => name.startsWith('growth');
 
@@ -191,6 +194,28 @@ async function guard(server: TestServer, { only, recorded, json }: BenchArgument
     process.stdout.write('No library of this repository is more than 1.5 times slower than recorded.\n');
 }
 
+async function showProfile(server: TestServer, { only, libraries, json }: BenchArguments): Promise<void> {
+  const profiles = await profile(server, libraries, (name) => isAsked(name, only));
+  const environment = environmentOf(server);
+  process.stdout.write(
+    json ? `${JSON.stringify({ environment, profiles })}\n` : `${profileTable(profiles)}\n${environment}\n`,
+  );
+}
+
+/** Others stay as they were recorded. */
+async function record(server: TestServer, { only, recorded }: BenchArguments): Promise<void> {
+  const ratios = await ratiosToRecord(server, (name) => isAsked(name, only));
+  writeRecorded({ ...readRecorded(recorded), ...ratios }, recorded);
+}
+
+async function showMemory(server: TestServer, { quick, json }: BenchArguments): Promise<void> {
+  const memory = await deletionMemory(server, quick ? 100_000 : 1_000_000);
+  const environment = environmentOf(server);
+  process.stdout.write(
+    json ? `${JSON.stringify({ environment, memory })}\n` : `${memoryTable(memory)}\n${environment}\n`,
+  );
+}
+
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
   if (options.help) {
@@ -204,7 +229,9 @@ async function main(): Promise<void> {
   const settings = { max_connections: 400 };
   const server = await startTestServer(url ? { url } : { durable: true, settings, ...place });
   try {
-    if (options.record) writeRecorded(await ratiosToRecord(server), options.recorded);
+    if (options.memory) await showMemory(server, options);
+    else if (options.profile) await showProfile(server, options);
+    else if (options.record) await record(server, options);
     else await (options.guard ? guard : runAll)(server, options);
   } finally {
     await server.stop();

@@ -1,5 +1,6 @@
 import { takeTurn, type Turn } from '../measure.ts';
 import type { Library, LibraryModule, Way, WorkloadName } from './library.ts';
+import { profiled, type Sample } from './profile.ts';
 import { seen } from './seen.ts';
 
 /** What the parent asks: to call a way once for each input, by so many callers at the same time. */
@@ -11,11 +12,18 @@ export interface Request {
   readonly callers: number;
   /** Answer what is seen in the answers, too. */
   readonly show: boolean;
+  /** Tell where the processor time goes. */
+  readonly profile?: boolean;
 }
 
 export type Reply =
   | { readonly ready: Ready }
-  | { readonly turn: Turn; readonly rss: number; readonly seen: readonly string[] }
+  | {
+      readonly turn: Turn;
+      readonly rss: number;
+      readonly seen: readonly string[];
+      readonly samples: readonly Sample[];
+    }
   | { readonly failed: string };
 
 /** What a library takes to start: from the first import until its first statement is answered. */
@@ -26,6 +34,7 @@ export interface Ready {
   readonly rssBefore: number;
   /** The ways of each workload, the recommended one first. */
   readonly ways: Readonly<Partial<Record<WorkloadName, readonly string[]>>>;
+  readonly byHand: readonly WorkloadName[];
 }
 
 const [path = '', url = '', size = '10'] = process.argv.slice(2);
@@ -44,6 +53,7 @@ async function start(): Promise<Library> {
     rss: process.memoryUsage.rss(),
     rssBefore,
     ways: waysOf(library),
+    byHand: library.byHand ?? [],
   };
   send({ ready });
   return library;
@@ -56,15 +66,19 @@ function waysOf({ ways, faster }: Library): Ready['ways'] {
   );
 }
 
-async function answer(library: Library, { workload, way, inputs, callers, show }: Request): Promise<Reply> {
+async function answer(library: Library, request: Request): Promise<Reply> {
+  const { workload, way, inputs, callers, show } = request;
   const call = (way ? library.faster?.[workload]?.[way] : library.ways[workload]) as Way<WorkloadName>;
   const answers: string[] = [];
   const run = async (index: number): Promise<void> => {
     const given = await call(inputs[index] as never);
     if (show) answers.push(seen(workload, given));
   };
-  const turn = await takeTurn({ name: way, run }, 0, inputs.length, callers);
-  return { turn, rss: process.memoryUsage.rss(), seen: answers };
+  const take = () => takeTurn({ name: way, run }, 0, inputs.length, callers);
+  const { answer: turn, samples } = request.profile
+    ? await profiled(take)
+    : { answer: await take(), samples: [] };
+  return { turn, rss: process.memoryUsage.rss(), seen: answers, samples };
 }
 
 function send(reply: Reply): void {

@@ -1,14 +1,23 @@
-import { Client } from 'pg';
 import { createTestDatabase, type TestServer } from '../../src/kit/testing/index.ts';
 import type { BenchArguments } from '../arguments.ts';
 import { fillForComparison, type Size, sizeOf } from './fill.ts';
+import { type Ground, openGround } from './ground.ts';
 import { installPeers } from './install-peers.ts';
 import { chosenLibraries, type LibraryFile } from './libraries.ts';
 import type { WorkloadName } from './library.ts';
 import { Member } from './member.ts';
 import { type Installed, installedOf } from './packages.ts';
-import { type Compared, type Plan, type Row, runRounds, waysOf } from './rounds.ts';
+import {
+  type Compared,
+  type Plan,
+  type ProfiledTurn,
+  profileRound,
+  type Row,
+  runRounds,
+  waysOf,
+} from './rounds.ts';
 import { measureStartUp, type StartUp } from './start-up.ts';
+import { isDeletion } from './trees/deletions.ts';
 import { Verifier } from './verify-ways.ts';
 
 /** Each library has a pool of this many connections, whatever the number of callers. */
@@ -25,6 +34,20 @@ const CALLS: { readonly [Name in WorkloadName]: number } = {
   W6: 15,
   W7: 2,
   W8: 20,
+  cascade: 1,
+  'cascade-small': 30,
+  restore: 1,
+  'restore-small': 30,
+  purge: 1,
+};
+
+/** Work of many rows: the server does nearly all of it. */
+const isLong = (workload: WorkloadName): boolean => isDeletion(workload) && !workload.endsWith('-small');
+
+/** Of deletions less, because to plant what is to be deleted takes longer than to delete it. */
+const warmUpOf = (workload: WorkloadName): number => {
+  if (isLong(workload)) return 0;
+  return isDeletion(workload) ? 300 : 2000;
 };
 
 /** What the comparison found; each part is empty where it was not asked for. */
@@ -48,7 +71,9 @@ export const rowsOf = ({ callers, isAsked }: Pick<Options, 'callers' | 'isAsked'
     ...names.map((workload) => ({ name: workload, workload, callers: 1 })),
     { name: 'W9', workload: 'W1', callers: W9_CALLERS },
     ...callers.flatMap((count) =>
-      names.map((workload) => ({ name: `${workload}-by-${count}`, workload, callers: count })),
+      names
+        .filter((name) => !isLong(name))
+        .map((workload) => ({ name: `${workload}-by-${count}`, workload, callers: count })),
     ),
   ];
   return rows.filter(({ name }) => isAsked(name));
@@ -103,27 +128,46 @@ export const planOf = (
   { quick, rounds }: Pick<Options, 'quick' | 'rounds'>,
 ): Plan => ({
   rounds: quick ? 5 : rounds,
-  warmUp: quick ? 0 : 2000,
+  warmUp: quick ? 0 : warmUpOf(workload),
   // Several callers make as many calls together as are needed to keep them busy.
   calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],
 });
 
+/** Fills a database of its own for libraries, and ends both. */
+export async function withContest<T>(
+  server: TestServer,
+  libraries: readonly LibraryFile[],
+  scale: number,
+  work: (contest: Contest) => Promise<T>,
+): Promise<T> {
+  const size = sizeOf(scale);
+  const database = await createTestDatabase(server);
+  try {
+    await fillForComparison(database.url, size);
+    const contest = await Contest.start(libraries, database.url, size);
+    try {
+      return await work(contest);
+    } finally {
+      await contest.stop();
+    }
+  } finally {
+    await database.drop();
+  }
+}
+
 /** The running libraries, and the database that they share. */
 export class Contest {
-  readonly #client: Client;
+  readonly #ground: Ground;
   readonly #members: readonly Member[];
-  readonly #size: Size;
 
-  private constructor(client: Client, members: readonly Member[], size: Size) {
-    this.#client = client;
+  private constructor(ground: Ground, members: readonly Member[]) {
+    this.#ground = ground;
     this.#members = members;
-    this.#size = size;
   }
 
   /** Leaves out, loudly, a peer that does not start. @throws Error when one of this repository does not. */
   static async start(libraries: readonly LibraryFile[], url: string, size: Size): Promise<Contest> {
-    const client = new Client({ connectionString: url });
-    await client.connect();
+    const ground = await openGround(url, size);
     const members: Member[] = [];
     try {
       for (const library of libraries) {
@@ -131,35 +175,41 @@ export class Contest {
         const member = await (library.isPeer ? started.catch(leftOut) : started);
         if (member) members.push(member);
       }
-      return new Contest(client, members, size);
+      return new Contest(ground, members);
     } catch (error) {
-      await stopAll(members, client);
+      await stopAll(members, ground);
       throw error;
     }
   }
 
   /** @throws Error naming a library that does other work than the floor. */
   async verify(rows: readonly Row[]): Promise<void> {
-    const verifier = new Verifier(this.#client, this.#size, this.#members[0] as Member);
+    const verifier = new Verifier(this.#ground, this.#members[0] as Member);
     for (const workload of new Set(rows.map((row) => row.workload)))
       for (const way of waysOf(this.#members, workload)) await verifier.verify(workload, way);
   }
 
   run(row: Row, plan: Plan): Promise<Compared[]> {
-    return runRounds(row, this.#members, plan, { client: this.#client, size: this.#size });
+    return runRounds(row, this.#members, plan, this.#ground);
+  }
+
+  /** Of long work three calls tell enough; of other work twenty turns. */
+  profile(row: Row): Promise<ProfiledTurn[]> {
+    const plan = planOf(row, { quick: false, rounds: isDeletion(row.workload) ? 3 : 20 });
+    return profileRound(row, this.#members, plan, this.#ground);
   }
 
   async settings(): Promise<string> {
-    const { rows } = await this.#client.query<{ name: string; setting: string }>(
-      `select name, setting from pg_settings
+    const { rows } = await this.#ground.client.query<{ name: string; setting: string }>(
+      `select name, reset_val as setting from pg_settings
        where name in ('fsync', 'synchronous_commit', 'full_page_writes', 'shared_buffers') order by name`,
     );
     const server = rows.map(({ name, setting }) => `${name} ${setting}`).join(', ');
-    return `${server}; ${CONNECTIONS} connections for each library; ${JSON.stringify(this.#size)}`;
+    return `${server}; ${CONNECTIONS} connections for each library; ${JSON.stringify(this.#ground.size)}`;
   }
 
   async stop(): Promise<void> {
-    await stopAll(this.#members, this.#client);
+    await stopAll(this.#members, this.#ground);
   }
 }
 
@@ -167,7 +217,7 @@ function leftOut(error: unknown): undefined {
   say(`!!! LEFT OUT: ${error instanceof Error ? error.message : String(error)}`);
 }
 
-async function stopAll(members: readonly Member[], client: Client): Promise<void> {
+async function stopAll(members: readonly Member[], ground: Ground): Promise<void> {
   for (const member of members) await member.stop();
-  await client.end();
+  await ground.close();
 }

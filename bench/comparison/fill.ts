@@ -1,9 +1,14 @@
 import { Client } from 'pg';
-import { gateway } from '../../src/gateway/index.ts';
-import { Migrator } from '../../src/kit/migrations/index.ts';
+import { deletionJournal } from 'tombstone';
+import { gateway } from 'tombstone/gateway';
+import { Migrator } from 'tombstone/migrations';
+import { fillTrees } from './trees/plant-trees.ts';
+import { trees } from './trees/tree-module.ts';
 
 /** Rows of each table. */
 export interface Size {
+  /** How many times as long as usual. */
+  readonly times: number;
   readonly users: number;
   readonly apiKeys: number;
   readonly groups: number;
@@ -12,7 +17,7 @@ export interface Size {
   readonly usageLogs: number;
 }
 
-const ONCE: Size = {
+const ONCE: Omit<Size, 'times'> = {
   users: 20_000,
   apiKeys: 60_000,
   groups: 200,
@@ -22,8 +27,10 @@ const ONCE: Size = {
 };
 
 /** Every table `times` as long, groups too: an answer keeps its length. */
-export const sizeOf = (times: number): Size =>
-  Object.fromEntries(Object.entries(ONCE).map(([table, rows]) => [table, rows * times])) as unknown as Size;
+export const sizeOf = (times: number): Size => {
+  const tables = Object.entries(ONCE).map(([table, rows]) => [table, rows * times]);
+  return { times, ...(Object.fromEntries(tables) as typeof ONCE) };
+};
 
 /** 30 % of the rows that can be dead are dead, spread evenly. */
 const DEAD = `case when n % 10 in (1, 4, 7) then now() - interval '1 day' end`;
@@ -62,11 +69,12 @@ const statements = (size: Size): readonly string[] => [
 
 /** Migrates an empty database and fills it. */
 export async function fillForComparison(url: string, size: Size): Promise<void> {
-  await new Migrator({ connection: url, modules: [gateway] }).up();
+  await new Migrator({ connection: url, modules: [gateway, deletionJournal, trees] }).up();
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
     for (const statement of statements(size)) await client.query(statement);
+    await fillTrees(client, size.times);
     await client.query('vacuum analyze');
   } finally {
     await client.end();

@@ -3,6 +3,8 @@ import type { Client } from 'pg';
 import type { Usage, WorkloadName, Workloads } from './library.ts';
 import { liveNumber } from '../data.ts';
 import type { Size } from './fill.ts';
+import type { Ground } from './ground.ts';
+import { type DeletionName, isDeletion } from './trees/deletions.ts';
 
 /** The same calls ask for the same rows in all libraries, and no two calls at the same time for the same. */
 export type Inputs = { readonly [Name in WorkloadName]: Workloads[Name]['given'] };
@@ -39,29 +41,30 @@ function keysOfBlock(index: number, { apiKeys }: Size): string[] {
 
 export const isLive = (n: number): boolean => ![1, 4, 7].includes(n % 10);
 
-const MADE: { readonly [Name in Exclude<WorkloadName, 'W6'>]: (index: number, size: Size) => Inputs[Name] } =
-  {
-    W1: (index, size) => `sk-bench-${liveNumber(index, size.apiKeys)}`,
-    W2: (index, size) => ({
-      groupId: String(liveNumber(index, size.groups)),
-      offset: (index % 4) * PAGE,
-      limit: PAGE,
-    }),
-    W3: (index, size) => String(liveNumber(index, size.groups)),
-    W4: usage,
-    W5: (index, size) => Array.from({ length: BATCH }, (_, n) => usage(index * BATCH + n, size)),
-    W7: (index, size) => ({ ids: keysOfBlock(index, size), round: randomUUID().slice(0, 8) }),
-    W8: (index, size) => ({ userId: String(liveNumber(index, size.users)), amount: '0.01' }),
-  };
+const MADE: {
+  readonly [Name in Exclude<WorkloadName, 'W6' | DeletionName>]: (index: number, size: Size) => Inputs[Name];
+} = {
+  W1: (index, size) => `sk-bench-${liveNumber(index, size.apiKeys)}`,
+  W2: (index, size) => ({
+    groupId: String(liveNumber(index, size.groups)),
+    offset: (index % 4) * PAGE,
+    limit: PAGE,
+  }),
+  W3: (index, size) => String(liveNumber(index, size.groups)),
+  W4: usage,
+  W5: (index, size) => Array.from({ length: BATCH }, (_, n) => usage(index * BATCH + n, size)),
+  W7: (index, size) => ({ ids: keysOfBlock(index, size), round: randomUUID().slice(0, 8) }),
+  W8: (index, size) => ({ userId: String(liveNumber(index, size.users)), amount: '0.01' }),
+};
 
-/** Inputs of the calls from `first`; those of W6 are planted, because each row can be deleted once. */
+/** Inputs of the calls from `first`; those of deletions are planted, because each row can be deleted once. */
 export async function inputsOf<Name extends WorkloadName>(
   name: Name,
   { first, count }: { first: number; count: number },
-  size: Size,
-  client: Client,
+  { client, size, trees }: Ground,
 ): Promise<Inputs[Name][]> {
   if (name === 'W6') return (await plantKeys(client, count)) as Inputs[Name][];
+  if (isDeletion(name)) return (await trees.plantAll(name, count)) as Inputs[Name][];
   const make = MADE[name as 'W1'] as unknown as (index: number, size: Size) => Inputs[Name];
   return Array.from({ length: count }, (_, n) => make(first + n, size));
 }
@@ -76,6 +79,7 @@ async function plantKeys(client: Client, count: number): Promise<string[]> {
 }
 
 /** Physically, so that later workloads see the same table. */
-export async function removePlanted(client: Client): Promise<void> {
-  await client.query(`delete from api_keys where name = 'doomed'`);
+export async function removePlanted(workload: WorkloadName, { client, trees }: Ground): Promise<void> {
+  if (isDeletion(workload)) await trees.clear();
+  else await client.query(`delete from api_keys where name = 'doomed'`);
 }

@@ -1,3 +1,5 @@
+import type { Fallen, Purge } from './trees/deletions.ts';
+
 /** A row of `usage_logs` as the workloads write it; amounts are decimal strings. */
 export interface Usage {
   readonly userId: string;
@@ -53,6 +55,16 @@ export interface Workloads {
   readonly W7: { given: Renaming; answer: unknown };
   /** Takes an amount from a balance, in the database. */
   readonly W8: { given: Deduction; answer: unknown };
+  /** Marks the projects of an owner as deleted, and their tasks: 1,000 and 30,000. */
+  readonly cascade: { given: string; answer: unknown };
+  /** The same of one project with 30 tasks. */
+  readonly 'cascade-small': { given: string; answer: unknown };
+  /** Makes live again what fell together, and nothing that was dead before: 1,000 projects with 30,000 tasks. */
+  readonly restore: { given: Fallen; answer: unknown };
+  /** The same of one project with 30 tasks. */
+  readonly 'restore-small': { given: Fallen; answer: unknown };
+  /** Removes the tasks and projects that are dead for so long, in batches with a commit each. */
+  readonly purge: { given: Purge; answer: unknown };
 }
 
 export type WorkloadName = keyof Workloads;
@@ -88,6 +100,8 @@ export interface Library {
   readonly ways: { readonly [Name in WorkloadName]?: Way<Name> };
   /** Its own quicker ways, by a name that goes into brackets. */
   readonly faster?: { readonly [Name in WorkloadName]?: Readonly<Record<string, Way<Name>>> };
+  /** Workloads that it has no feature for: its ways are statements that a program has to write for each relation. */
+  readonly byHand?: readonly WorkloadName[];
   close(): Promise<void>;
 }
 

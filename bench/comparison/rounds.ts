@@ -1,10 +1,11 @@
-import type { Client } from 'pg';
 import { compared, type Measured, type Turn, warm } from '../measure.ts';
 import { medianOf, percentile } from '../statistics.ts';
-import type { Size } from './fill.ts';
+import type { Ground } from './ground.ts';
 import { inputsOf, removePlanted } from './inputs.ts';
 import type { WorkloadName } from './library.ts';
 import type { Member } from './member.ts';
+import { isDeletion } from './trees/deletions.ts';
+import type { Sample } from './profile.ts';
 
 /** A way of a library, measured: {@link Measured} with what only a process of its own can tell. */
 export interface Compared extends Measured {
@@ -15,6 +16,8 @@ export interface Compared extends Measured {
   readonly rounds: number;
   /** Throughput against the floor, round by round. */
   readonly ratios: readonly number[];
+  /** The library has no feature for it; a program writes the statements for each of its relations. */
+  readonly byHand: boolean;
 }
 
 /** A row of the tables: a workload by a number of callers. */
@@ -54,12 +57,12 @@ export async function runRounds(
   { name, workload, callers }: Row,
   members: readonly Member[],
   plan: Plan,
-  { client, size }: { client: Client; size: Size },
+  ground: Ground,
 ): Promise<Compared[]> {
   const runners: Runner[] = waysOf(members, workload).map((one) => ({ ...one, turns: [], rss: [] }));
   const count = plan.calls * callers;
   const takeTurn = async ({ member, way }: Runner, round: number) => {
-    const inputs = await inputsOf(workload, { first: round * count, count }, size, client);
+    const inputs = await inputsOf(workload, { first: round * count, count }, ground);
     return member.run({ workload, way, inputs, callers, show: false });
   };
   for (const runner of runners) {
@@ -71,17 +74,48 @@ export async function runRounds(
       runner.turns.push(turn);
       runner.rss.push(rss);
     }
+    // A table that grew with each round would be another one at the end than at the start.
+    if (isDeletion(workload)) await removePlanted(workload, ground);
   }
-  await removePlanted(client);
+  await removePlanted(workload, ground);
   const floor = runners[0]?.turns ?? [];
-  return runners.map((runner) => result(name, runner, floor, callers));
+  return runners.map((runner) => result({ name, workload, callers }, runner, floor));
+}
+
+/** What a library's processor time was spent on in a workload. */
+export interface ProfiledTurn {
+  readonly library: string;
+  readonly turn: Turn;
+  readonly samples: readonly Sample[];
+}
+
+/** Lets the recommended way of each library work for some time, and then under the profiler for `plan.rounds` turns as one. */
+export async function profileRound(
+  { workload, callers }: Row,
+  members: readonly Member[],
+  plan: Plan,
+  ground: Ground,
+): Promise<ProfiledTurn[]> {
+  const count = plan.calls * callers;
+  const found: ProfiledTurn[] = [];
+  for (const { member, way } of waysOf(members, workload).filter((one) => one.way === '')) {
+    const take = async (round: number, rounds: number, profile: boolean) => {
+      const span = { first: round * count, count: count * rounds };
+      const inputs = await inputsOf(workload, span, ground);
+      return member.run({ workload, way, inputs, callers, show: false, profile });
+    };
+    await warm(plan.warmUp, async (round) => (await take(round, 1, false)).turn);
+    const { turn, samples } = await take(0, plan.rounds, true);
+    found.push({ library: member.name, turn, samples });
+  }
+  await removePlanted(workload, ground);
+  return found;
 }
 
 function result(
-  name: string,
+  { name, workload, callers }: Row,
   { member, way, turns, rss }: Runner,
   floor: readonly Turn[],
-  callers: number,
 ): Compared {
   return {
     workload: name,
@@ -90,6 +124,7 @@ function result(
     cpu: medianOf(turns.map((turn) => turn.cpu)).median,
     rss: percentile(rss, 0.5),
     rounds: turns.length,
+    byHand: member.ready.byHand.includes(workload),
     ratios: turns.map((turn, n) => compared([turn], floor.slice(n, n + 1), callers).ratio.median),
   };
 }

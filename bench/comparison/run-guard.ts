@@ -1,9 +1,9 @@
-import { createTestDatabase, type TestServer } from '../../src/kit/testing/index.ts';
-import { Contest, planOf, rowsOf } from './comparison.ts';
+import type { TestServer } from '../../src/kit/testing/index.ts';
+import { type Contest, planOf, rowsOf, withContest } from './comparison.ts';
 import { medianOf } from '../statistics.ts';
-import { fillForComparison, sizeOf } from './fill.ts';
 import { findSlower, type RecordedRatios, type Slower } from './guard.ts';
 import { chosenLibraries } from './libraries.ts';
+import { isDeletion } from './trees/deletions.ts';
 
 /** A tenth of the rows: the guard compares with itself only, and most of its time would be spent on filling. */
 const SCALE = 0.1;
@@ -24,7 +24,7 @@ export async function runGuard(
   isAsked: (name: string) => boolean,
 ): Promise<GuardResult> {
   const chosen = Object.fromEntries(Object.entries(recorded).filter(([name]) => isAsked(name)));
-  return withContest(server, async (contest) => {
+  return withContest(server, chosenLibraries([], false), SCALE, async (contest) => {
     const tries: RecordedRatios[] = [];
     const slower = await findSlower(chosen, async (workloads) => {
       const measured = await ratiosOf(contest, (name) => workloads.includes(name));
@@ -35,11 +35,14 @@ export async function runGuard(
   });
 }
 
-/** What there is to record now: the median of three measurements. */
-export async function ratiosToRecord(server: TestServer): Promise<RecordedRatios> {
-  return withContest(server, async (contest) => {
+/** What there is to record now of the workloads that are asked for: the median of three measurements. */
+export async function ratiosToRecord(
+  server: TestServer,
+  isAsked: (name: string) => boolean,
+): Promise<RecordedRatios> {
+  return withContest(server, chosenLibraries([], false), SCALE, async (contest) => {
     const tries: RecordedRatios[] = [];
-    for (let attempt = 0; attempt < 3; attempt += 1) tries.push(await ratiosOf(contest, () => true));
+    for (let attempt = 0; attempt < 3; attempt += 1) tries.push(await ratiosOf(contest, isAsked));
     return Object.fromEntries(
       Object.entries(tries[0] ?? {}).map(([workload, libraries]) => [
         workload,
@@ -54,22 +57,6 @@ export async function ratiosToRecord(server: TestServer): Promise<RecordedRatios
   });
 }
 
-async function withContest<T>(server: TestServer, work: (contest: Contest) => Promise<T>): Promise<T> {
-  const size = sizeOf(SCALE);
-  const database = await createTestDatabase(server);
-  try {
-    await fillForComparison(database.url, size);
-    const contest = await Contest.start(chosenLibraries([], false), database.url, size);
-    try {
-      return await work(contest);
-    } finally {
-      await contest.stop();
-    }
-  } finally {
-    await database.drop();
-  }
-}
-
 /** Of the recommended ways, and not of the floor, which is always 1. */
 async function ratiosOf(contest: Contest, isAsked: (name: string) => boolean): Promise<RecordedRatios> {
   const rows = rowsOf({ callers: [], isAsked });
@@ -78,7 +65,7 @@ async function ratiosOf(contest: Contest, isAsked: (name: string) => boolean): P
   for (const row of rows)
     for (const { workload, variant, ratio } of await contest.run(row, {
       ...planOf(row, { quick: false, rounds: ROUNDS }),
-      warmUp: WARM_UP,
+      warmUp: isDeletion(row.workload) ? 0 : WARM_UP,
     }))
       if (!/^pg\b|\[/.test(variant)) (ratios[workload] ??= {})[variant] = Number(ratio.median.toFixed(3));
   return ratios;

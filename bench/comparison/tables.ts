@@ -8,12 +8,13 @@ import type { StartUp } from './start-up.ts';
 const MB = 1_000_000;
 const PLAIN = { head: [], border: [], compact: true };
 
+const TITLE = `Throughput against pg (1.00); more is faster
+* the library has no feature for it: statements by hand for each relation`;
+
 /** The tables of a comparison: all ratios at once, each workload by itself, starting, installing. */
 export function tablesOf({ measured, startUp, packages, settings }: Comparison): string {
   const tables = [
-    ...(measured.length > 0
-      ? ['Throughput against pg (1.00); more is faster', overview(measured), details(measured)]
-      : []),
+    ...(measured.length > 0 ? [TITLE, overview(measured), details(measured)] : []),
     ...(startUp.length > 0 ? ['From the first import to the first answer', starts(startUp)] : []),
     ...(packages.length > 0 ? ['What is installed', sizes(packages)] : []),
     settings,
@@ -32,7 +33,7 @@ function overview(measured: readonly Compared[]): string {
   for (const variant of variants) {
     const cells = workloads.map((workload) => {
       const found = measured.find((one) => one.workload === workload && one.variant === variant);
-      return found ? found.ratio.median.toFixed(2) : '–';
+      return found ? `${found.ratio.median.toFixed(2)}${found.byHand ? ' *' : ''}` : '–';
     });
     table.push([variant, ...cells]);
   }

@@ -1,9 +1,11 @@
 import type { Client } from 'pg';
-import type { Size } from './fill.ts';
+import type { Ground } from './ground.ts';
 import { type Inputs, inputsOf, isLive, removePlanted } from './inputs.ts';
 import { newName, type Usage, USAGE_FIELDS, type WorkloadName } from './library.ts';
 import type { Member } from './member.ts';
 import { column } from './statements.ts';
+import { isDeletion } from './trees/deletions.ts';
+import { deletesDifferently } from './trees/verify-deletions.ts';
 
 interface Ways {
   readonly member: Member;
@@ -20,22 +22,17 @@ const INDICES = [0, 1, 3, 17];
  * @throws Error naming workload and way: a ratio between different work would mean nothing.
  */
 export class Verifier {
-  readonly #client: Client;
-  readonly #size: Size;
+  readonly #ground: Ground;
   readonly #floor: Member;
 
-  constructor(client: Client, size: Size, floor: Member) {
-    this.#client = client;
-    this.#size = size;
+  constructor(ground: Ground, floor: Member) {
+    this.#ground = ground;
     this.#floor = floor;
   }
 
   async verify(workload: WorkloadName, { member, way }: Ways): Promise<void> {
-    const isRead = workload === 'W1' || workload === 'W2' || workload === 'W3';
-    const difference = isRead
-      ? await this.#readsDifferently(workload, { member, way })
-      : await WRITES[workload](this.#client, this.#size, (inputs) => call(member, workload, way, inputs));
-    await removePlanted(this.#client);
+    const difference = await this.#difference(workload, { member, way });
+    await removePlanted(workload, this.#ground);
     if (difference === undefined) return;
     const name = `${member.name}${way && ` [${way}]`}`;
     throw new Error(
@@ -43,10 +40,18 @@ export class Verifier {
     );
   }
 
+  #difference(workload: WorkloadName, { member, way }: Ways): Promise<string | undefined> {
+    const run = (inputs: unknown[]) => call(member, workload, way, inputs);
+    if (workload === 'W1' || workload === 'W2' || workload === 'W3')
+      return this.#readsDifferently(workload, { member, way });
+    if (isDeletion(workload)) return deletesDifferently(workload, this.#ground, run);
+    return WRITES[workload](this.#ground, run);
+  }
+
   async #readsDifferently(workload: 'W1' | 'W2' | 'W3', { member, way }: Ways): Promise<string | undefined> {
     const inputs: unknown[] = workload === 'W1' ? ['sk-bench-1', 'sk-bench-none'] : [];
     for (const first of INDICES)
-      inputs.push(...(await inputsOf(workload, { first, count: 1 }, this.#size, this.#client)));
+      inputs.push(...(await inputsOf(workload, { first, count: 1 }, this.#ground)));
     const expected = await call(this.#floor, workload, '', inputs);
     const found = await call(member, workload, way, inputs);
     const at = expected.findIndex((answer, n) => answer !== found[n]);
@@ -65,46 +70,46 @@ async function call(
 }
 
 type Caller = (inputs: unknown[]) => Promise<unknown>;
-type Check = (client: Client, size: Size, run: Caller) => Promise<string | undefined>;
+type Check = (ground: Ground, run: Caller) => Promise<string | undefined>;
 type Writing = 'W4' | 'W5' | 'W6' | 'W7' | 'W8';
 
 const WRITES: { readonly [Name in Writing]: Check } = {
-  W4: async (client, size, run) => {
-    const inputs = await inputsOf('W4', { first: 5, count: 2 }, size, client);
+  W4: async (ground, run) => {
+    const inputs = await inputsOf('W4', { first: 5, count: 2 }, ground);
     await run(inputs);
-    return storedDifferently(client, inputs);
+    return storedDifferently(ground.client, inputs);
   },
-  W5: async (client, size, run) => {
-    const inputs = await inputsOf('W5', { first: 5, count: 1 }, size, client);
+  W5: async (ground, run) => {
+    const inputs = await inputsOf('W5', { first: 5, count: 1 }, ground);
     await run(inputs);
-    return storedDifferently(client, inputs.flat());
+    return storedDifferently(ground.client, inputs.flat());
   },
-  W6: async (client, size, run) => {
-    const [doomed, other] = (await inputsOf('W6', { first: 0, count: 2 }, size, client)) as [string, string];
+  W6: async (ground, run) => {
+    const [doomed, other] = (await inputsOf('W6', { first: 0, count: 2 }, ground)) as [string, string];
     await run([doomed]);
-    const rows = await stateOf(client, [doomed, other]);
+    const rows = await stateOf(ground.client, [doomed, other]);
     const isRight = rows[0]?.dead && !rows[1]?.dead && rows[0].name === 'doomed';
     return isRight
       ? undefined
       : `of two keys the first should be marked, but they are ${JSON.stringify(rows)}`;
   },
-  W7: async (client, size, run) => {
-    const [renaming] = (await inputsOf('W7', { first: 2, count: 1 }, size, client)) as [Inputs['W7']];
+  W7: async (ground, run) => {
+    const [renaming] = (await inputsOf('W7', { first: 2, count: 1 }, ground)) as [Inputs['W7']];
     const dead = '601';
     await run([{ ...renaming, ids: [...renaming.ids, dead] }]);
-    const rows = await stateOf(client, [...renaming.ids, dead]);
+    const rows = await stateOf(ground.client, [...renaming.ids, dead]);
     const wrong = rows.filter(({ id, name, touched, dead: isDead }) =>
       id === dead ? name !== `key ${dead}` : isDead || !touched || name !== newName(id, renaming.round),
     );
     return wrong.length === 0 ? undefined : `keys are ${JSON.stringify(wrong.slice(0, 3))}`;
   },
-  W8: async (client, size, run) => {
-    const [deduction] = (await inputsOf('W8', { first: 2, count: 1 }, size, client)) as [Inputs['W8']];
+  W8: async (ground, run) => {
+    const [deduction] = (await inputsOf('W8', { first: 2, count: 1 }, ground)) as [Inputs['W8']];
     const deadUser = Array.from({ length: 10 }, (_, n) => n + 1).find((n) => !isLive(n));
     const balances = async (): Promise<readonly string[]> => {
       const ids = [deduction.userId, deadUser];
       const text = 'select balance * 100 as cents from users where id = any ($1::bigint[]) order by id = $2';
-      return (await client.query<{ cents: string }>(text, [ids, deduction.userId])).rows.map(
+      return (await ground.client.query<{ cents: string }>(text, [ids, deduction.userId])).rows.map(
         ({ cents }) => cents,
       );
     };

@@ -121,6 +121,20 @@ export const usageLogs = pgTable('usage_logs', {
   ipAddress: varchar({ length: 45 }),
 });
 
+export const projects = pgTable('projects', {
+  ...key(),
+  ownerId: id().notNull(),
+  name: varchar({ length: 100 }).notNull(),
+  ...times(),
+});
+
+export const tasks = pgTable('tasks', {
+  ...key(),
+  projectId: id().notNull(),
+  title: varchar({ length: 100 }).notNull(),
+  ...times(),
+});
+
 export const apiKeyRelations = relations(apiKeys, ({ one }) => ({
   user: one(users, { fields: [apiKeys.userId], references: [users.id] }),
   group: one(groups, { fields: [apiKeys.groupId], references: [groups.id] }),

@@ -17,6 +17,8 @@ import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import { Pool } from 'pg';
 import { type Connections, type Library, newName, type Renaming, type Usage } from '../comparison/library.ts';
 import { FIELDS } from '../comparison/statements.ts';
+import { ALL_BY_HAND } from '../comparison/trees/deletions.ts';
+import { deletionsOf } from './deletion/drizzle.ts';
 import * as schema from './drizzle-schema.ts';
 
 const { accountGroups, accounts, apiKeys, groups, usageLogs, users } = schema;
@@ -38,6 +40,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
   const { byKey, byKeyRelational, page, total, ofGroup, insert, mark, deduct } = prepared(db);
   return {
     ways: {
+      ...deletionsOf(db as never),
       W1: async (key) => {
         const [row] = await byKey.execute({ key });
         return row && { ...row.key, user: row.user, group: row.group };
@@ -62,6 +65,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
       W1: { rqb: async (key) => withLiveOwners(await byKeyRelational.execute({ key })) },
       W7: { unnest: (renaming) => renameAtOnce(db, renaming) },
     },
+    byHand: ALL_BY_HAND,
     close: () => pool.end(),
   };
 }

@@ -12,6 +12,8 @@ import {
   USAGE_FIELDS,
 } from '../comparison/library.ts';
 import { column, FIELDS, nested } from '../comparison/statements.ts';
+import { ALL_BY_HAND } from '../comparison/trees/deletions.ts';
+import { deletionsOf } from './deletion/kysely.ts';
 
 interface Dead {
   readonly deleted_at: Date | null;
@@ -48,6 +50,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
   });
   return {
     ways: {
+      ...deletionsOf(db as never),
       W1: (key) => byKey(db, key),
       W2: (request) => pageOfKeys(db, request),
       W3: (group) => accountsOfGroup(db, group),
@@ -71,6 +74,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
           .execute(),
     },
     faster: { W1: { json: (key) => byKeyAsJson(db, key) } },
+    byHand: ALL_BY_HAND,
     close: () => db.destroy(),
   };
 }

@@ -46,6 +46,12 @@ export class ApiKey extends SoftDeletable {
     };
   }
 }
+export class Project extends SoftDeletable {
+  static override tableName = 'projects';
+}
+export class Task extends SoftDeletable {
+  static override tableName = 'tasks';
+}
 export class AccountGroup extends Base {
   static override tableName = 'account_groups';
   static override idColumn = ['account_id', 'group_id'];

@@ -8,6 +8,8 @@ import {
   type Renaming,
 } from '../comparison/library.ts';
 import { column, FIELDS } from '../comparison/statements.ts';
+import { ALL_BY_HAND } from '../comparison/trees/deletions.ts';
+import { deletionsOf } from './deletion/objection.ts';
 import { AccountGroup, ApiKey, UsageLog, User } from './objection-models.ts';
 
 const columns = (fields: readonly string[], table: string): string[] =>
@@ -25,6 +27,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
   const knex = knexOf({ client: 'pg', connection: url, pool: { min: 0, max: size } });
   return {
     ways: {
+      ...deletionsOf(knex),
       W1: (key) =>
         live(knex)
           .findOne('api_keys.key', key)
@@ -53,6 +56,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
             .modifiers(MODIFIERS as never),
       },
     },
+    byHand: ALL_BY_HAND,
     close: () => knex.destroy(),
   };
 }

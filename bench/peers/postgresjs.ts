@@ -1,5 +1,7 @@
 import postgres, { type Row } from 'postgres';
 import { type Connections, type Library, newName, type Usage, USAGE_FIELDS } from '../comparison/library.ts';
+import { ALL_BY_HAND } from '../comparison/trees/deletions.ts';
+import { deletionsOf } from './deletion/postgresjs.ts';
 import {
   ACCOUNTS_OF_GROUP,
   BY_KEY,
@@ -25,6 +27,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
     sql.unsafe(text, values as never[], { prepare: true });
   return {
     ways: {
+      ...deletionsOf(sql),
       W1: async (key) => {
         const [row] = await rows(BY_KEY, [key]);
         return row && nested(row);
@@ -51,6 +54,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
       },
       W8: ({ userId, amount }) => rows(DEDUCT, [amount, userId]),
     },
+    byHand: ALL_BY_HAND,
     close: () => sql.end(),
   };
 }

@@ -10,16 +10,18 @@ import {
   type Usage,
 } from '../comparison/library.ts';
 import { FIELDS } from '../comparison/statements.ts';
+import { ALL_BY_HAND } from '../comparison/trees/deletions.ts';
+import { deletionsOf } from './deletion/prisma.ts';
 import { PrismaClient } from './generated/client.ts';
 
 const softDelete = createSoftDeleteExtension({
-  models: { User: true, Group: true, ApiKey: true, Account: true },
+  models: { User: true, Group: true, ApiKey: true, Account: true, Project: true, Task: true },
   defaultConfig: { field: 'deletedAt', createValue: (isDeleted) => (isDeleted ? new Date() : null) },
 });
 
-function clientOf({ url, size }: Connections) {
-  const adapter = new PrismaPg({ connectionString: url, max: size });
-  return new PrismaClient({ adapter }).$extends(softDelete) as unknown as PrismaClient;
+function clientsOf({ url, size }: Connections): { bare: PrismaClient; client: PrismaClient } {
+  const bare = new PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: size }) });
+  return { bare, client: bare.$extends(softDelete) as unknown as PrismaClient };
 }
 
 const OWNERS = { user: true, group: true };
@@ -33,9 +35,10 @@ type Strategy = 'join' | 'query';
 
 /** Prisma with a driver adapter and a soft-delete extension; relations by one statement with joins. */
 export async function open(connections: Connections): Promise<Library> {
-  const client = clientOf(connections);
+  const { bare, client } = clientsOf(connections);
   return {
     ways: {
+      ...deletionsOf(client, bare),
       W1: (key) => byKey(client, key, 'join'),
       W2: (request) => pageOfKeys(client, request, 'join'),
       W3: (group) => accountsOfGroup(client, group),
@@ -50,6 +53,7 @@ export async function open(connections: Connections): Promise<Library> {
       W2: { query: (request) => pageOfKeys(client, request, 'query') },
       W7: { unnest: (renaming) => renameAtOnce(client, renaming) },
     },
+    byHand: ALL_BY_HAND,
     close: () => client.$disconnect(),
   };
 }

@@ -4,7 +4,10 @@ import { column, FIELDS } from '../comparison/statements.ts';
 
 type Row = Model & Record<string, unknown>;
 export type Models = Readonly<
-  Record<'User' | 'Group' | 'ApiKey' | 'Account' | 'AccountGroup' | 'UsageLog', ModelStatic<Row>>
+  Record<
+    'User' | 'Group' | 'ApiKey' | 'Account' | 'AccountGroup' | 'UsageLog' | 'Project' | 'Task',
+    ModelStatic<Row>
+  >
 >;
 
 const typeOf = (field: string) => {
@@ -43,6 +46,8 @@ export function modelsOf(sequelize: Sequelize): Models {
     ApiKey: softDeletable('apiKey', 'api_keys', FIELDS.KEY),
     Account: softDeletable('account', 'accounts', FIELDS.ACCOUNT),
     AccountGroup: plain('binding', 'account_groups', ['accountId', 'groupId', 'priority']),
+    Project: softDeletable('project', 'projects', ['id', 'ownerId', 'name']),
+    Task: softDeletable('task', 'tasks', ['id', 'projectId', 'title']),
     UsageLog: plain('usageLog', 'usage_logs', ['id', ...USAGE_FIELDS]),
   };
   const { User, Group, ApiKey, Account, AccountGroup } = models;

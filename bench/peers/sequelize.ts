@@ -7,6 +7,8 @@ import {
   type Renaming,
 } from '../comparison/library.ts';
 import { FIELDS } from '../comparison/statements.ts';
+import { ALL_BY_HAND } from '../comparison/trees/deletions.ts';
+import { deletionsOf } from './deletion/sequelize.ts';
 import { type Models, modelsOf } from './sequelize-models.ts';
 
 /** Sequelize with `paranoid` models. */
@@ -16,6 +18,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
   const { ApiKey, UsageLog, User } = models;
   return {
     ways: {
+      ...deletionsOf(sequelize, models),
       W1: (key) => ApiKey.findOne({ where: { key }, ...ownersOf(models) }),
       W2: (request) => pageOfKeys(models, request),
       W3: async (group) => {
@@ -36,6 +39,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
       },
       W7: { bulk: (renaming) => renameInBulk(models, renaming) },
     },
+    byHand: ALL_BY_HAND,
     close: () => sequelize.close(),
   };
 }

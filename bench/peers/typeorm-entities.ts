@@ -29,6 +29,16 @@ export interface AccountGroup {
   group: Group;
 }
 
+export interface Project {
+  id: string;
+  ownerId: string;
+  tasks: Task[];
+}
+export interface Task {
+  id: string;
+  project: Project;
+}
+
 const BIGINT = /^id$|Id$/;
 const typeOf = (field: string): EntitySchemaColumnOptions['type'] => {
   if (BIGINT.test(field)) return 'bigint';
@@ -80,6 +90,23 @@ export const AccountGroups = new EntitySchema<AccountGroup>({
   relations: {
     account: { type: 'many-to-one', target: 'Account', joinColumn: { name: 'account_id' } },
     group: { type: 'many-to-one', target: 'Group', joinColumn: { name: 'group_id' } },
+  },
+});
+export const Projects = new EntitySchema<Project>({
+  ...softDeletable<Project>('Project', 'projects', ['ownerId', 'name']),
+  relations: {
+    tasks: { type: 'one-to-many', target: 'Task', inverseSide: 'project', cascade: ['soft-remove'] },
+  },
+});
+export const Tasks = new EntitySchema<Task>({
+  ...softDeletable<Task>('Task', 'tasks', ['title']),
+  relations: {
+    project: {
+      type: 'many-to-one',
+      target: 'Project',
+      inverseSide: 'tasks',
+      joinColumn: { name: 'project_id' },
+    },
   },
 });
 export const UsageLogs = new EntitySchema<{ id: string }>({

@@ -7,6 +7,8 @@ import {
   type Renaming,
 } from '../comparison/library.ts';
 import { FIELDS } from '../comparison/statements.ts';
+import { ALL_BY_HAND } from '../comparison/trees/deletions.ts';
+import { cascade, deletionsOf } from './deletion/typeorm.ts';
 import {
   type AccountGroup,
   AccountGroups,
@@ -14,6 +16,8 @@ import {
   type ApiKey,
   ApiKeys,
   Groups,
+  Projects,
+  Tasks,
   UsageLogs,
   Users,
 } from './typeorm-entities.ts';
@@ -27,7 +31,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
     type: 'postgres',
     url,
     poolSize: size,
-    entities: [Users, Groups, ApiKeys, Accounts, AccountGroups, UsageLogs],
+    entities: [Users, Groups, ApiKeys, Accounts, AccountGroups, UsageLogs, Projects, Tasks],
   }).initialize();
   const keys = source.getRepository(ApiKeys);
   const usageLogs = source.getRepository(UsageLogs);
@@ -35,6 +39,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
   const bindings = source.getRepository(AccountGroups);
   return {
     ways: {
+      ...deletionsOf(source),
       W1: (key) =>
         keys.findOne({
           where: { key },
@@ -71,8 +76,10 @@ export async function open({ url, size }: Connections): Promise<Library> {
     },
     faster: {
       W1: { qb: (key) => owners(keys).where('key.key = :key', { key }).getOne() },
+      'cascade-small': { qb: (owner) => cascade(source, owner) },
       W2: { qb: (request) => pageOfKeys(keys, request) },
     },
+    byHand: ALL_BY_HAND.filter((name) => name !== 'cascade-small'),
     close: () => source.destroy(),
   };
 }

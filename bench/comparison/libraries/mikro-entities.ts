@@ -1,4 +1,4 @@
-import { defineEntity, p } from '@mikro-orm/core';
+import { Cascade, defineEntity, p } from '@mikro-orm/core';
 
 /** The tables as a MikroORM project without Tombstone maps them. */
 
@@ -138,4 +138,23 @@ export const UsageLog = defineEntity({
   },
 });
 
-export const ENTITIES = [User, Group, ApiKey, Account, AccountGroup, UsageLog];
+export const Project = defineEntity({
+  name: 'Project',
+  tableName: 'projects',
+  properties: {
+    id: id(),
+    ownerId: bigint(),
+    name: p.string(),
+    /** Removing a project in memory removes its tasks that are loaded. */
+    tasks: () => p.oneToMany(Task).mappedBy('project').cascade(Cascade.REMOVE),
+    ...times(),
+  },
+});
+
+export const Task = defineEntity({
+  name: 'Task',
+  tableName: 'tasks',
+  properties: { id: id(), project: () => p.manyToOne(Project), title: p.string(), ...times() },
+});
+
+export const ENTITIES = [User, Group, ApiKey, Account, AccountGroup, UsageLog, Project, Task];

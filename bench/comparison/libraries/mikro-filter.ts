@@ -1,10 +1,22 @@
 import { ChangeSetType, type EventSubscriber, type FlushEventArgs } from '@mikro-orm/core';
 import { MikroORM, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type Connections, type Library, newName } from '../library.ts';
-import { Account, AccountGroup, ApiKey, ENTITIES, Group, UsageLog, User } from './mikro-entities.ts';
+import { ALL_BY_HAND } from '../trees/deletions.ts';
+import {
+  Account,
+  AccountGroup,
+  ApiKey,
+  ENTITIES,
+  Group,
+  Project,
+  Task,
+  UsageLog,
+  User,
+} from './mikro-entities.ts';
+import { deletionsOf } from './mikro-deletion.ts';
 import { AUTH_FIELDS, mayServe, relationsOf } from './mikro-queries.ts';
 
-const SOFT_DELETABLE = [User, Group, ApiKey, Account].map((entity) => entity.meta.className);
+const SOFT_DELETABLE = [User, Group, ApiKey, Account, Project, Task].map((entity) => entity.meta.className);
 
 /** The documented recipe: what a flush would delete is updated. */
 class SoftDeleteSubscriber implements EventSubscriber {
@@ -39,6 +51,14 @@ export async function open({ url, size }: Connections): Promise<Library> {
   const owners = () => ({ populate: ['user', 'group'], populateHints: { user: { joinType: 'left join' } } });
   return {
     ways: {
+      ...deletionsOf(fork),
+      // The subscriber marks what the core would delete: tasks that were loaded with their project.
+      'cascade-small': async (ownerId) => {
+        const em = fork();
+        for (const project of await em.find(Project, { ownerId }, { populate: ['tasks'] }))
+          em.remove(project);
+        await em.flush();
+      },
       W1: (key) => fork().findOne(ApiKey, { key }, { ...owners(), fields: AUTH_FIELDS } as never),
       W2: async ({ groupId, offset, limit }) => {
         const options = { ...owners(), orderBy: { id: 'desc' }, limit, offset };
@@ -69,6 +89,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
       W8: ({ userId, amount }) =>
         fork().nativeUpdate(User, { id: userId }, { balance: raw('balance - ?::numeric', [amount]) }),
     },
+    byHand: ALL_BY_HAND.filter((name) => name !== 'cascade-small'),
     close: () => orm.close(),
   };
 }

@@ -1,7 +1,9 @@
 import { MikroORM, raw, type SqlEntityManager } from '@mikro-orm/postgresql';
 import { type Connections, type Library, newName } from '../library.ts';
 import { FIELDS } from '../statements.ts';
+import { ALL_BY_HAND } from '../trees/deletions.ts';
 import { type Account, AccountGroup, ApiKey, ENTITIES, UsageLog, User } from './mikro-entities.ts';
+import { deletionsOf } from './mikro-deletion.ts';
 import { AUTH_FIELDS, mayServe, relationsOf } from './mikro-queries.ts';
 
 // New objects for each call: the core writes into a condition that it is given.
@@ -24,6 +26,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
   const fork = (): SqlEntityManager => orm.em.fork();
   return {
     ways: {
+      ...deletionsOf(fork),
       W1: (key) =>
         fork().findOne(ApiKey, { key, ...live() }, { ...liveOwners(), fields: AUTH_FIELDS } as never),
       W2: async ({ groupId, offset, limit }) => {
@@ -57,6 +60,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
         ),
     },
     faster: { W1: { qb: (key) => byKey(fork(), key) } },
+    byHand: ALL_BY_HAND,
     close: () => orm.close(),
   };
 }

@@ -1,6 +1,8 @@
 import { Pool } from 'pg';
 import type { Connections, Library, Renaming, Usage } from '../library.ts';
 import { newName, USAGE_FIELDS } from '../library.ts';
+import { DELETE_OF_OWNER } from '../trees/tree-statements.ts';
+import { deletionsOf } from './pg-deletion.ts';
 import {
   ACCOUNTS_OF_GROUP,
   ACCOUNTS_WITH_GROUPS,
@@ -36,6 +38,7 @@ export async function open({ url, size }: Connections): Promise<Library> {
     USAGE_FIELDS.map((field) => usages.map((usage) => usage[field]));
   return {
     ways: {
+      ...deletionsOf(pool),
       W1: async (key) => {
         const [row] = await rows('by_key', BY_KEY, [key]);
         return row && nested(row);
@@ -59,7 +62,11 @@ export async function open({ url, size }: Connections): Promise<Library> {
       W7: rename,
       W8: ({ userId, amount }) => changed('deduct', DEDUCT, [amount, userId]),
     },
-    faster: { W3: { 'with groups': (group) => rows('accounts_with_groups', ACCOUNTS_WITH_GROUPS, [group]) } },
+    faster: {
+      W3: { 'with groups': (group) => rows('accounts_with_groups', ACCOUNTS_WITH_GROUPS, [group]) },
+      cascade: { 'one statement': (owner) => changed('delete_of_owner', DELETE_OF_OWNER, [owner]) },
+      'cascade-small': { 'one statement': (owner) => changed('delete_of_owner', DELETE_OF_OWNER, [owner]) },
+    },
     close: () => pool.end(),
   };
 }

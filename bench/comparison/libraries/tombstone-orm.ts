@@ -1,14 +1,17 @@
 import { raw } from '@mikro-orm/core';
 import { MikroORM } from '@mikro-orm/postgresql';
 import { AccountGroup, ApiKey, gateway, UsageLog, User } from 'tombstone/gateway';
-import { type DataEntityManager, defineDataConfig } from 'tombstone';
+import { type DataEntityManager, defineDataConfig, deletionJournal } from 'tombstone';
 import { type Connections, type Library, newName, type Renaming, type Usage } from '../library.ts';
+import { Project, trees } from '../trees/tree-module.ts';
 import { AUTH_FIELDS, mayServe, relationsOf } from './mikro-queries.ts';
+
+export const MODULES = [gateway, trees, deletionJournal];
 
 /** Tombstone by the verbs of MikroORM, which need no word about deletion. */
 export async function open({ url, size }: Connections): Promise<Library> {
   const orm = await MikroORM.init(
-    defineDataConfig({ clientUrl: url, modules: [gateway], pool: { min: 0, max: size } }),
+    defineDataConfig({ clientUrl: url, modules: MODULES, pool: { min: 0, max: size } }),
   );
   const root = orm.em.fork();
   const fork = (): DataEntityManager => root.fork();
@@ -35,6 +38,12 @@ export async function open({ url, size }: Connections): Promise<Library> {
       W4: (usage) => fork().insert(UsageLog, relationsOf(usage)),
       W5: (usages) => insertAll(fork(), usages),
       W6: (id) => fork().nativeDelete(ApiKey, { id }),
+      cascade: (ownerId) => fork().nativeDelete(Project, { ownerId }),
+      'cascade-small': async (ownerId) => {
+        const em = fork();
+        em.remove(await em.findOneOrFail(Project, { ownerId }));
+        await em.flush();
+      },
       W7: (renaming) => renameKeys(fork(), renaming),
       W8: ({ userId, amount }) =>
         fork().nativeUpdate(User, { id: userId }, { balance: raw('balance - ?::numeric', [amount]) }),

@@ -1,18 +1,20 @@
 import { MikroORM } from '@mikro-orm/postgresql';
-import { gateway, gatewayRepositories, recordUsages } from 'tombstone/gateway';
+import { gatewayRepositories, recordUsages } from 'tombstone/gateway';
 import { defineDataConfig } from 'tombstone';
 import type { Connections, Library } from '../library.ts';
-import { renameKeys } from './tombstone-orm.ts';
+import { deletionsOf } from './tombstone-deletion.ts';
+import { MODULES, renameKeys } from './tombstone-orm.ts';
 
 /** Tombstone by its repositories. */
 export async function open({ url, size }: Connections): Promise<Library> {
   const orm = await MikroORM.init(
-    defineDataConfig({ clientUrl: url, modules: [gateway], pool: { min: 0, max: size } }),
+    defineDataConfig({ clientUrl: url, modules: MODULES, pool: { min: 0, max: size } }),
   );
   const em = orm.em.fork();
   const repositories = () => gatewayRepositories(em);
   return {
     ways: {
+      ...deletionsOf(em),
       W1: (key) => repositories().apiKeys.findByKeyForAuth(key),
       W2: ({ groupId, offset, limit }) =>
         repositories().apiKeys.listByGroupId(groupId, { page: 1 + offset / limit, pageSize: limit }),

@@ -34,6 +34,13 @@ export class HoldError extends Error implements DataError {
     );
   }
 
+  static keyOfNothing(): HoldError {
+    return new HoldError(
+      'HOLD.UNKNOWN_ENTITY',
+      'A key is that of an entity. Name the entity whose row it is.',
+    );
+  }
+
   static unknownEntity(entity: string): HoldError {
     return new HoldError(
       'HOLD.UNKNOWN_ENTITY',

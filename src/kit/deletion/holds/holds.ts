@@ -95,7 +95,7 @@ export async function holdsOf<Entity extends object>(
   entity?: EntityClass<Entity>,
   { key, all, released = false }: HoldQuery<NoInfer<Entity>> = {},
 ): Promise<Hold[]> {
-  if (!entity && key !== undefined) throw HoldError.unknownEntity('the class of the key');
+  if (!entity && key !== undefined) throw HoldError.keyOfNothing();
   const held = entity && (await heldTable(em, entity));
   const run = held?.run ?? runOf(em.fork({ keepTransactionContext: true }));
   const conditions = [released ? 'true' : 'h.released_at is null'];
