@@ -24,19 +24,20 @@ interface Steps {
   getSchemaName(meta: EntityMetadata, options: object): string | undefined;
 }
 
-/** The keys of the live rows that a condition means, as the ORM compiles it. */
+/** The keys of the rows that a condition means, as the ORM compiles it: of live ones, in every scope, or of those that the scope shows. */
 export function selectKeys(
   driver: DataDriver,
   meta: EntityMetadata,
   where: unknown,
   options: DeleteCall = {},
+  which: 'live' | 'shown' = 'live',
 ): KeySelection {
   const [key, ...more] = meta.primaryKeys;
   const isKey = more.length === 0 && Utils.isPrimaryKey(where);
   const builder = driver
     .createQueryBuilder<object>(meta.class as never, options.ctx, 'write', false)
     .withSchema((driver as unknown as Steps).getSchemaName(meta, options));
-  (builder as unknown as GuardedQueryBuilder).findsToMark = true;
+  (builder as unknown as GuardedQueryBuilder).findsToMark = which === 'live';
   const alias = escapeIdentifier(builder.alias);
   const columns = meta.getPrimaryProps().flatMap(({ fieldNames }) => fieldNames);
   const keys = columns.map((name) => `${alias}.${escapeIdentifier(name)}`).join(', ');

@@ -41,9 +41,13 @@ export async function findRoot(
   const condition = keyCondition(meta, key);
   if (Object.values(condition).some((value) => value == null)) throw ErasureError.noRow(meta.className);
   const rows = await em.withDeleted(async (all) =>
-    selectKeys(all.getDriver(), meta, await conditionOf(all, entity, condition), {
-      ctx: all.getTransactionContext(),
-    }),
+    selectKeys(
+      all.getDriver(),
+      meta,
+      await conditionOf(all, entity, condition),
+      { ctx: all.getTransactionContext(), ...(all.schema !== undefined && { schema: all.schema }) },
+      'shown',
+    ),
   );
   const mark = `t.${escapeIdentifier(table.deletedAt ?? '')}`;
   const isRow = `(${keyColumns(table, 't')}) in (select ${keyColumns(table, 'q')} from ($root) q)`;
