@@ -32,6 +32,8 @@ export interface CatalogueKey {
   readonly onDelete: OnDelete;
   /** The columns of ON DELETE SET NULL (…), where it names some. */
   readonly emptied: readonly string[];
+  /** The conditions of the indexes that begin with its columns; null for one of all rows. */
+  readonly indexes: readonly (string | null)[];
 }
 
 /** What the database knows of the tables of registered entities and of those that refer to them. */
@@ -67,7 +69,10 @@ const KEYS = `
       'referenced', (select json_agg(a.attname order by n) from unnest(k.confkey) with ordinality as u (number, n)
         join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.number),
       'emptied', (select coalesce(json_agg(a.attname), '[]') from unnest(k.confdelsetcols) as u (number)
-        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number)
+        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
+      'indexes', (select coalesce(json_agg(pg_catalog.pg_get_expr(i.indpred, i.indrelid)), '[]') from pg_catalog.pg_index i
+        where i.indrelid = k.conrelid and i.indisvalid
+          and k.conkey <@ (string_to_array(i.indkey::text, ' ')::int2[])[1:cardinality(k.conkey)])
     ) order by k.conname, k.conrelid), '[]') from keys k) as keys,
     (select coalesce(json_agg(json_build_object(
       'oid', t.oid::text, 'schema', n.nspname, 'name', t.relname,

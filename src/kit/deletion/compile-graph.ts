@@ -144,14 +144,17 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
   const emptied = (key.emptied.length > 0 ? key.emptied : key.columns)
     .map((name) => columnOf(child, name))
     .filter(({ nullable }) => nullable);
+  const childTable = tables.get(key.child) as GraphTable;
+  const liveOnly = `(${escapeIdentifier(childTable.deletedAt ?? '').replace(/^"([a-z_][a-z0-9_]*)"$/, '$1')} IS NULL)`;
   const edge = {
     constraint: key.constraint,
-    child: tables.get(key.child) as GraphTable,
+    child: childTable,
     parent: tables.get(key.parent) as GraphTable,
     columns,
     referenced: key.referenced.map((name) => columnOf(parent, name)),
     onDelete: key.onDelete,
     emptied,
+    indexed: key.indexes.some((condition) => condition === null || condition === liveOnly),
   };
   const meta = own.find((one) => isSoftDeletable(one)) ?? own[0];
   const policy = checkPolicy({ edge, relation, meta, isReferenced: child.referenced });
