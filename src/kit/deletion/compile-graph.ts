@@ -143,7 +143,7 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
   const columns = key.columns.map((name) => columnOf(child, name));
   const emptied = (key.emptied.length > 0 ? key.emptied : key.columns)
     .map((name) => columnOf(child, name))
-    .filter(({ nullable }) => nullable);
+    .filter(({ nullable, generated }) => nullable && !generated);
   const childTable = tables.get(key.child) as GraphTable;
   const liveOnly = `(${escapeIdentifier(childTable.deletedAt ?? '').replace(/^"([a-z_][a-z0-9_]*)"$/, '$1')} IS NULL)`;
   const edge = {
