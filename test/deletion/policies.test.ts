@@ -138,6 +138,12 @@ describe('the policies and the foreign keys of the database', () => {
       /NOT NULL by a migration/,
     ],
     [
+      'a generated column cannot be unlinked',
+      { column: `generated always as (id - 1) stored ${fk('restrict')}`, policy: 'unlink' },
+      'CONTRADICTION',
+      /can be set to null/,
+    ],
+    [
       'a cascade reaches no row without a mark',
       { column: fk('cascade'), softChild: false, policy: 'cascade' },
       'CONTRADICTION',

@@ -33,6 +33,8 @@ export interface CatalogueKey {
   /** The columns of ON DELETE SET NULL (…), where it names some. */
   readonly emptied: readonly string[];
   readonly deferrable: boolean;
+  /** The conditions of the indexes that begin with its columns; null for one of all rows. */
+  readonly indexes: readonly (string | null)[];
 }
 
 /** What the database knows of the tables of registered entities and of those that refer to them. */
@@ -74,7 +76,10 @@ const KEYS = `
         join pg_catalog.pg_attribute a on a.attrelid = k.confrelid and a.attnum = u.number),
       'emptied', (select coalesce(json_agg(a.attname), '[]') from jsonb_array_elements_text(
           case jsonb_typeof(to_jsonb(k) -> 'confdelsetcols') when 'array' then to_jsonb(k) -> 'confdelsetcols' end) as u (number)
-        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number::int)
+        join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number::int),
+      'indexes', (select coalesce(json_agg(pg_catalog.pg_get_expr(i.indpred, i.indrelid)), '[]') from pg_catalog.pg_index i
+        where i.indrelid = k.conrelid and i.indisvalid
+          and k.conkey <@ (string_to_array(i.indkey::text, ' ')::int2[])[1:cardinality(k.conkey)])
     ) order by k.conname, k.conrelid), '[]') from keys k) as keys,
     (select coalesce(json_agg(json_build_object(
       'oid', t.oid::text, 'schema', n.nspname, 'name', t.relname,

@@ -59,8 +59,14 @@ export function rowsOfEdge(edge: GraphEdge): string {
   // NOT IN is hashed, where IN would be planned as a join of few rows by guess and many in fact.
   const isOther = `(${escapeLiteral(child.name)}, ${keyText(child, 't')}) not in (select g.t, g.key from fallen g)`;
   const condition = child.deletedAt === undefined || policy === 'cascade' ? 'true' : isOther;
-  return `select distinct ${keyText(child, 't')} as key from ${child.sql} t, fallen f ${parentRow(edge, keyOf(edge, 'f'))}
-    where f.t = ${escapeLiteral(edge.parent.name)} and ${refersTo(edge, 't', keyOf(edge, 'f'))} and ${isLiveRow(child, 't')} and ${condition}`;
+  const parents = `fallen f ${parentRow(edge, keyOf(edge, 'f'))}`;
+  const refers = `${refersTo(edge, 't', keyOf(edge, 'f'))} and ${isLiveRow(child, 't')} and ${condition}`;
+  const isParent = `f.t = ${escapeLiteral(edge.parent.name)}`;
+  if (!edge.indexed)
+    return `select distinct ${keyText(child, 't')} as key from ${child.sql} t, ${parents} where ${isParent} and ${refers}`;
+  // How many rows fall is guessed too high, by which the whole table would be read to find what refers to one of them.
+  return `select distinct x.key from ${parents} cross join lateral (
+      select ${keyText(child, 't')} as key from ${child.sql} t where ${refers} offset 0) x where ${isParent}`;
 }
 
 /** Keys of several tables stand in one column: that of another table must not be read as a value of this one's type. */

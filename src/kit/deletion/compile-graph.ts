@@ -144,19 +144,24 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
   ) as [CatalogueTable, CatalogueTable];
   const own = metas.get(key.child) ?? [];
   const mapped = relations.filter((one) => own.includes(one.meta) && isSame(one.columns, key.columns));
-  const relation = mapped.find((one) => one.policy !== undefined) ?? mapped[0];
+  const declared = mapped.filter((one) => one.policy !== undefined);
+  refuseTwo(key.constraint, declared);
+  const relation = declared[0] ?? mapped[0];
   const columns = key.columns.map((name) => columnOf(child, name));
   const emptied = (key.emptied.length > 0 ? key.emptied : key.columns)
     .map((name) => columnOf(child, name))
-    .filter(({ nullable }) => nullable);
+    .filter(({ nullable, generated }) => nullable && !generated);
+  const childTable = tables.get(key.child) as GraphTable;
+  const liveOnly = `(${escapeIdentifier(childTable.deletedAt ?? '').replace(/^"([a-z_][a-z0-9_]*)"$/, '$1')} IS NULL)`;
   const edge = {
     constraint: key.constraint,
-    child: tables.get(key.child) as GraphTable,
+    child: childTable,
     parent: tables.get(key.parent) as GraphTable,
     columns,
     referenced: key.referenced.map((name) => columnOf(parent, name)),
     onDelete: key.onDelete,
     emptied,
+    indexed: key.indexes.some((condition) => condition === null || condition === liveOnly),
   };
   const meta = own.find((one) => isSoftDeletable(one)) ?? own[0];
   const policy = checkPolicy({
@@ -167,6 +172,17 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
     isGuarded: isGuarded(catalogue, key),
   });
   return { ...edge, policy };
+}
+
+/** A collection and the relation of its link entity, or two classes of a hierarchy, speak for the same rows. */
+function refuseTwo(constraint: string, [first, ...more]: readonly Relation[]): void {
+  const other = more.find(({ policy }) => policy !== first?.policy);
+  if (!first || !other) return;
+  throw DeletionError.contradiction(
+    first.name,
+    constraint,
+    `declares ${first.policy}, and ${other.name} declares ${other.policy} for the same rows. Take one of the two back.`,
+  );
 }
 
 /** Whether two foreign keys have the same columns, in whatever order. */

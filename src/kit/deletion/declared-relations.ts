@@ -22,7 +22,9 @@ export function declaredRelations(mapped: readonly EntityMetadata[]): Relation[]
     const policies = declaredPolicies(meta);
     return meta.relations.flatMap((prop): Relation[] => {
       if (isLinks(prop)) return linksOf(meta, prop, policies[prop.name], mapped);
-      if (!hasKey(prop) || meta.pivotTable || prop.polymorphic) return [];
+      if (!hasKey(prop) || prop.polymorphic) return [];
+      // The ORM makes up the relations of a link table; only an entity of the program's own can declare something.
+      if (meta.pivotTable && policies[prop.name] === undefined) return [];
       return [
         {
           name: `${meta.className}.${prop.name}`,

@@ -7,6 +7,7 @@ export class DeletionError extends Error {
     | 'DELETION.NO_JOURNAL'
     | 'DELETION.NOT_REGISTERED'
     | 'DELETION.QUERY_BUILDER'
+    | 'DELETION.FLUSH_ORDER'
     | 'DELETION.SCOPE';
   /** The foreign key that it is about, where it is about one. */
   readonly constraint: string | undefined;
@@ -57,6 +58,15 @@ export class DeletionError extends Error {
     return new DeletionError(
       'DELETION.QUERY_BUILDER',
       `${entity} deletes by policies, which take more than the one statement of a query builder. Use em.nativeDelete or deleteRows.`,
+    );
+  }
+
+  /** The flush deletes a row first because a new one takes its unique value, and moves rows away from it afterwards. */
+  static flushOrder(relation: string, parent: string): DeletionError {
+    return new DeletionError(
+      'DELETION.FLUSH_ORDER',
+      `${relation} is moved away from a row of ${parent} that the same flush deletes before, because a new row takes its key or unique value. ` +
+        `Give the ${parent} that goes another value and flush, and then move and remove, in one transaction.`,
     );
   }
 

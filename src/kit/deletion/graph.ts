@@ -34,6 +34,8 @@ export interface GraphEdge {
   readonly policy: DeletePolicy;
   /** The columns that `unlink` sets to null. */
   readonly emptied: readonly CatalogueColumn[];
+  /** Whether an index finds the live rows that refer to one row. */
+  readonly indexed: boolean;
 }
 
 /** A foreign key by which the database itself refuses a live row of a dead parent; it stands beside that of an edge. */

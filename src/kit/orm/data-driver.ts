@@ -1,7 +1,9 @@
 import {
+  type Collection,
   type Configuration,
   type ConnectionType,
   type DeleteOptions,
+  type DriverMethodOptions,
   type Dictionary,
   type DriverException,
   type EntityDictionary,
@@ -40,6 +42,7 @@ import { ownDeletionOf } from './own-deletion.ts';
 import { partialIndexWhere } from './partial-index.ts';
 import { placedConnection } from './read-place.ts';
 import { PlannedReads } from './planned-reads.ts';
+import { removeOrphans } from './remove-orphans.ts';
 import { refuseViewWrite } from './refuse-view-writes.ts';
 import { namesFor } from './shown-owners.ts';
 import { updateByArrays } from './update-by-arrays.ts';
@@ -243,6 +246,13 @@ export class DataDriver extends PostgreSqlDriver {
     const result = await super.nativeDelete(entityName, where, options);
     if (options.em) this.forgetDeletedRows(options.em, meta as never, result.rows ?? []);
     return result;
+  }
+
+  override async syncCollections<T extends object, O extends object>(
+    collections: Iterable<Collection<T, O>>,
+    options: DriverMethodOptions = {},
+  ): Promise<void> {
+    await super.syncCollections(await removeOrphans(this, collections, options), options);
   }
 
   /** @internal What a bulk delete has marked is no longer found in the identity map. */
