@@ -60,6 +60,7 @@ export const DELETION_EXITS: Readonly<
   'DELETION.UNDECLARED': { ...UNUSABLE, remedy: 'the message names the foreign key and what to declare' },
   'DELETION.NOT_REGISTERED': { ...UNUSABLE, remedy: 'name an entity that trash list names' },
   'DELETION.QUERY_BUILDER': { ...UNUSABLE, remedy: 'the message names the other way' },
+  'DELETION.FLUSH_ORDER': { ...UNUSABLE, remedy: 'the message says what to flush first' },
   'ERASURE.NO_ROW': {
     exit: 69,
     meaning: 'there is no row to erase',
