@@ -105,7 +105,12 @@ function sayHolds(found: readonly Hold[], released: boolean): void {
   const head = ['hold', 'table', 'key', 'placed', 'actor', 'reason'];
   const more = ['released', 'by', 'because'];
   const rows = found.map((one) => [
-    ...[one.id, one.table, one.key ?? '(all)', instant(one.placedAt), one.actor ?? '', one.reason],
+    one.id,
+    one.table,
+    one.key ?? '(all)',
+    instant(one.placedAt),
+    one.actor ?? '',
+    one.reason,
     ...(released ? [instant(one.releasedAt), one.releasedBy ?? '', one.releaseReason ?? ''] : []),
   ]);
   return say(table(released ? [...head, ...more] : head, rows));
