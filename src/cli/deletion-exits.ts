@@ -1,4 +1,10 @@
-import type { DeletionError, ErasureErrorCode, RestoreErrorCode } from '../kit/deletion/index.ts';
+import type {
+  DeletionError,
+  ErasureErrorCode,
+  HoldErrorCode,
+  RestoreErrorCode,
+  RetentionErrorCode,
+} from '../kit/deletion/index.ts';
 import { EXIT, EXIT_OF } from './exit-codes.ts';
 
 /** How a command ends that meets an error of deletions and restores. */
@@ -11,10 +17,22 @@ export interface DeletionExit {
 
 const UNUSABLE = { exit: 68, meaning: 'journal or policies cannot be used' };
 
+/** Ctrl-C, as shells know it: 128 and the number of the signal. */
+export const INTERRUPTED = 130;
+
+/** The guard of live parents refuses what a restore of one row by itself brings back; no other command meets it. */
+type GuardCode = 'DELETION.DEAD_PARENT';
+
+type DeletionCode =
+  | RestoreErrorCode
+  | ErasureErrorCode
+  | RetentionErrorCode
+  | HoldErrorCode
+  | DeletionError['code']
+  | GuardCode;
+
 /** One line for each code; numbers are an interface: a new one is added, none is reused. */
-export const DELETION_EXITS: Readonly<
-  Record<RestoreErrorCode | ErasureErrorCode | DeletionError['code'], DeletionExit>
-> = {
+export const DELETION_EXITS: Readonly<Record<DeletionCode, DeletionExit>> = {
   'DELETION.UNKNOWN_BATCH': {
     exit: 60,
     meaning: 'the journal has no such batch',
@@ -85,6 +103,54 @@ export const DELETION_EXITS: Readonly<
   },
   'ERASURE.NO_TABLE': { ...UNUSABLE, remedy: 'migrate up' },
   'DELETION.SCOPE': { ...UNUSABLE, remedy: 'the message names the other way' },
+  'DELETION.DEAD_PARENT': {
+    exit: 75,
+    meaning: 'the row that a live one would refer to is deleted',
+    remedy: 'restore that row first',
+  },
+  'RETENTION.BAD_INTERVAL': {
+    exit: 76,
+    meaning: 'an interval is none',
+    remedy: "--older-than takes one as '30 days'; those of policies are in the program",
+  },
+  'RETENTION.BAD_BATCH_SIZE': {
+    exit: 77,
+    meaning: 'a batch has no such size',
+    remedy: 'correct --batch-size, or leave it out',
+  },
+  'RETENTION.NO_POLICY': {
+    exit: 78,
+    meaning: 'no retention policy says when rows may go',
+    remedy: 'name entities that have a policy, or leave --entity out',
+  },
+  'RETENTION.NO_TENANT': {
+    exit: 79,
+    meaning: 'a retention policy names no tenant',
+    remedy: 'leave --tenant out, or name another entity',
+  },
+  'RETENTION.UNKNOWN_ENTITY': { ...UNUSABLE, remedy: 'name an entity of the configuration' },
+  'RETENTION.NOT_SOFT_DELETABLE': { ...UNUSABLE, remedy: 'name an entity that trash list names' },
+  'RETENTION.HALF_TABLE': { ...UNUSABLE, remedy: 'the message names the entity that the policy belongs to' },
+  'RETENTION.IN_TRANSACTION': { ...UNUSABLE, remedy: 'run it again' },
+  'RETENTION.NO_TABLE': { ...UNUSABLE, remedy: 'migrate up' },
+  'HOLD.NO_ROW': {
+    exit: 80,
+    meaning: 'there is no row to hold',
+    remedy: 'correct --key; several values are a JSON array',
+  },
+  'HOLD.UNKNOWN': {
+    exit: 81,
+    meaning: 'there is no such hold',
+    remedy: 'take an id that trash holds prints',
+  },
+  'HOLD.RELEASED': {
+    exit: 82,
+    meaning: 'the hold was released before',
+    remedy: 'trash holds --released tells when and by whom',
+  },
+  'HOLD.NO_REASON': { exit: 83, meaning: 'a hold has no reason', remedy: 'give --reason a text' },
+  'HOLD.NO_TABLE': { ...UNUSABLE, remedy: 'migrate up' },
+  'HOLD.UNKNOWN_ENTITY': { ...UNUSABLE, remedy: 'migrate up, or name another entity' },
 };
 
 /** What `trash --help` lists. */
@@ -98,6 +164,7 @@ export function deletionExitLines(): string[] {
     [EXIT_OF['MIGRATION.WRONG_PASSWORD'], 'the server refused the login'],
     [EXIT_OF['MIGRATION.NO_DATABASE'], 'there is no such database'],
     ...own,
+    [INTERRUPTED, 'interrupted behind a batch; the next purge goes on'],
   ]);
   return [...lines].map(([code, meaning]) => `${String(code).padStart(4)}  ${meaning}`);
 }

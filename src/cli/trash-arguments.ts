@@ -1,4 +1,6 @@
+import type { EntityClass } from '@mikro-orm/core';
 import type { BatchId } from '../kit/deletion/index.ts';
+import type { DataEntityManager } from '../kit/orm/index.ts';
 import { UsageError } from './exit-codes.ts';
 
 /** @throws UsageError for a text that is the id of no batch. */
@@ -26,12 +28,8 @@ export async function keyOf<T>(entity: string, work: () => Promise<T>): Promise<
   }
 }
 
-/**
- * The values of a key of several columns.
- *
- * @throws UsageError when the text is no JSON array.
- */
-export function partsOf(entity: string, key: string): readonly unknown[] {
+/** The values of a key of several columns. */
+function partsOf(entity: string, key: string): readonly unknown[] {
   try {
     const parts: unknown = JSON.parse(key);
     if (Array.isArray(parts)) return parts;
@@ -39,6 +37,16 @@ export function partsOf(entity: string, key: string): readonly unknown[] {
     throw noKey(entity, error);
   }
   throw noKey(entity);
+}
+
+/**
+ * A key of the command line, of one column or of several.
+ *
+ * @throws UsageError when one of several is no JSON array.
+ */
+export function keyFor(em: DataEntityManager, entity: EntityClass<object>, text: string): unknown {
+  const { primaryKeys, className } = em.getMetadata().get(entity);
+  return primaryKeys.length === 1 ? text : partsOf(className, text);
 }
 
 function noKey(entity: string, cause?: unknown): UsageError {

@@ -16,8 +16,7 @@ export async function trashEntities(em: DataEntityManager): Promise<TrashEntity[
     import('../kit/orm/index.ts'),
     import('../kit/soft-delete/index.ts'),
   ]);
-  return [...(em.getMetadata() as unknown as Iterable<EntityMetadata>)]
-    .filter((meta) => meta.tableName && !meta.virtual && !meta.view && meta.root === meta)
+  return tablesOf(em)
     .filter((meta) => isSoftDeletable(meta))
     .map((meta) => ({
       entity: meta.class as EntityClass<object>,
@@ -39,4 +38,25 @@ export async function entityNamed(em: DataEntityManager, name: string): Promise<
     ? `${name} is not soft-deletable, or only a part of a hierarchy, so that it has no trash of its own.`
     : 'The configuration has no entity of that name.';
   throw new UsageError(`${why} Name one of: ${all.map((one) => one.name).join(', ')}.`);
+}
+
+/**
+ * An entity whose rows can be held, soft-deletable or not; of a hierarchy its root.
+ *
+ * @throws UsageError for a name that no such entity has.
+ */
+export function tableNamed(em: DataEntityManager, name: string): EntityClass<object> {
+  const all = tablesOf(em).filter(({ pivotTable }) => !pivotTable);
+  const found = all.find(({ className }) => className === name);
+  if (found) return found.class as EntityClass<object>;
+  const names = all.map(({ className }) => className).toSorted();
+  throw new UsageError(
+    `The configuration has no entity of that name with a table of its own. Name one of: ${names.join(', ')}.`,
+  );
+}
+
+function tablesOf(em: DataEntityManager): EntityMetadata[] {
+  return [...(em.getMetadata() as unknown as Iterable<EntityMetadata>)].filter(
+    (meta) => meta.tableName && !meta.virtual && !meta.view && meta.root === meta,
+  );
 }

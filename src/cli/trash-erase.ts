@@ -4,7 +4,7 @@ import { UsageError } from './exit-codes.ts';
 import { common, type CommonOptions, say } from './open.ts';
 import { type OpenedOrm, withOrm } from './open-orm.ts';
 import { visible } from './table.ts';
-import { partsOf } from './trash-arguments.ts';
+import { keyFor } from './trash-arguments.ts';
 import { entityNamed } from './trash-entity.ts';
 
 interface EraseArguments extends CommonOptions {
@@ -69,9 +69,8 @@ async function eraseRow(
   { actor, reason, dryRun, json }: EraseArguments,
 ): Promise<void> {
   const { erase, previewErasure, withDeletionContext } = await import('../kit/deletion/index.ts');
-  const { entity, name } = await entityNamed(em, row.entity);
-  const { primaryKeys } = em.getMetadata().get(entity);
-  const key = primaryKeys.length === 1 ? row.key : partsOf(name, row.key);
+  const { entity } = await entityNamed(em, row.entity);
+  const key = keyFor(em, entity, row.key);
   const work = dryRun ? previewErasure : erase;
   const proof = await withDeletionContext({ ...(actor !== undefined && { actor }) }, () =>
     work(em, entity, key as never, { mode, reason }),

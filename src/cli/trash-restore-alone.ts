@@ -1,7 +1,7 @@
 import type { DataRepository } from '../kit/orm/index.ts';
 import { say } from './open.ts';
 import type { OpenedOrm } from './open-orm.ts';
-import { keyOf, partsOf } from './trash-arguments.ts';
+import { keyFor, keyOf } from './trash-arguments.ts';
 import type { TrashEntity } from './trash-entity.ts';
 
 interface AloneOptions {
@@ -25,8 +25,7 @@ export async function restoreAlone(
   { key, json, dryRun = false }: AloneOptions,
 ): Promise<void> {
   const { RestoreError } = await import('../kit/deletion/index.ts');
-  const { primaryKeys } = em.getMetadata().get(entity);
-  const value = primaryKeys.length === 1 ? key : partsOf(name, key);
+  const value = keyFor(em, entity, key);
   try {
     await em.transactional(async (tx) => {
       const repository = tx.getRepository(entity) as unknown as DataRepository<object>;

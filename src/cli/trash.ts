@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { deletionExitLines } from './deletion-exits.ts';
 import { addTrashErase } from './trash-erase.ts';
+import { addTrashHold, addTrashHolds, addTrashRelease } from './trash-holds.ts';
 import { addTrashList } from './trash-list.ts';
+import { addTrashPurge } from './trash-purge.ts';
 import { addTrashRestore } from './trash-restore.ts';
 import { addTrashShow } from './trash-show.ts';
 
@@ -9,10 +11,14 @@ import { addTrashShow } from './trash-show.ts';
 export function addTrash(program: Command): void {
   const trash = program
     .command('trash')
-    .description('what was deleted, by whom and why, and how it comes back; docs/trash.md')
+    .description('what was deleted, how it comes back or goes for good, and what is held; docs/trash.md')
     .addHelpText('after', `\nExit codes:\n${deletionExitLines().join('\n')}`);
   addTrashList(trash);
   addTrashShow(trash);
   addTrashRestore(trash);
   addTrashErase(trash);
+  addTrashPurge(trash);
+  addTrashHold(trash);
+  addTrashRelease(trash);
+  addTrashHolds(trash);
 }

@@ -23,9 +23,9 @@ interface Project {
 }
 
 /** A database with the orchard, whose first file is applied. */
-async function project(entities = 'orchardEntities'): Promise<Project> {
+async function project(entities = 'orchardEntities', tables = ORCHARD): Promise<Project> {
   const { url } = await emptyTestDatabase();
-  const first = `-- +tombstone waive L705: the tables are small\n-- +goose Up\n${ORCHARD}`;
+  const first = `-- +tombstone waive L705: the tables are small\n-- +goose Up\n${tables}`;
   const folder = migrationFolder({ '001_orchard.sql': first }, 'orchard');
   folders.push(folder);
   writeFileSync(
@@ -126,7 +126,9 @@ describe.each([['plain'], ['online']])('tombstone live-parent add, %s', (form) =
 
   it('is known to drift and doctor', async () => {
     // The ORM cannot compare tables whose names have quotes in them.
-    const { tombstone } = await project(`orchardEntities.filter(({ name }) => name !== 'Crate')`);
+    const tables = ORCHARD.replace(/CREATE TABLE "old Files"[^;]*;/, '');
+    expect(tables).not.toContain('Crate');
+    const { tombstone } = await project(`orchardEntities.filter(({ name }) => name !== 'Crate')`, tables);
     for (const relation of ['Tree.orchard', 'Grower.mentor']) {
       await tombstone('live-parent', 'add', 'orchard', relation, ...options);
       expect(await tombstone('migrate', 'up')).toMatchObject({ code: 0 });

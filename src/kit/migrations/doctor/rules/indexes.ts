@@ -8,6 +8,7 @@ import {
   tableOf,
   type TableFacts,
 } from '../facts.ts';
+import { LIVE_COLUMN } from '../../live-parent/names.ts';
 import { buildIndex, dropIndex, isLive, markOf, replaceIndex, shownIn, softIndexes } from '../mend-index.ts';
 import type { DoctorRule } from '../rule.ts';
 
@@ -23,7 +24,7 @@ export const INDEX_RULES: readonly DoctorRule[] = [
     alternative: 'Create an index of live rows that the columns of the foreign key lead.',
     check: (facts) =>
       facts.foreignKeys
-        .filter((key) => facts.soft.has(key.table) && !isCovered(facts, key))
+        .filter((key) => facts.soft.has(key.table) && !isGuard(key) && !isCovered(facts, key))
         .map((key) => ({ about: shownIn(facts, key), sql: coverKey(facts, key) })),
   },
   {
@@ -54,6 +55,9 @@ function hasIndex(facts: DoctorFacts, table: string, isSuch: (index: IndexFacts)
   const parts = [...facts.tables.values()].filter(({ parent }) => parent === table);
   return parts.length > 0 && parts.every(({ oid }) => hasIndex(facts, oid, isSuch));
 }
+
+/** The key that keeps a live parent stands beside one of the same columns, and what leads to the rows of that leads to its own. */
+const isGuard = ({ columns }: ForeignKeyFacts): boolean => columns.includes(LIVE_COLUMN);
 
 /** Whether an index leads to the live rows that have a key: whatever it asks for beside that, every such row satisfies. */
 function isCovered(facts: DoctorFacts, { table, columns }: ForeignKeyFacts): boolean {
