@@ -182,7 +182,7 @@ async function answers(makes: (() => GardenRead)[], session: Session, seeds: num
     }
   };
   if (session === 'fresh') for (const make of makes) await one(orm.em.fork(), make());
-  else if (session === 'kept') await all(orm.em.fork()).finally(undoWrites);
+  else if (session === 'kept') await all(orm.em.fork()).finally(async () => undoWrites());
   else
     await orm.em
       .fork()
