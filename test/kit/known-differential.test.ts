@@ -5,6 +5,7 @@ import { type DataDriver, type DataEntityManager, defineDataConfig, defineModule
 import { emptyTestDatabase } from '../support/database.ts';
 import { KnownCalls } from '../../src/kit/orm/known-calls.ts';
 import { listenToStatements } from '../../src/kit/orm/sent-statements.ts';
+import { comparedSnapshot } from './fixtures/compared-snapshot.ts';
 import { Bed, GARDEN_ROWS, gardenEntities } from './fixtures/garden-model.ts';
 import { GARDEN_CLASSES, type GardenRead, gardenReads } from './fixtures/garden-reads.ts';
 import { shown } from './fixtures/settled-text.ts';
@@ -89,12 +90,6 @@ function reached(roots: readonly object[]): string[] {
   return texts.toSorted();
 }
 
-const withoutCollections = (snapshot: object = {}): object => ({
-  ...snapshot,
-  plants: undefined,
-  tags: undefined,
-});
-
 function state(em: DataEntityManager, entities: readonly object[]): unknown {
   em.getUnitOfWork().computeChangeSets();
   const changes = em
@@ -104,7 +99,7 @@ function state(em: DataEntityManager, entities: readonly object[]): unknown {
   const held = [...em.getUnitOfWork().getIdentityMap()].map((entity) => {
     const own = helper(entity);
     const loaded = [...own.__loadedProperties].filter((name) => name in own.__meta.properties).toSorted();
-    const text = shown(withoutCollections(own.__originalEntityData));
+    const text = shown(comparedSnapshot(own.__originalEntityData));
     return shown([keyOf(entity), text, loaded, own.__initialized]);
   });
   const json = entities.map((entity) => helper(entity).toJSON());
@@ -182,8 +177,10 @@ async function answers(makes: (() => GardenRead)[], session: Session, seeds: num
     }
   };
   if (session === 'fresh') for (const make of makes) await one(orm.em.fork(), make());
-  else if (session === 'kept') await all(orm.em.fork()).finally(async () => undoWrites());
-  else
+  else if (session === 'kept') {
+    await all(orm.em.fork());
+    await undoWrites();
+  } else
     await orm.em
       .fork()
       .transactional(async (em) => {
