@@ -6,7 +6,8 @@ import { type DataDriver, type DataEntityManager, defineDataConfig, defineModule
 import { emptyTestDatabase } from '../support/database.ts';
 import { PlannedReads } from '../../src/kit/orm/planned-reads.ts';
 import { listenToStatements } from '../../src/kit/orm/sent-statements.ts';
-import { GARDEN_ROWS, gardenEntities, Plant } from './fixtures/garden-model.ts';
+import { comparedSnapshot } from './fixtures/compared-snapshot.ts';
+import { GARDEN_ROWS, gardenEntities, Label, Plant } from './fixtures/garden-model.ts';
 import { GARDEN_CLASSES, type GardenRead, gardenReads } from './fixtures/garden-reads.ts';
 
 // Reads of one shape with other values, scopes and filters, one after the other and at the same time: by the statements, the
@@ -78,12 +79,7 @@ function reached(roots: readonly object[]): string[] {
   return texts.toSorted();
 }
 
-/** What a snapshot has of them depends on which of the joined rows was the first one. */
-const withoutCollections = (snapshot: object = {}): object => ({
-  ...snapshot,
-  plants: undefined,
-  tags: undefined,
-});
+const snapshotOf = (entity: object): Record<string, unknown> => helper(entity).__originalEntityData ?? {};
 
 function state(em: DataEntityManager, entities: readonly object[]): unknown {
   const all = [entities.map(keyOf), reached(entities)];
@@ -92,12 +88,7 @@ function state(em: DataEntityManager, entities: readonly object[]): unknown {
     const own = helper(entity);
     // The core's own has names of columns among them, too.
     const loaded = [...own.__loadedProperties].filter((name) => name in own.__meta.properties).toSorted();
-    return shown([
-      entity.constructor.name,
-      withoutCollections(own.__originalEntityData),
-      loaded,
-      own.__initialized,
-    ]);
+    return shown([entity.constructor.name, comparedSnapshot(snapshotOf(entity)), loaded, own.__initialized]);
   });
   return [all, known.toSorted(), em.getUnitOfWork().getChangeSets().length];
 }
@@ -152,7 +143,13 @@ async function answer(make: () => GardenRead, inTransaction: boolean): Promise<s
     own.scope === 'live' ? read(em, own) : em[own.scope]((scoped) => read(scoped as DataEntityManager, own));
   const em = orm.em.fork();
   try {
-    return shown(await (inTransaction ? em.transactional(run) : run(em)));
+    if (!inTransaction) return shown(await run(em));
+    return await em.transactional(async (inside) => {
+      const text = shown(await run(inside));
+      // What the core takes for a change is compared, not written: the rows are the same for every read.
+      inside.clear();
+      return text;
+    });
   } catch (error) {
     const { name, code, sqlState } = error as Record<string, unknown>;
     return shown({ name, code, sqlState });
@@ -225,4 +222,17 @@ it('the comparison sees a dead row', async () => {
     false,
   );
   expect(hasDead(dead)).toBe(true);
+});
+
+it('the comparison leaves out the columns below an absent target, which no flush looks at', async () => {
+  take('core');
+  const em = orm.em.fork();
+  const hints = { populate: ['plant.bed'], strategy: 'joined' } as const;
+  const label = await em.findOneOrFail(Label, { id: '2' }, hints);
+  const dead = await em.findOneOrFail(Label, { id: '1' }, hints);
+  expect([Reflect.has(snapshotOf(label), 'b2__id'), snapshotOf(dead)['b2__id']]).toEqual([false, null]);
+  expect(Object.keys(comparedSnapshot(snapshotOf(dead))).filter((name) => name.includes('__'))).toEqual([]);
+  em.getUnitOfWork().computeChangeSets();
+  expect(em.getUnitOfWork().getChangeSets()).toEqual([]);
+  expect(comparedSnapshot({ name: null, b2__name: 'bed 1' })).toEqual({ name: null, b2__name: 'bed 1' });
 });
