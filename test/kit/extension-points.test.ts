@@ -206,6 +206,7 @@ const ELSEWHERE: Record<string, string> = {
   'driver.find': 'tested by the reads whose shape is known',
   'driver.count': 'tested by the reads whose shape is known',
   'driver.nativeDelete': 'calls forgetDeletedRows',
+  'driver.syncCollections': 'deletions by policies of orphans: test/deletion/flush*.test.ts',
   'driver.filtersAreAdded': 'a part of the next one',
   'driver.isFiltered': 'tested by the reads and marks whose shape is known',
   'entityManager.addFilter': 'tested by the reads whose shape is known',
