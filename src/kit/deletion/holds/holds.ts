@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { EntityClass, EntityMetadata, Primary } from '@mikro-orm/core';
 import type { DataEntityManager } from '../../orm/index.ts';
+import { escapeIdentifier } from 'pg';
 import { currentFacts } from '../context.ts';
 import { keyInJournal } from '../forget-fallen.ts';
 import { graphOf, runOf } from '../graph-of.ts';
 import type { GraphTable } from '../graph.ts';
-import { hasKey, keyText } from '../key-sql.ts';
+import { hasKey, keyText, partOf } from '../key-sql.ts';
 import { HoldError } from './hold-error.ts';
 
 /** An order to keep a row, or all rows of a table, whatever their age. */
@@ -101,11 +102,14 @@ export async function holdsOf<Entity extends object>(
   const conditions = [released ? 'true' : 'h.released_at is null'];
   if (held) conditions.push('h.table_name = ?');
   if (all) conditions.push('h.key is null');
-  if (key !== undefined) conditions.push('h.key = ?');
-  const params = [held?.table.name, key === undefined || !held ? undefined : textOf(held.meta, key)];
+  const params: unknown[] = held ? [held.table.name] : [];
+  if (held && key !== undefined) {
+    conditions.push(`h.key = ${sameKey(held.table)}`);
+    params.push(...held.table.primaryKey.map(() => textOf(held.meta, key)));
+  }
   const found = await run<Hold>(
     `select ${COLUMNS} from deletion_holds h where ${conditions.join(' and ')} order by h.placed_at, h.id`,
-    params.filter((value) => value !== undefined),
+    params,
   );
   return found.map(shown);
 }
@@ -124,6 +128,14 @@ async function heldTable(em: DataEntityManager, entity: EntityClass<object>) {
 
 const textOf = (meta: EntityMetadata, key: unknown): string =>
   keyInJournal(meta, Array.isArray(key) ? key : [key]);
+
+/** The key in the form of the journal as the database writes it: a program may write the same one otherwise. */
+const sameKey = (table: GraphTable): string => {
+  const parts = table.primaryKey.map(
+    (column) => `${partOf(table, '?', column)} as ${escapeIdentifier(column.name)}`,
+  );
+  return `(select ${keyText(table, 'k')} from (select ${parts.join(', ')}) k)`.replaceAll('(?)', '(?::text)');
+};
 
 const isRow = (table: GraphTable): string => hasKey(table, 't', '?').replaceAll('(?)', '(?::text)');
 
