@@ -36,8 +36,9 @@ TaskSchema.setClass(Task);
 for (const entity of [Project, Task]) {
   softDelete.register(entity);
   deletion.register(entity);
-  retention.policy(entity, { olderThan: '30 days' });
 }
+retention.policy(Project, { olderThan: '30 days' });
+retention.policy(Task, { olderThan: '30 days' });
 softDelete.deadTargets(Task, { project: 'stub' });
 deletion.relations(Task, { project: 'cascade' });
 
