@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineEntity, p } from '@mikro-orm/core';
 import { bigintId, defineModule, softDelete, timestamps } from 'tombstone';
-import { deletion } from 'tombstone/deletion';
+import { deletion, retention } from 'tombstone/deletion';
 
 /** The tables of the workloads of deletion, as a service with Tombstone maps them. */
 
@@ -37,6 +37,8 @@ for (const entity of [Project, Task]) {
   softDelete.register(entity);
   deletion.register(entity);
 }
+retention.policy(Project, { olderThan: '30 days' });
+retention.policy(Task, { olderThan: '30 days' });
 softDelete.deadTargets(Task, { project: 'stub' });
 deletion.relations(Task, { project: 'cascade' });
 

@@ -13,6 +13,8 @@ export interface JournalBatch {
   readonly restored: boolean;
   /** Whether its rows were removed for good, and its entries with them. */
   readonly purged: boolean;
+  /** The tables that rows of it have fallen in, the edges that were unlinked, the tables that rows were removed from. */
+  readonly contents: readonly Contents[];
 }
 
 /** One kind of rows of a batch. */
@@ -34,6 +36,10 @@ export interface JournalEntry {
   readonly cause: string | null;
 }
 
+const CONTENTS = `(select coalesce(json_agg(c), '[]') from (
+       select kind, table_name as table, case kind when 'unlinked' then edge else '' end as edge, sum(cardinality(keys))::int as rows
+       from deletion_entries where batch_id = deletion_batches.id group by 1, 2, 3 order by 1, 2, 3) c)`;
+
 /**
  * Reads the batch, and holds it against everybody who would restore it too.
  *
@@ -42,20 +48,12 @@ export interface JournalEntry {
 export async function readBatch(run: Run, id: BatchId, lock: boolean): Promise<JournalBatch> {
   const [found] = await run<JournalBatch>(
     `select id, deleted_at::text as "deletedAt", restored_at is not null as restored,
-       to_jsonb(deletion_batches) ->> 'purged_at' is not null as purged from deletion_batches where id = ?${lock ? ' for update' : ''}`,
+       to_jsonb(deletion_batches) ->> 'purged_at' is not null as purged, ${CONTENTS} as contents
+     from deletion_batches where id = ?${lock ? ' for update' : ''}`,
     [id],
   );
   if (!found) throw RestoreError.unknownBatch(id);
   return found;
-}
-
-/** The tables that rows of the batch have fallen in, the edges that were unlinked, the tables that rows were removed from. */
-export async function contentsOf(run: Run, id: BatchId): Promise<Contents[]> {
-  return run(
-    `select kind, table_name as table, case kind when 'unlinked' then edge else '' end as edge, sum(cardinality(keys))::int as rows
-     from deletion_entries where batch_id = ? group by 1, 2, 3 order by 1, 2, 3`,
-    [id],
-  );
 }
 
 /**

@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { GraphEdge, GraphTable } from './graph.ts';
-import { hasKey, isLiveRow, isSameRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
+import { hasKey, isLiveRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
 import type { PartialUnique } from './live-uniques.ts';
 
 const FELL = (table: GraphTable): string =>
@@ -32,13 +32,6 @@ export function statesStatement(table: GraphTable): string {
     ) s group by state`;
 }
 
-/** The rows of the batch, each with the parent `p` that it refers to. The journal leads, and both tables are found by keys. */
-function withParents(edge: GraphEdge): string {
-  const { child, parent } = edge;
-  return `deletion_rows e join ${child.sql} t on ${hasKey(child, 't', 'e.key')} and ${isAsLeft(child, 't')}
-      join ${parent.sql} p on ${refersToRow(edge, 't', 'p')}`;
-}
-
 /**
  * The keys of a table in the batch. Asked by IN inside an OR or by NOT IN, which hash them: planned as a join, they would be few by
  * guess and many in fact.
@@ -47,19 +40,24 @@ const keysOf = (table: GraphTable): string =>
   `(select f.key from deletion_rows f where f.batch_id = $batch and f.kind = 'fell' and f.table_name = ${escapeLiteral(table.name)})`;
 
 /**
- * The dead parents, outside of the batch, of the rows that would be live again. With `lock`, the live ones stay so until the end of
- * the transaction.
+ * The parents, outside of the batch, that `needed` refers to with its columns of the foreign key. With `lock`, the live ones stay so
+ * until the end of the transaction.
  */
+export function outsideParents(edge: GraphEdge, needed: string, lock: boolean): string {
+  const { parent } = edge;
+  return `select ${keyText(parent, 'p')} as key, p.${escapeIdentifier(parent.deletedAt ?? '')} as mark
+      from (select distinct ${edge.columns.map(({ name }) => escapeIdentifier(name)).join(', ')} from ${needed}) n
+      join ${parent.sql} p on ${refersToRow(edge, 'n', 'p')}
+      where ${keyText(parent, 'p')} not in ${keysOf(parent)} order by ${keyColumns(parent, 'p')}${lock ? ' for share of p' : ''}`;
+}
+
+/** Which of the parents of rows that would be live again are dead themselves. */
 export function ancestorsStatement(edge: GraphEdge, lock = false): string {
   const { child, parent, constraint } = edge;
-  const columns = keyColumns(parent, 'p');
   return `with needed as materialized (
-      select distinct ${columns} from ${withParents(edge)} where ${FELL(child)}
-    ), outside as materialized (
-      select ${keyText(parent, 'p')} as key, p.${escapeIdentifier(parent.deletedAt ?? '')} as mark
-      from needed n join ${parent.sql} p on ${isSameRow(parent, 'p', 'n')}
-      where ${keyText(parent, 'p')} not in ${keysOf(parent)} order by ${columns}${lock ? ' for share of p' : ''}
-    )
+      select ${edge.columns.map(({ name }) => `t.${escapeIdentifier(name)}`).join(', ')}
+      from deletion_rows e join ${child.sql} t on ${hasKey(child, 't', 'e.key')} and ${isAsLeft(child, 't')} where ${FELL(child)}
+    ), outside as materialized (${outsideParents(edge, 'needed', lock)})
     select ${escapeLiteral(constraint)} as constraint, ${escapeLiteral(parent.name)} as table, ${COUNTED}
     from outside where mark is not null having count(*) > 0`;
 }

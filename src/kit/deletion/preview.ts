@@ -1,6 +1,6 @@
 import type { Run } from './catalogue.ts';
 import type { DeletionGraph, GraphEdge, GraphTable } from './graph.ts';
-import { contentsOf, type JournalBatch } from './journal.ts';
+import type { JournalBatch } from './journal.ts';
 import { partialUniques } from './live-uniques.ts';
 import {
   ancestorsStatement,
@@ -27,8 +27,8 @@ export interface BatchScope {
 }
 
 /** What was touched, as far as the schema still has it. */
-export async function scopeOf(run: Run, graph: DeletionGraph, batch: JournalBatch): Promise<BatchScope> {
-  const contents = await contentsOf(run, batch.id);
+export function scopeOf(graph: DeletionGraph, batch: JournalBatch): BatchScope {
+  const { contents } = batch;
   const tables = (kind: string) =>
     contents.filter((one) => one.kind === kind).flatMap(({ table }) => graph.tableNamed(table) ?? []);
   const fallen = tables('fell').filter(({ deletedAt }) => deletedAt !== undefined);

@@ -1,25 +1,48 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { GraphEdge, GraphTable } from './graph.ts';
 import { hasKey } from './key-sql.ts';
-import { canReinsert, canRelink, isAsLeft, REMOVED, UNLINKED } from './preview-statements.ts';
+import { canReinsert, canRelink, isAsLeft, outsideParents, REMOVED, UNLINKED } from './preview-statements.ts';
 
 const counts = (names: readonly string[]): string =>
   names
     .map((name, index) => `select ${escapeLiteral(name)} as name, count(*)::int as rows from done${index}`)
     .join(' union all ');
 
-/** Lifts the marks of all tables in one statement, so that no foreign key sees a moment between two of them. */
-export function liftStatement(tables: readonly GraphTable[]): string {
-  const steps = tables.map(
-    (table, index) => `done${index} as (
+/** What {@link liftStatement} calls the parents that are dead; no table has such a name. */
+export const DEAD = '';
+
+/**
+ * Lifts the marks of all tables in one statement, so that no foreign key sees a moment between two of them, and notes it in the
+ * batch. By `needs` it also locks the parents of what it lifts and counts the dead ones, which costs less than to look for them
+ * before. That they are locked last does no harm: whoever deletes one meanwhile does not see its children live, and is seen here.
+ */
+export function liftStatement(tables: readonly GraphTable[], needs: readonly GraphEdge[] = []): string {
+  const steps = tables.map((table, index) => {
+    const own = needs.filter(({ child }) => child === table).flatMap(({ columns }) => columns);
+    const columns = [...new Set(own.map(({ name }) => `t.${escapeIdentifier(name)}`))];
+    return `done${index} as (
       update ${table.sql} t set ${[`${escapeIdentifier(table.deletedAt ?? '')} = null`, ...table.touch].join(', ')}
       from deletion_rows e
       where e.batch_id = $batch and e.kind = 'fell' and e.table_name = ${escapeLiteral(table.name)}
         and ${hasKey(table, 't', 'e.key')} and ${isAsLeft(table, 't')}
-      returning 1)`,
+      returning ${columns.length === 0 ? '1' : columns.join(', ')})`;
+  });
+  const parents = needs.map(
+    (edge, index) =>
+      `outside${index} as materialized (${outsideParents(edge, `done${tables.indexOf(edge.child)}`, true)})`,
   );
-  return `with ${steps.join(', ')} ${counts(tables.map(({ name }) => name))}`;
+  const dead = needs.map(
+    (_, index) =>
+      `select ${escapeLiteral(DEAD)} as name, count(*)::int as rows from outside${index} where mark is not null`,
+  );
+  const lifted = tables.length === 0 ? [] : [counts(tables.map(({ name }) => name))];
+  const all = [...lifted, ...dead];
+  return `with ${[...steps, ...parents, RESTORED].join(', ')}
+    ${all.length === 0 ? 'select where false' : all.join(' union all ')}`;
 }
+
+const RESTORED = `restored as (
+      update deletion_batches set restored_at = now(), restored_by = $actor, restore_reason = $reason where id = $batch)`;
 
 /** Gives unlinked rows their links again; no two of the edges may have the same table. */
 export function relinkStatement(edges: readonly GraphEdge[]): string {

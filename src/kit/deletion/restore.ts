@@ -1,4 +1,5 @@
 import { type EntityMetadata, helper, Utils } from '@mikro-orm/core';
+import { isDataError } from '../errors/index.ts';
 import {
   type DataDriver,
   type DataEntityManager,
@@ -12,6 +13,7 @@ import type { Run } from './catalogue.ts';
 import { currentFacts } from './context.ts';
 import { DeletionError } from './errors.ts';
 import { keyInJournal } from './forget-fallen.ts';
+import type { GraphEdge } from './graph.ts';
 import { graphOf, runIn, runOf } from './graph-of.ts';
 import { entryOf, type JournalEntry, readBatch } from './journal.ts';
 import { type BatchScope, obstaclesOf, previewOf, scopeOf } from './preview.ts';
@@ -19,7 +21,7 @@ import { RestoreError } from './restore-error.ts';
 import type { RestorePreview } from './restore-preview.ts';
 import { type ChangedPolicy, restoreRefusal } from './restore-refusal.ts';
 import { liftStatement, reinsertStatement, relinkStatement } from './restore-statements.ts';
-import { statement } from './statement.ts';
+import { statement, type Statement } from './statement.ts';
 
 /** An entity that was read as deleted. */
 export type DeletedRow = object & { readonly deletedAt: Date };
@@ -49,10 +51,28 @@ export async function restore(
   what: BatchId | DeletedRow,
   options: RestoreOptions = {},
 ): Promise<Restoration> {
-  return em.fork({ keepTransactionContext: true }).transactional(async (tx) => {
+  return quicklyFirst(em, async (tx, isQuick) => {
     const run = runOf(tx);
     const id = typeof what === 'string' ? what : await batchOfRow(tx, run, what);
-    return liftingMarks(() => restoreBatch(tx, run, id, options));
+    return liftingMarks(() => restoreBatch(tx, run, id, { ...options, isQuick }));
+  });
+}
+
+/**
+ * Most restores meet no obstacle: the first attempt looks for none beforehand and leaves the rest to the database. Where it meets
+ * one it is taken back, and the second asks for all of them.
+ */
+async function quicklyFirst<T>(
+  em: DataEntityManager,
+  work: (tx: DataEntityManager, isQuick: boolean) => Promise<T>,
+): Promise<T> {
+  const attempt = (isQuick: boolean) =>
+    em.fork({ keepTransactionContext: true }).transactional((tx) => work(tx, isQuick));
+  return attempt(true).catch((error: unknown) => {
+    const isHindered =
+      error instanceof NotAllLifted || (isDataError(error) && error.sqlState?.startsWith('23'));
+    if (isHindered) return attempt(false);
+    throw error;
   });
 }
 
@@ -64,10 +84,8 @@ export async function previewRestore(
   const own = em.fork({ keepTransactionContext: true });
   const run = runOf(own);
   const id = typeof what === 'string' ? what : await batchOfRow(own, run, what);
-  return previewOf(
-    run,
-    await scopeOf(run, await graphOf(driverOf(own), run, own.schema), await readBatch(run, id, false)),
-  );
+  const graph = await graphOf(driverOf(own), run, own.schema);
+  return previewOf(run, scopeOf(graph, await readBatch(run, id, false)));
 }
 
 /** What the journal knows of a deleted row: its batch, by whom, why, and because of which row. */
@@ -87,7 +105,7 @@ export async function restoreByKey(
   meta: EntityMetadata,
   key: unknown,
 ): Promise<boolean | undefined> {
-  return em.fork({ keepTransactionContext: true }).transactional(async (tx) => {
+  return quicklyFirst(em, async (tx, isQuick) => {
     const run = runOf(tx);
     const parts = Utils.isPlainObject<Record<string, unknown>>(key)
       ? meta.primaryKeys.map((name) => key[name])
@@ -99,7 +117,7 @@ export async function restoreByKey(
     if (entry === null) return false;
     if (!entry) return undefined;
     if (entry.cause !== null) throw RestoreError.partOfBatch(meta.className, entry.batch);
-    await liftingMarks(() => restoreBatch(tx, run, entry.batch, {}));
+    await liftingMarks(() => restoreBatch(tx, run, entry.batch, { isQuick }));
     return true;
   });
 }
@@ -108,42 +126,47 @@ async function restoreBatch(
   em: DataEntityManager,
   run: Run,
   id: BatchId,
-  { changed = 'refuse' }: RestoreOptions,
+  { changed = 'refuse', isQuick }: RestoreOptions & { readonly isQuick: boolean },
 ): Promise<Restoration> {
   const batch = await readBatch(run, id, true);
   if (batch.restored) throw RestoreError.alreadyRestored(id);
-  const scope = await scopeOf(run, await graphOf(driverOf(em), run, em.schema), batch);
+  const scope = scopeOf(await graphOf(driverOf(em), run, em.schema), batch);
   if (batch.purged) throw RestoreError.purged(await previewOf(run, scope));
-  const { deadAncestors, liveTwins } = await obstaclesOf(run, scope, true);
-  if (deadAncestors.length > 0 || liveTwins.length > 0) refuse(await previewOf(run, scope), changed);
-  const rows = await lift(em, scope, changed);
+  const canBeQuick = isQuick && scope.fallen.length > 0 && scope.unknown.length === 0;
+  const rows = canBeQuick ? await liftQuickly(run, scope) : await liftCarefully(em, run, scope, changed);
   const values = { batch: id, deleted: batch.deletedAt };
   const { relinked, reinserted } = await bringBack(scope, (text) => {
     const { sql, params } = statement(text, values);
     return run<never>(sql, params);
   });
-  const { actor, reason } = currentFacts();
-  await run(
-    'update deletion_batches set restored_at = now(), restored_by = ?, restore_reason = ? where id = ?',
-    [actor ?? null, reason ?? null, id],
-  );
   return { batch: id, rows, relinked, reinserted };
 }
 
+async function liftQuickly(run: Run, scope: BatchScope): Promise<Record<string, number>> {
+  const { sql, params } = lifting(scope, scope.needs);
+  const rows = toRecord(await run<Count>(sql, params));
+  if (!isEqual(rows, scope.rows)) throw new NotAllLifted();
+  return rows;
+}
+
+function lifting({ batch, fallen }: BatchScope, needs: readonly GraphEdge[]): Statement {
+  const { actor, reason } = currentFacts();
+  const values = { batch: batch.id, deleted: batch.deletedAt, actor, reason };
+  return statement(liftStatement(fallen, needs), values);
+}
+
 /** What has become of the rows is asked only where not all of them could be lifted, which is then taken back. */
-async function lift(
+async function liftCarefully(
   em: DataEntityManager,
+  run: Run,
   scope: BatchScope,
   changed: RestoreOptions['changed'],
 ): Promise<Record<string, number>> {
-  if (scope.fallen.length === 0) {
-    if (scope.unknown.length > 0) throw RestoreError.incomplete(await previewOf(runOf(em), scope));
-    return {};
-  }
-  const { sql, params } = statement(liftStatement(scope.fallen), {
-    batch: scope.batch.id,
-    deleted: scope.batch.deletedAt,
-  });
+  const { deadAncestors, liveTwins } = await obstaclesOf(run, scope, true);
+  if (deadAncestors.length > 0 || liveTwins.length > 0) refuse(await previewOf(run, scope), changed);
+  if (scope.fallen.length === 0 && scope.unknown.length > 0)
+    throw RestoreError.incomplete(await previewOf(run, scope));
+  const { sql, params } = lifting(scope, []);
   const expecting = async (expected: Readonly<Record<string, number>>) =>
     undoable(
       driverOf(em).getConnection('write'),
@@ -159,10 +182,10 @@ async function lift(
     });
   const rows = await expecting(scope.rows);
   if (rows) return rows;
-  const preview = await previewOf(runOf(em), scope);
+  const preview = await previewOf(run, scope);
   refuse(preview, changed);
   const left = await expecting(preview.rows);
-  if (!left) throw RestoreError.incomplete(await previewOf(runOf(em), scope));
+  if (!left) throw RestoreError.incomplete(await previewOf(run, scope));
   return left;
 }
 
