@@ -57,7 +57,7 @@ const BATCH_DAYS = [5, 12, 15, 25, 35];
 
 /** Rows that refer to others at random, so that there are trees, loops and circles. */
 async function plant({ form, picks }: World, first: number, count: number): Promise<void> {
-  const ids = form.tables.map((_, table) =>
+  const ids = form.tables.map((_table, table) =>
     Array.from({ length: count }, (_, n) => String(first + table * 100 + n)),
   );
   const there = (await stored(form)).map(({ table, id }) => ({ table, id }));
@@ -119,7 +119,7 @@ async function holdSome(
     const isAll = picks.below(6) === 0;
     holds.push({ table, id: isAll ? null : id });
     const reason = 'matter 12';
-    await placeHold(em(), entities[table]!, isAll ? { all: true, reason } : { key: id as never, reason });
+    await placeHold(em(), entities[table]!, isAll ? { all: true, reason } : { key: id, reason });
   }
   return holds;
 }
