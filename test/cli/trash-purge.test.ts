@@ -99,6 +99,33 @@ describe('trash purge', () => {
     expect(await left()).toBe('2 2 1');
   }, 120_000);
 
+  it('leaves whole batches when it is killed, and the next one goes on', async () => {
+    await client.query(`truncate contracts, deletion_holds;
+      insert into contracts (label_id, deleted_at) select 1, now() - interval '40 days' from generate_series(1, 20000)`);
+    const contracts = async (): Promise<number> =>
+      (
+        await client.query<{ rows: number }>(
+          'select count(*)::int as rows from contracts /* soft-delete: dead rows too, because a purge removes them */',
+        )
+      ).rows[0]!.rows;
+    const purge = ['purge', '--entity', 'Contract', '--batch-size', '70', '--yes', '--json'];
+    for (const stop of [19_900, 18_000, 15_000]) {
+      const running = trash(url, ...purge);
+      await until(async () => (await contracts()) < stop);
+      running.kill('SIGKILL');
+      expect((await running).code).not.toBe(0);
+      await until(async () => {
+        const others = `select from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`;
+        return (await client.query(others)).rowCount === 0;
+      });
+      const rows = await contracts();
+      expect(rows).toBeGreaterThan(0);
+      expect((20_000 - rows) % 70).toBe(0);
+    }
+    expect((await trash(url, ...purge)).code).toBe(0);
+    expect(await contracts()).toBe(0);
+  }, 120_000);
+
   it('refuses what it cannot take', async () => {
     const before = await left();
     const ends = [];
