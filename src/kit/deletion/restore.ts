@@ -68,6 +68,8 @@ async function quicklyFirst<T>(
 ): Promise<T> {
   const attempt = (isQuick: boolean) =>
     em.fork({ keepTransactionContext: true }).transactional((tx) => work(tx, isQuick));
+  // Of a caller's transaction an attempt cannot be taken back alone.
+  if (em.isInTransaction()) return attempt(false);
   return attempt(true).catch((error: unknown) => {
     const isHindered =
       error instanceof NotAllLifted || (isDataError(error) && error.sqlState?.startsWith('23'));
