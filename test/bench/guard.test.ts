@@ -75,7 +75,17 @@ describe('npm run bench -- --guard', () => {
     return new Promise((done) => {
       execFile(
         process.execPath,
-        ['bench/main.ts', '--guard', '--only', 'W8', '--recorded', recorded],
+        // Nothing is built yet when tests run; each library's process inherits the hook.
+        [
+          '--import',
+          './tools/from-sources.js',
+          'bench/main.ts',
+          '--guard',
+          '--only',
+          'W8',
+          '--recorded',
+          recorded,
+        ],
         { cwd: resolve(import.meta.dirname, '../..'), env: { ...env, DATABASE_URL: url } },
         (error, stdout, stderr) => done({ code: Number(error?.code ?? 0), output: stdout + stderr }),
       );
