@@ -1,0 +1,78 @@
+/** A file of the program that made the database, as its ledger lists it. */
+export interface KnownFile {
+  /** As in the ledger: `001_init.sql`. */
+  readonly name: string;
+  /** SHA-256 of the trimmed text, of every text that was ever published; any of them will do. */
+  readonly checksums: readonly string[];
+  /** Whether a complete database may lack it: a file of a later version, or one that was renamed or withdrawn. */
+  readonly isOptional?: boolean;
+}
+
+/** A change of rows that the schema needs before it can be ours, or that the program's own faults ask for. */
+export interface DataRule {
+  /** Unique among the rules of the module: `cap subscriptions at 2099`. */
+  readonly name: string;
+  /** Why rows are changed, in a sentence for the plan. */
+  readonly reason: string;
+  /** Qualified: `public.user_subscriptions`. */
+  readonly table: string;
+  /** A unique column of the table, NOT NULL, by which it is gone through. */
+  readonly key: string;
+  /** Columns that it names, qualified by their table; where one is missing, the rule does not apply. */
+  readonly columns: readonly string[];
+  /** Changes the rows whose keys lie between `$1` and `$2`, both included. Run again, it changes nothing. */
+  readonly statement: string;
+  /** Selects the keys of the rows that it would change, in the whole table. */
+  readonly left: string;
+  /** Before or after the schema is aligned. */
+  readonly when: 'before' | 'after';
+}
+
+/** An object that a database may keep in another form than the files give it. */
+export interface AcceptedObject {
+  readonly kind: string;
+  /** Qualified, as the catalogue is read: `public.idx_usage_logs_group_id`. */
+  readonly name: string;
+  /** Definitions that count as good, as the catalogue is read. */
+  readonly definitions: readonly string[];
+  readonly reason: string;
+}
+
+/** A file whose doing the catalogue does not show, or not all of it. */
+export interface DataFile {
+  /** As in the ledger: `gateway/004_seed_default_group.sql`. */
+  readonly file: string;
+  /**
+   * `run`: it is run as it stands, because it is safe on rows that are there already. `resume`: its first statements made what
+   * the catalogue shows; where that is there and the column too, the rest is run.
+   */
+  readonly how: 'run' | 'resume';
+  /** How many statements the catalogue shows, for `resume`. */
+  readonly statements?: number;
+  /** Qualified; where it is gone, the file is recorded as it is. For `resume`. */
+  readonly column?: string;
+}
+
+/** Something that a person should hear of and that stops nothing. */
+export interface AdoptionWarning {
+  /** A query with one row and one column, the number of rows that it is about. */
+  readonly count: string;
+  /** Columns that it names; where one is missing, it is not asked. */
+  readonly columns: readonly string[];
+  /** A sentence without any value of a row. */
+  readonly text: string;
+}
+
+/** What a module knows of databases that another program has made. */
+export interface Adoption {
+  /** Who made them, in words: `the original gateway`. */
+  readonly origin: string;
+  /** Its own migrations, in its order. */
+  readonly known: readonly KnownFile[];
+  /** Tables, qualified, any of which makes a database without a ledger one of that program. */
+  readonly tables: readonly string[];
+  readonly rules: readonly DataRule[];
+  readonly accepted: readonly AcceptedObject[];
+  readonly data: readonly DataFile[];
+  readonly warnings: readonly AdoptionWarning[];
+}
