@@ -1,3 +1,4 @@
+import type { Adoption } from './adopt/adoption.ts';
 import { readdir } from 'node:fs/promises';
 import { MigrationError } from './errors.ts';
 import { byName, byNumber, type MigrationOrder, nameProblem } from './file-name.ts';
@@ -12,6 +13,8 @@ export interface MigrationSource extends ParseOptions {
   readonly migrations: string;
   /** How its files are named and ordered. Default `number`. */
   readonly migrationOrder?: MigrationOrder;
+  /** What it knows of databases that another program has made. */
+  readonly adoption?: Adoption | undefined;
 }
 
 /** A migration file, read; it is parsed when its statements are asked for first, so that may throw. */

@@ -24,6 +24,8 @@ export interface DataRule {
   readonly statement: string;
   /** Selects the keys of the rows that it would change, in the whole table. */
   readonly left: string;
+  /** Uniques of the target (names as the catalogue is read) whose duplicates it takes away. */
+  readonly repairs?: readonly string[];
   /** Before or after the schema is aligned. */
   readonly when: 'before' | 'after';
 }
@@ -71,6 +73,8 @@ export interface Adoption {
   readonly known: readonly KnownFile[];
   /** Tables, qualified, any of which makes a database without a ledger one of that program. */
   readonly tables: readonly string[];
+  /** Our files of whose schema a complete database of that program has everything. */
+  readonly complete: readonly string[];
   readonly rules: readonly DataRule[];
   readonly accepted: readonly AcceptedObject[];
   readonly data: readonly DataFile[];

@@ -12,6 +12,8 @@ export interface HeldLock {
   readonly lock: TableLock;
   /** From when the server granted it until the transaction had ended, in milliseconds. */
   readonly ms: number;
+  /** The step took so long; when in it the lock was granted is not known. */
+  readonly isAtMost?: boolean;
 }
 
 /** What a step works with. */
@@ -37,8 +39,7 @@ export interface AlignStep {
 
 /** Why the schema or its rows cannot become ours as they are. */
 export interface Blocker {
-  /** `duplicates`, `orphans`, `nulls`, `values`, `shape`. */
-  readonly kind: 'duplicates' | 'orphans' | 'nulls' | 'values' | 'shape';
+  readonly kind: 'duplicates' | 'orphans' | 'nulls' | 'values' | 'shape' | 'ledger';
   /** Qualified: a table, a column or an index. */
   readonly object: string;
   /** A sentence that ends with what to do, without any value of a row. */

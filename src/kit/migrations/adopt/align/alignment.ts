@@ -13,6 +13,8 @@ export interface AlignmentRequest {
   readonly live: SchemaDescription;
   /** The whole schema as all files make it. */
   readonly target: SchemaDescription;
+  /** Columns of a table in the order in which the files give them. */
+  columnsOf(table: string): readonly string[];
 }
 
 /** How the differences are settled. */

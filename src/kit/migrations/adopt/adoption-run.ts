@@ -1,0 +1,121 @@
+import type { Access } from '../access.ts';
+import { writeBaseline } from '../baseline.ts';
+import { planned } from '../dry-run.ts';
+import type { MigrationFile } from '../files.ts';
+import { Journal } from '../journal.ts';
+import { inTransaction } from '../lock.ts';
+import { Run } from '../run.ts';
+import type { Session } from '../session.ts';
+import { stepsOf } from '../step.ts';
+import type { Waiver } from '../phases/waiver.ts';
+import type { AdoptionEvent } from './adoption-event.ts';
+import type { HeldLock, StepContext, TableLock } from './align/align-step.ts';
+import { describeStep } from './describe-plan.ts';
+import type { PlannedStep } from './plan.ts';
+import { AdoptionRecords } from './records.ts';
+import { applyRule } from './rules.ts';
+
+/** Carries steps out in one session, which holds the lock of migrations. */
+export class AdoptionRun {
+  readonly #access: Access;
+  readonly #session: Session;
+  readonly #records: AdoptionRecords;
+  readonly #tell: (event: AdoptionEvent) => void;
+  readonly #held = new Map<string, HeldLock>();
+
+  private constructor(
+    access: Access,
+    session: Session,
+    records: AdoptionRecords,
+    tell: (event: AdoptionEvent) => void,
+  ) {
+    this.#access = access;
+    this.#session = session;
+    this.#records = records;
+    this.#tell = tell;
+  }
+
+  static async begin(
+    access: Access,
+    session: Session,
+    state: string,
+    tell: (event: AdoptionEvent) => void,
+  ): Promise<AdoptionRun> {
+    return new AdoptionRun(access, session, await AdoptionRecords.open(session, state), tell);
+  }
+
+  async execute(steps: readonly PlannedStep[]): Promise<void> {
+    for (const [index, step] of steps.entries()) {
+      const { text } = describeStep(step);
+      this.#tell({ type: 'adoption-step', text, index, total: steps.length });
+      let longest: number | undefined;
+      const context: StepContext = {
+        session: this.#session,
+        tell: this.#tell,
+        held: (lock) => {
+          longest = Math.max(longest ?? 0, lock.ms);
+          this.#note(lock);
+        },
+      };
+      await this.#records.keep(
+        text,
+        () => this.#take(step, context),
+        () => longest,
+      );
+    }
+  }
+
+  /** Says that the adoption has come to its end. */
+  async end(): Promise<void> {
+    await this.#records.end();
+  }
+
+  /** The longest that each table was locked in each mode, the longest first. */
+  get locks(): HeldLock[] {
+    return [...this.#held.values()].toSorted((a, b) => b.ms - a.ms);
+  }
+
+  async #take(step: PlannedStep, context: StepContext): Promise<void> {
+    switch (step.kind) {
+      case 'rows':
+        return applyRule(step.rule.rule, context);
+      case 'schema':
+        return step.step.run(context);
+      case 'record':
+        return inTransaction(this.#session, () => writeBaseline(this.#session, [step.file], 'adopt'));
+      case 'run':
+        return this.#run(step.file, step.behind, context);
+    }
+  }
+
+  async #run(file: MigrationFile, behind: number, { held }: StepContext): Promise<void> {
+    if (behind > 0) await this.#markDone(file, behind);
+    const locks = await this.#locksOf(file);
+    const run = new Run(this.#access, this.#session, { waive: [] as Waiver[] });
+    const [step] = await run.execute(run.ready([file], 'up'), 'up');
+    for (const { table, lock } of locks) held({ table, lock, ms: step?.ms ?? 0, isAtMost: true });
+  }
+
+  /** What the catalogue shows is done: a run goes on behind it. Where an earlier run has begun, its own lines say more. */
+  async #markDone(file: MigrationFile, behind: number): Promise<void> {
+    const journal = await Journal.open(this.#session);
+    const steps = stepsOf(file, 'up').slice(0, behind);
+    for (const { entry } of steps) if ((await journal.done(entry)) < entry.statement) await journal.finish(entry);
+  }
+
+  /** The strongest lock of each table that was there before; of a file that stops writers, how long it took is all that is known. */
+  async #locksOf(file: MigrationFile): Promise<{ table: string; lock: TableLock }[]> {
+    const [plan] = await planned([file], 'up', []);
+    const strongest = new Map<string, TableLock>();
+    for (const { table, mode } of plan?.statements.flatMap(({ locks }) => locks) ?? [])
+      if (mode === 'ACCESS EXCLUSIVE' || (mode === 'SHARE ROW EXCLUSIVE' && !strongest.has(table)))
+        strongest.set(table, mode);
+    return [...strongest].map(([table, lock]) => ({ table, lock }));
+  }
+
+  #note(lock: HeldLock): void {
+    const key = `${lock.table} ${lock.lock}`;
+    const before = this.#held.get(key);
+    if (!before || before.ms < lock.ms) this.#held.set(key, lock);
+  }
+}

@@ -1,0 +1,134 @@
+import type { SchemaDescription } from '../drift/description.ts';
+import { keyOf, type SchemaDifference } from '../drift/difference.ts';
+import type { MigrationFile } from '../files.ts';
+import type { LedgerRow } from '../ledger.ts';
+import type { Session } from '../session.ts';
+import type { Adoption, DataFile } from './adoption.ts';
+import type { AlignStep, Blocker } from './align/align-step.ts';
+import { planAlignment } from './align/alignment.ts';
+import { changesType, judge, type Judged, type Standing } from './judge.ts';
+import type { OpenRule } from './rules.ts';
+import { Simulated } from './simulated.ts';
+import type { Timeline } from './timeline.ts';
+
+/** One step of an adoption, in the order in which they run. */
+export type PlannedStep =
+  | { readonly kind: 'rows'; readonly rule: OpenRule }
+  | { readonly kind: 'schema'; readonly file: MigrationFile; readonly step: AlignStep }
+  /** From its first statement, or behind those of which the catalogue shows that they are done. */
+  | { readonly kind: 'run'; readonly file: MigrationFile; readonly behind: number }
+  | { readonly kind: 'record'; readonly file: MigrationFile };
+
+/** What is planned from. */
+export interface PlanRequest {
+  readonly session: Session;
+  readonly timeline: Timeline;
+  readonly rows: readonly LedgerRow[];
+  readonly live: SchemaDescription;
+  readonly adoptions: readonly Adoption[];
+  /** Whether files that take away what the original needs are run too. */
+  readonly contract: boolean;
+}
+
+/** How the files come to be applied. */
+export interface FilePlan {
+  readonly steps: readonly PlannedStep[];
+  readonly blockers: readonly Blocker[];
+  /** Contract steps that are left for when the original is gone. */
+  readonly waiting: readonly MigrationFile[];
+  /** Where the database stands to each file that is not recorded. */
+  readonly standings: ReadonlyMap<string, Standing>;
+  /** What the database will consist of. */
+  readonly after: Simulated;
+}
+
+/** Goes through the files in their order, and decides for each by what the database will be then. */
+export async function planFiles(request: PlanRequest): Promise<FilePlan> {
+  const planner = new Planner(request);
+  const recorded = new Set(request.rows.map(({ filename }) => filename));
+  for (const [index, { file }] of request.timeline.effects.entries())
+    if (!recorded.has(file.name)) await planner.take(file, index);
+  return planner;
+}
+
+class Planner implements FilePlan {
+  readonly steps: PlannedStep[] = [];
+  readonly blockers: Blocker[] = [];
+  readonly waiting: MigrationFile[] = [];
+  readonly standings = new Map<string, Standing>();
+  readonly after: Simulated;
+  readonly #request: PlanRequest;
+  /** Modules of which a file was found to be there. */
+  readonly #found = new Set<string>();
+
+  constructor(request: PlanRequest) {
+    this.#request = request;
+    this.after = new Simulated(request.live);
+  }
+
+  async take(file: MigrationFile, index: number): Promise<void> {
+    const accepted = this.#request.adoptions.flatMap((adoption) => adoption.accepted);
+    const judged = judge(this.#request.timeline, index, this.after, accepted);
+    const data = this.#request.adoptions
+      .flatMap((adoption) => adoption.data)
+      .find((each) => each.file === file.name);
+    this.standings.set(file.name, judged.standing);
+    switch (judged.standing) {
+      case 'unseen':
+        return this.#unseen(file, data);
+      case 'ahead':
+        return this.#there(file, data);
+      case 'behind':
+        if (changesType(judged)) return this.#align(file, judged, data);
+        return this.#absent(file, judged);
+      case 'between':
+        return this.#align(file, judged, data);
+    }
+  }
+
+  /** Only the module can say what becomes of a file that leaves no trace; where none of its files is there, it is run. */
+  #unseen(file: MigrationFile, data: DataFile | undefined): void {
+    if (data?.how === 'run' || !this.#found.has(file.module))
+      this.steps.push({ kind: 'run', file, behind: 0 });
+    else
+      this.blockers.push({
+        kind: 'shape',
+        object: file.name,
+        text: `The catalogue does not show whether what ${file.name} does was done here. Say in the adoption of module ${file.module} what becomes of it, or record it with "tombstone migrate baseline".`,
+      });
+  }
+
+  #there(file: MigrationFile, data: DataFile | undefined): void {
+    this.#found.add(file.module);
+    const { column, statements = 0 } = data ?? {};
+    const hasSource = column !== undefined && this.after.get(keyOf({ kind: 'column', name: column })) !== undefined;
+    if (data?.how === 'resume' && hasSource) this.steps.push({ kind: 'run', file, behind: statements });
+    else if (data?.how === 'run') this.steps.push({ kind: 'run', file, behind: 0 });
+    else this.steps.push({ kind: 'record', file });
+  }
+
+  #absent(file: MigrationFile, { open }: Judged): void {
+    if (file.phase?.name === 'contract' && !this.#request.contract && this.#found.has(file.module)) {
+      this.waiting.push(file);
+      return;
+    }
+    this.steps.push({ kind: 'run', file, behind: 0 });
+    this.after.settle(open);
+  }
+
+  async #align(file: MigrationFile, { open }: Judged, data: DataFile | undefined): Promise<void> {
+    const { session, timeline } = this.#request;
+    const { steps, blockers, used } = await planAlignment({
+      session,
+      differences: open as SchemaDifference[],
+      live: this.after.description,
+      target: timeline.target,
+      columnsOf: (table) => timeline.columnsOf(table),
+    });
+    this.steps.push(...steps.map((step) => ({ kind: 'schema' as const, file, step })));
+    this.blockers.push(...blockers);
+    this.after.remove(used);
+    this.after.settle(open);
+    this.#there(file, data);
+  }
+}
