@@ -8,6 +8,7 @@ import {
   type UpOptions,
   type Waiver,
 } from '../kit/migrations/index.ts';
+import { addAdopt } from './adopt.ts';
 import { addBackfill } from './backfill.ts';
 import { common, type CommonOptions, locking, open, running, say } from './open.ts';
 import { exitCodeLines, UsageError } from './exit-codes.ts';
@@ -57,6 +58,7 @@ export function addMigrate(program: Command): void {
   common(migrate.command('version').description('the last applied file of each module')).action(version);
   common(migrate.command('status').description('every file, and whether it is applied')).action(status);
   addLedgerCommands(migrate);
+  addAdopt(migrate);
   addNew(migrate);
   addLint(migrate);
   addPlan(migrate);

@@ -114,8 +114,9 @@ function migrationsOf({
   migrations,
   migrationOrder,
   requireAnnotations,
+  adoption,
 }: DataConfigInput['modules'][number]): MigrationSource {
-  return { name, migrations, migrationOrder, requireAnnotations };
+  return { name, migrations, migrationOrder, requireAnnotations, adoption };
 }
 
 /** Tables without an entity, which the comparison with the database would otherwise propose to drop. */
@@ -123,6 +124,7 @@ function skipTables({ modules, schemaGenerator }: DataConfigInput): (string | Re
   return [
     // The engine's own, beside the ledger that the ORM knows as its table of migrations.
     'schema_migration_tokens',
+    'schema_migration_adoption',
     'schema_migration_audit',
     'schema_migrations_journal',
     'schema_migration_backfills',

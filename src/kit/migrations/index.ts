@@ -1,3 +1,16 @@
+export type {
+  AcceptedObject,
+  Adoption,
+  AdoptionWarning,
+  DataFile,
+  DataRule,
+  KnownFile,
+} from './adopt/adoption.ts';
+export { type Adopted, adoptDatabase, type AdoptOptions, type AdoptProgress } from './adopt/adopt.ts';
+export type { AdoptionEvent } from './adopt/adoption-event.ts';
+export type { Blocker as AdoptionBlocker, HeldLock } from './adopt/align/align-step.ts';
+export type { AdoptionPlan, ShownStep } from './adopt/describe-plan.ts';
+export type { AdoptionState } from './adopt/state.ts';
 export { Backfills, type BackfillStatus } from './backfill/backfills.ts';
 export { BackfillUnverifiedError } from './backfill/errors.ts';
 export type { BackfillEvent } from './backfill/event.ts';

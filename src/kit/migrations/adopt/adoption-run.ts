@@ -100,7 +100,8 @@ export class AdoptionRun {
   async #markDone(file: MigrationFile, behind: number): Promise<void> {
     const journal = await Journal.open(this.#session);
     const steps = stepsOf(file, 'up').slice(0, behind);
-    for (const { entry } of steps) if ((await journal.done(entry)) < entry.statement) await journal.finish(entry);
+    for (const { entry } of steps)
+      if ((await journal.done(entry)) < entry.statement) await journal.finish(entry);
   }
 
   /** The strongest lock of each table that was there before; of a file that stops writers, how long it took is all that is known. */

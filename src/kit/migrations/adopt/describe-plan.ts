@@ -63,7 +63,7 @@ export function describeStep(step: PlannedStep): ShownStep {
       const from = step.behind > 0 ? ` from statement ${step.behind + 1}` : '';
       return { kind, text: `run ${step.file.name}${from}`, file: step.file.name };
     }
-    case 'record':
+    default:
       return { kind, text: `record ${step.file.name}: what it makes is there`, file: step.file.name };
   }
 }

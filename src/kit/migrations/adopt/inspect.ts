@@ -57,7 +57,14 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
   if (found.state === 'ours') return { ...found, ...NOTHING };
   const stop = stopOf(found, request.acceptNewer);
   if (stop !== undefined) return { ...found, ...NOTHING, blockers: [stop] };
-  const files = await planFiles({ session, timeline, rows, live: description, adoptions, contract: request.contract });
+  const files = await planFiles({
+    session,
+    timeline,
+    rows,
+    live: description,
+    adoptions,
+    contract: request.contract,
+  });
   const rules = await openRules(
     session,
     adoptions.flatMap((adoption) => adoption.rules),
@@ -81,8 +88,11 @@ const NOTHING = { blockers: [], steps: [], waiting: [], kept: [], warnings: [] }
 /** What nobody here knows is left alone. */
 function stopOf({ state, signs }: Finding, acceptNewer: boolean): Blocker | undefined {
   const remedy = {
-    changed: 'Find out who has changed it: what it did is not known here, and this version of the package does not accept it.',
-    newer: acceptNewer ? undefined : 'A newer program has worked here. Look at what its files do, and say --accept-newer.',
+    changed:
+      'Find out who has changed it: what it did is not known here, and this version of the package does not accept it.',
+    newer: acceptNewer
+      ? undefined
+      : 'A newer program has worked here. Look at what its files do, and say --accept-newer.',
   }[state as string];
   if (remedy === undefined) return undefined;
   return { kind: 'ledger', object: 'public.schema_migrations', text: `${signs.join(' ')} ${remedy}` };

@@ -65,7 +65,10 @@ export function isAccepted(
 export function changesType({ open }: Judged): boolean {
   return open.some(
     ({ kind, expected, actual }) =>
-      kind === 'column' && expected !== undefined && actual !== undefined && typeOf(expected) !== typeOf(actual),
+      kind === 'column' &&
+      expected !== undefined &&
+      actual !== undefined &&
+      typeOf(expected) !== typeOf(actual),
   );
 }
 

@@ -1,5 +1,5 @@
 import type { SchemaDescription } from '../drift/description.ts';
-import { keyOf, type SchemaDifference } from '../drift/difference.ts';
+import { keyOf } from '../drift/difference.ts';
 import type { MigrationFile } from '../files.ts';
 import type { LedgerRow } from '../ledger.ts';
 import type { Session } from '../session.ts';
@@ -81,7 +81,7 @@ class Planner implements FilePlan {
       case 'behind':
         if (changesType(judged)) return this.#align(file, judged, data);
         return this.#absent(file, judged);
-      case 'between':
+      default:
         return this.#align(file, judged, data);
     }
   }
@@ -101,7 +101,8 @@ class Planner implements FilePlan {
   #there(file: MigrationFile, data: DataFile | undefined): void {
     this.#found.add(file.module);
     const { column, statements = 0 } = data ?? {};
-    const hasSource = column !== undefined && this.after.get(keyOf({ kind: 'column', name: column })) !== undefined;
+    const hasSource =
+      column !== undefined && this.after.get(keyOf({ kind: 'column', name: column })) !== undefined;
     if (data?.how === 'resume' && hasSource) this.steps.push({ kind: 'run', file, behind: statements });
     else if (data?.how === 'run') this.steps.push({ kind: 'run', file, behind: 0 });
     else this.steps.push({ kind: 'record', file });
@@ -120,7 +121,7 @@ class Planner implements FilePlan {
     const { session, timeline } = this.#request;
     const { steps, blockers, used } = await planAlignment({
       session,
-      differences: open as SchemaDifference[],
+      differences: open,
       live: this.after.description,
       target: timeline.target,
       columnsOf: (table) => timeline.columnsOf(table),

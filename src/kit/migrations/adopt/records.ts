@@ -18,7 +18,9 @@ const END = 'the end';
 
 /** Whether an adoption was begun here and has not come to its end. */
 export async function isAdoptionBegun(session: Session): Promise<boolean> {
-  const [table] = await session.query<{ found: boolean }>(`select to_regclass('${TABLE}') is not null as found`);
+  const [table] = await session.query<{ found: boolean }>(
+    `select to_regclass('${TABLE}') is not null as found`,
+  );
   if (!table?.found) return false;
   const [row] = await session.query<{ begun: boolean }>(
     `select exists (select from ${TABLE}) and not exists (select from ${TABLE} where step = $1

@@ -59,7 +59,11 @@ interface Window {
   readonly rows: number;
 }
 
-async function nextWindow(session: Session, { table, key }: DataRule, cursor: string | null): Promise<Window> {
+async function nextWindow(
+  session: Session,
+  { table, key }: DataRule,
+  cursor: string | null,
+): Promise<Window> {
   const behind = cursor === null ? '' : `where ${key} > $1`;
   const [window] = await session.query<Window>(
     `select min(key)::text as lower, max(key)::text as upper, count(*)::int as rows

@@ -10,7 +10,10 @@ export class Simulated {
 
   constructor(live: SchemaDescription) {
     this.#objects = new Map(
-      live.map(({ kind, name, definition }) => [keyOf({ kind, name }), { object: { kind, name }, definition }]),
+      live.map(({ kind, name, definition }) => [
+        keyOf({ kind, name }),
+        { object: { kind, name }, definition },
+      ]),
     );
   }
 

@@ -8,15 +8,7 @@ import type { Simulated } from './simulated.ts';
  * file of another text; `begun` an adoption was interrupted; `ours` with our own history; `foreign` with another tool's ledger.
  */
 export type AdoptionState =
-  | 'empty'
-  | 'complete'
-  | 'partial'
-  | 'legacy'
-  | 'newer'
-  | 'changed'
-  | 'begun'
-  | 'ours'
-  | 'foreign';
+  'empty' | 'complete' | 'partial' | 'legacy' | 'newer' | 'changed' | 'begun' | 'ours' | 'foreign';
 
 /** The state, and what it was told by. */
 export interface Finding {
