@@ -28,7 +28,7 @@ export function showPlan(plan: AdoptionPlan, say: (line: string) => void): void 
     say(`Against it (${kind}): ${text}`);
     if (query !== undefined) say(`  ${query}`);
   }
-  if (steps.length > 0) say(table(['step', 'what', 'table', 'lock', 'rows'], steps.map(rowOf)));
+  if (steps.length > 0) say(table(['step', 'what', 'table', 'lock', 'rows'], grouped(steps)));
   if (kept.length > 0) say(`Kept as they are, ${kept.length} objects that the files do not make:`);
   for (const each of kept)
     say(
@@ -42,11 +42,26 @@ export function showPlan(plan: AdoptionPlan, say: (line: string) => void): void 
     );
 }
 
-function rowOf(
-  { text, table: name, lock, rows }: AdoptionPlan['steps'][number],
-  index: number,
-): string[] {
-  return [String(index + 1), text, name ?? '', lock ?? '', rows === undefined ? '' : String(rows)];
+type Step = AdoptionPlan['steps'][number];
+
+/** A line a step; files that are only recorded, one after the other, share one. */
+function grouped(steps: readonly Step[]): string[][] {
+  const lines: string[][] = [];
+  for (let index = 0; index < steps.length; index += 1) {
+    const { kind, text, table: name, lock, rows } = steps[index] as Step;
+    const after = steps.slice(index).findIndex((step) => step.kind !== 'record');
+    const count = kind === 'record' ? (after < 0 ? steps.length - index : after) : 1;
+    const last = index + count;
+    lines.push([
+      count > 1 ? `${index + 1}-${last}` : String(last),
+      count > 1 ? `record ${count} files to ${steps[last - 1]?.file}: what they make is there` : text,
+      name ?? '',
+      lock ?? '',
+      rows === undefined ? '' : String(rows),
+    ]);
+    index = last - 1;
+  }
+  return lines;
 }
 
 /** How long tables were locked at most, the longest first. */

@@ -21,7 +21,11 @@ export async function executeStatements(file: MigrationFile, execution: Executio
   if (hasBackfills(file)) await createBackfillLedger(session);
   const runner = new StatementRunner(file, execution, journal, steps);
   const next = await resume(file, steps, runner, journal, execution);
-  for (const step of steps.slice(next)) await runner.run(step);
+  for (const step of steps.slice(next)) {
+    const start = performance.now();
+    await runner.run(step);
+    execution.ran?.(step.entry.statement, performance.now() - start);
+  }
   await session.reset();
   await conclude(file, execution);
 }

@@ -22,6 +22,8 @@ export interface Execution {
   readonly timeouts: Timeouts;
   readonly inDoubt?: InDoubt;
   tell(event: ExecutionEvent): void;
+  /** Hears how long a statement of a NO TRANSACTION file took, in milliseconds. */
+  ran?(statement: number, ms: number): void;
 }
 
 /** The statements that record the file, or take it out of the ledger. */

@@ -90,7 +90,10 @@ export function renamedTo(
   );
 }
 
-/** Pending files below an applied one of their module: a fresh install would run them the other way round. */
+/**
+ * Pending files below an applied one of their module: a fresh install would run them the other way round. A contract step waits
+ * for older code to end, and files behind it may have come meanwhile.
+ */
 export function orderFindings(files: readonly MigrationFile[], rows: readonly LedgerRow[]): MigrationError[] {
   const applied = new Set(rows.map(({ filename }) => filename));
   const last = new Map<string, number>();
@@ -98,6 +101,7 @@ export function orderFindings(files: readonly MigrationFile[], rows: readonly Le
   return files.flatMap((file, index) => {
     const lastApplied = files[last.get(file.module) ?? -1];
     if (!lastApplied || applied.has(file.name) || index > files.indexOf(lastApplied)) return [];
+    if (file.phase?.name === 'contract') return [];
     const remedy =
       file.order === 'number'
         ? `Give it a number above ${lastApplied.version}.`

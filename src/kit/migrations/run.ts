@@ -12,8 +12,8 @@ import { StatementWatch } from './progress/watch.ts';
 import type { Session } from './session.ts';
 import { substitute } from './substitute.ts';
 
-/** What a person has answered beforehand. */
-export type Answers = Pick<UpOptions, 'inDoubt' | 'waive'>;
+/** What a person has answered beforehand, and who hears of statements. */
+export type Answers = Pick<UpOptions, 'inDoubt' | 'waive'> & Pick<Execution, 'ran'>;
 
 /** A run of files that were planned, in one session. */
 export class Run {
@@ -91,6 +91,7 @@ export class Run {
       done,
       timeouts: this.#access.timeouts,
       inDoubt: this.#answers.inDoubt,
+      ran: (statement, ms) => this.#answers.ran?.(statement, ms),
       tell: (event) => this.#access.tell(event),
     };
   }

@@ -1,16 +1,15 @@
 import type { Access } from '../access.ts';
 import { writeBaseline } from '../baseline.ts';
-import { planned } from '../dry-run.ts';
 import type { MigrationFile } from '../files.ts';
 import { Journal } from '../journal.ts';
 import { inTransaction } from '../lock.ts';
 import { Run } from '../run.ts';
 import type { Session } from '../session.ts';
 import { stepsOf } from '../step.ts';
-import type { Waiver } from '../phases/waiver.ts';
 import type { AdoptionEvent } from './adoption-event.ts';
-import type { HeldLock, StepContext, TableLock } from './align/align-step.ts';
+import type { HeldLock, StepContext } from './align/align-step.ts';
 import { describeStep } from './describe-plan.ts';
+import { locksOf } from './locks-of.ts';
 import type { PlannedStep } from './plan.ts';
 import { AdoptionRecords } from './records.ts';
 import { applyRule } from './rules.ts';
@@ -90,10 +89,17 @@ export class AdoptionRun {
 
   async #run(file: MigrationFile, behind: number, { held }: StepContext): Promise<void> {
     if (behind > 0) await this.#markDone(file, behind);
-    const locks = await this.#locksOf(file);
-    const run = new Run(this.#access, this.#session, { waive: [] as Waiver[] });
+    const locks = await locksOf(this.#session, file);
+    const note = (ms: number, statement?: number): void => {
+      for (const lock of locks)
+        if (statement === undefined || lock.statement === statement)
+          held({ table: lock.table, lock: lock.lock, ms, isAtMost: true });
+    };
+    const ran = (statement: number, ms: number): void => note(ms, statement);
+    const run = new Run(this.#access, this.#session, { ran });
     const [step] = await run.execute(run.ready([file], 'up'), 'up');
-    for (const { table, lock } of locks) held({ table, lock, ms: step?.ms ?? 0, isAtMost: true });
+    // Locks of a file with a transaction are held until it ends.
+    if (file.transactional) note(step?.ms ?? 0);
   }
 
   /** What the catalogue shows is done: a run goes on behind it. Where an earlier run has begun, its own lines say more. */
@@ -102,16 +108,6 @@ export class AdoptionRun {
     const steps = stepsOf(file, 'up').slice(0, behind);
     for (const { entry } of steps)
       if ((await journal.done(entry)) < entry.statement) await journal.finish(entry);
-  }
-
-  /** The strongest lock of each table that was there before; of a file that stops writers, how long it took is all that is known. */
-  async #locksOf(file: MigrationFile): Promise<{ table: string; lock: TableLock }[]> {
-    const [plan] = await planned([file], 'up', []);
-    const strongest = new Map<string, TableLock>();
-    for (const { table, mode } of plan?.statements.flatMap(({ locks }) => locks) ?? [])
-      if (mode === 'ACCESS EXCLUSIVE' || (mode === 'SHARE ROW EXCLUSIVE' && !strongest.has(table)))
-        strongest.set(table, mode);
-    return [...strongest].map(([table, lock]) => ({ table, lock }));
   }
 
   #note(lock: HeldLock): void {

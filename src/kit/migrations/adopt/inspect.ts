@@ -78,7 +78,7 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     blockers: [...files.blockers, ...(await blockersOf(request, description, adoptions))],
     steps: [...rowSteps('before'), ...files.steps, ...rowSteps('after')],
     waiting: files.waiting,
-    kept: keptIn(files.after.description, timeline.target),
+    kept: keptIn(files.after.description, expectedBeside(timeline, files.waiting)),
     warnings: await warningsOf(session, adoptions, live),
   };
 }
@@ -124,6 +124,16 @@ async function blockersOf(
   const rules = adoptions.flatMap((adoption) => adoption.rules);
   const repaired = rules.flatMap(({ repairs = [] }) => repairs);
   return findBlockers(session, { target: timeline.target, live, repaired });
+}
+
+/** What a contract step will take away is expected as long as the step waits. */
+export function expectedBeside(
+  { target, effects }: Timeline,
+  waiting: readonly MigrationFile[],
+): SchemaDescription {
+  const expected = new Simulated(target);
+  for (const { file, changes } of effects) if (waiting.includes(file)) expected.settle(changes);
+  return expected.description;
 }
 
 function keptIn(after: SchemaDescription, target: SchemaDescription): SchemaDifference[] {

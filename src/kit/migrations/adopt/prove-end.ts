@@ -3,9 +3,8 @@ import { describeDifference, differenceOf } from '../drift/difference.ts';
 import { MigrationError } from '../errors.ts';
 import type { Session } from '../session.ts';
 import type { Adoption } from './adoption.ts';
-import type { Inspection } from './inspect.ts';
+import { expectedBeside, type Inspection } from './inspect.ts';
 import { isAccepted } from './judge.ts';
-import { Simulated } from './simulated.ts';
 import type { Timeline } from './timeline.ts';
 
 /**
@@ -20,12 +19,9 @@ export async function proveEnd(
   { waiting }: Inspection,
   adoptions: readonly Adoption[],
 ): Promise<void> {
-  const expected = new Simulated(timeline.target);
-  const late = timeline.effects.filter(({ file }) => waiting.includes(file));
-  for (const { changes } of late)
-    expected.settle(changes.map((change) => ({ ...change, expected: change.expected })));
+  const expected = expectedBeside(timeline, waiting);
   const accepted = adoptions.flatMap((adoption) => adoption.accepted);
-  const wrong = differenceOf(expected.description, await describeSchema(session)).filter(
+  const wrong = differenceOf(expected, await describeSchema(session)).filter(
     (each) =>
       each.expected !== undefined && !(each.actual !== undefined && isAccepted(each, each.actual, accepted)),
   );
