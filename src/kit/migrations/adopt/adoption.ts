@@ -71,8 +71,6 @@ export interface Adoption {
   readonly origin: string;
   /** Its own migrations, in its order. */
   readonly known: readonly KnownFile[];
-  /** Tables, qualified, any of which makes a database without a ledger one of that program. */
-  readonly tables: readonly string[];
   /** Our files of whose schema a complete database of that program has everything. */
   readonly complete: readonly string[];
   readonly rules: readonly DataRule[];
