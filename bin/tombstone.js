@@ -2,7 +2,7 @@
 // Plain JavaScript for any Node: the check must run before anything that an old one cannot load.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import module, { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 
 const sources = new URL('../src/cli/main.ts', import.meta.url);
@@ -20,6 +20,8 @@ function newerNode() {
 }
 
 if (major > oldest[0] || (major === oldest[0] && minor >= oldest[1])) {
+  // Half of a short command's time would go into compiling the same sources again.
+  module.enableCompileCache();
   const { main } = await import(
     inClone ? sources.href : new URL('../dist/cli/main.js', import.meta.url).href
   );

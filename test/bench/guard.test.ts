@@ -75,7 +75,7 @@ describe('npm run bench -- --guard', () => {
     return new Promise((done) => {
       execFile(
         process.execPath,
-        // Nothing is built yet when tests run; each library's process inherits the hook.
+        // Nothing is built yet when tests run.
         [
           '--import',
           './tools/from-sources.js',

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createTemplate, startTestServer } from '../../src/kit/testing/index.ts';
 import { announceRun, dropAbandonedDatabases } from './drop-databases.ts';
 import { migrateGateway } from './migrate-gateway.ts';
@@ -8,6 +10,8 @@ import { setTestRun } from './test-run.ts';
 export default async function globalSetup(): Promise<void> {
   // Tests run before anything is built.
   process.env['BENCH_FROM_SOURCES'] = '1';
+  // Processes that tests start would each compile the same sources.
+  process.env['NODE_COMPILE_CACHE'] ??= join(tmpdir(), 'node-compile-cache');
   const url = process.env['TEST_DATABASE_URL'];
   const server = await startTestServer(url ? { url } : {});
   // Several runs may share a server, so every name carries the run.
