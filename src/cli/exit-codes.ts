@@ -50,6 +50,7 @@ export const EXIT_OF: Readonly<Record<MigrationErrorCode, number>> = {
   'MIGRATION.PENDING': 24,
   'MIGRATION.SCRATCH': 50,
   'MIGRATION.RESET_REFUSED': 51,
+  'MIGRATION.ADOPTION': 52,
 };
 
 const MEANINGS: Readonly<Record<number, string>> = {
@@ -90,6 +91,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   43: 'the server is too old',
   50: 'no scratch database',
   51: 'reset was refused, nothing was touched',
+  52: 'the database cannot be taken over as it is, nothing was changed',
 };
 
 /** Every exit code with its meaning, as `--help` lists them. */

@@ -34,4 +34,5 @@ export const REMEDIES: Readonly<Record<MigrationErrorCode, string>> = {
   'MIGRATION.PENDING': 'apply them, then start the service',
   'MIGRATION.SCRATCH': 'let the role create databases, or name an empty one in SCRATCH_DATABASE_URL',
   'MIGRATION.RESET_REFUSED': 'the message names the reason; nothing was touched',
+  'MIGRATION.ADOPTION': 'the message names what stands against it; correct it and run again',
 };

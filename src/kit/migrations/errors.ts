@@ -30,7 +30,8 @@ export type MigrationErrorCode =
   | 'MIGRATION.SERVER_TOO_OLD'
   | 'MIGRATION.PENDING'
   | 'MIGRATION.SCRATCH'
-  | 'MIGRATION.RESET_REFUSED';
+  | 'MIGRATION.RESET_REFUSED'
+  | 'MIGRATION.ADOPTION';
 
 /** What a program may want to know of an error besides code and file. No value of a row, no statement with values. */
 export type ErrorDetails = Readonly<Record<string, unknown>>;
