@@ -8,6 +8,7 @@ import {
   parseVersion,
   type Version,
   versionOf,
+  wordsOf,
 } from './version.ts';
 
 /** What a ledger of another tool says of our files. */
@@ -67,9 +68,9 @@ class Search {
 
   /** Settles what exactly one file and no other entry has the description of. */
   byDescription(entry: Applied, all: readonly Applied[]): void {
-    const wanted = wordsOf(entry);
-    if (wanted === '' || all.some((other) => other !== entry && wordsOf(other) === wanted)) return;
-    const files = this.#files.filter((file) => descriptionOf(bareName(file)) === wanted);
+    const wanted = wordsOfEntry(entry);
+    if (wanted === '' || all.some((other) => other !== entry && wordsOfEntry(other) === wanted)) return;
+    const files = this.#files.filter((file) => descriptionOf(file) === wanted);
     if (files.length === 1) this.#settle(entry, files);
   }
 
@@ -121,8 +122,6 @@ class Search {
 }
 
 /** What is compared with the names of files; empty where the ledger keeps no such words. */
-function wordsOf(entry: Applied): string {
-  return entry.kind === 'version' || entry.kind === 'repeatable'
-    ? descriptionOf(`_${entry.description ?? ''}`)
-    : '';
+function wordsOfEntry(entry: Applied): string {
+  return entry.kind === 'version' || entry.kind === 'repeatable' ? wordsOf(entry.description ?? '') : '';
 }

@@ -1,69 +1,71 @@
-import { DatabaseError, escapeIdentifier } from 'pg';
+import { DatabaseError } from 'pg';
 import { MigrationError } from '../../errors.ts';
 import { inTransaction } from '../../lock.ts';
 import type { Session } from '../../session.ts';
 import type { AlignStep, StepContext } from '../align/align-step.ts';
-import type { ForeignLedger } from './foreign-ledger.ts';
+import { findLedger } from './find-ledgers.ts';
+import { type ForeignLedger, TOOL_NAMES } from './foreign-ledger.ts';
 
 const OURS = 'public.schema_migrations';
-const ASIDE = 'schema_migrations_golang_migrate';
+const KEY = 'schema_migrations_pkey';
 
 /**
- * The step that renames a ledger of golang-migrate, where it has the name of ours; undefined for any other. Nothing of ours
- * can be recorded before it has run, and the rename is all or nothing: afterwards the ledger is found under its new name.
+ * The step that renames a ledger of another tool, where it has the name of ours, as golang-migrate's has; undefined where it
+ * has not. Nothing of ours can be recorded before. It is done or not done: afterwards the ledger is found under its new name.
  */
 export function moveAside(ledger: ForeignLedger): AlignStep | undefined {
-  if (ledger.tool !== 'golang-migrate' || ledger.table !== OURS) return undefined;
+  if (ledger.table !== OURS) return undefined;
+  const tool = TOOL_NAMES[ledger.tool];
+  const aside = nameAside(ledger);
   return {
-    id: `table ${OURS}: move golang-migrate's ledger aside`,
+    id: `table ${OURS}: move the ledger of ${ledger.tool} aside`,
     table: OURS,
-    text: `Rename golang-migrate's ledger ${OURS} to ${ASIDE}, its row untouched, because our ledger has that name. golang-migrate must not run on this database from then on; to go back to it, rename our ledger to another name, and ${ASIDE} to schema_migrations.`,
+    text: `Rename the ledger of ${tool}, ${OURS}, to ${aside}, its rows untouched, because our ledger has that name. ${tool} must not run on this database from then on; to go back to it, give our ledger another name, and ${aside} the name schema_migrations.`,
     lock: 'ACCESS EXCLUSIVE',
     run: (context) => rename(context, ledger),
   };
 }
 
+/** `schema_migrations_golang_migrate`: no name that the comparison of schemas leaves out as one of ours. */
+const nameAside = ({ tool }: ForeignLedger): string => `schema_migrations_${tool.replaceAll('-', '_')}`;
+
 async function rename({ session, held }: StepContext, ledger: ForeignLedger): Promise<void> {
+  const aside = nameAside(ledger);
   let granted = 0;
   await inTransaction(session, async () => {
     await session.run(`lock table ${OURS} in access exclusive mode`);
     granted = performance.now();
     await refuseChange(session, ledger);
-    await session.run(`alter table ${OURS} rename to ${ASIDE}`).catch(explain);
-    await renameKey(session);
+    await session.run(`alter table ${OURS} rename to ${aside}`).catch((error: unknown) => {
+      throw explained(error, aside);
+    });
+    await renameKey(session, aside);
   });
   held({ table: OURS, lock: 'ACCESS EXCLUSIVE', ms: performance.now() - granted });
 }
 
-/** golang-migrate knows nothing of our lock, and may have run since the plan was made. */
-async function refuseChange(session: Session, { applied }: ForeignLedger): Promise<void> {
-  const rows = await session.query<{ version: string; dirty: boolean }>(
-    `select version::text, dirty from ${OURS}`,
-  );
-  const planned = applied.map((entry) => (entry.kind === 'up-to' ? entry.version : ''));
-  if (rows.every(({ dirty }) => !dirty) && rows.map(({ version }) => version).join() === planned.join())
-    return;
+/** The other tool knows nothing of our lock, and may have run since the plan was made. */
+async function refuseChange(session: Session, planned: ForeignLedger): Promise<void> {
+  const now = await findLedger(session, OURS);
+  if (JSON.stringify(now) === JSON.stringify(planned)) return;
   throw new MigrationError(
     'MIGRATION.ADOPTION',
-    `golang-migrate has changed its ledger ${OURS} since this was planned. Stop it, and run again.`,
+    `${TOOL_NAMES[planned.tool]} has changed its ledger ${OURS} since this was planned. Stop it, and run again.`,
   );
 }
 
-/** The key gives its name free for that of our ledger, so that this is named as in any other database. */
-async function renameKey(session: Session): Promise<void> {
-  const [key] = await session.query<{ name: string }>(
-    `select conname as name from pg_catalog.pg_constraint where conrelid = 'public.${ASIDE}'::regclass and contype = 'p' and conname = 'schema_migrations_pkey'`,
-  );
-  if (key)
-    await session.run(
-      `alter table public.${ASIDE} rename constraint ${escapeIdentifier(key.name)} to ${ASIDE}_pkey`,
-    );
+/** The key gives its name free for that of our ledger, which is named as in any other database then. */
+async function renameKey(session: Session, aside: string): Promise<void> {
+  const sql = 'select from pg_catalog.pg_constraint where conrelid = $1::regclass and conname = $2';
+  const keys = await session.query(sql, [`public.${aside}`, KEY]);
+  if (keys.length > 0)
+    await session.run(`alter table public.${aside} rename constraint ${KEY} to ${aside}_pkey`);
 }
 
-function explain(error: unknown): never {
-  if (!(error instanceof DatabaseError) || error.code !== '42P07') throw error;
-  throw new MigrationError(
+function explained(error: unknown, aside: string): unknown {
+  if (!(error instanceof DatabaseError) || error.code !== '42P07') return error;
+  return new MigrationError(
     'MIGRATION.ADOPTION',
-    `There is a table public.${ASIDE} already, so golang-migrate's ledger ${OURS} cannot get that name. Rename or drop the one that is not true, and run again.`,
+    `There is a table public.${aside} already, so ${OURS} cannot get that name. Rename or drop the one that is out of date, and run again.`,
   );
 }

@@ -42,10 +42,14 @@ export function versionOf(file: MigrationFile): Version | undefined {
   return version?.every((part) => part === 0n) ? undefined : version;
 }
 
-/** What a name says beside its version, in lower case with blanks between words: Flyway keeps `create users`. */
-export function descriptionOf(text: string): string {
-  const words = text.replace(/^(?:[VR]|Migration)?\d*(?:[._]\d+)*_+/, '');
-  return words
+/** What a file's name says beside its version, for {@link wordsOf}: Flyway keeps `create users` of `V1__create_users.sql`. */
+export function descriptionOf(file: MigrationFile): string {
+  return wordsOf(bareName(file).replace(/^(?:[VR]|Migration)?\d*(?:[._]\d+)*_+/, ''));
+}
+
+/** In lower case, with blanks between words. */
+export function wordsOf(text: string): string {
+  return text
     .toLowerCase()
     .replaceAll(/[^\p{L}\p{N}]+/gu, ' ')
     .trim();
