@@ -1,3 +1,5 @@
+import { MigrationError } from '../../errors.ts';
+
 /** Tools whose ledgers can be read. */
 export type LedgerTool = 'goose' | 'golang-migrate' | 'flyway' | 'mikro-orm';
 
@@ -48,3 +50,10 @@ export interface LedgerHistory {
 
 /** The history that another tool has kept in this database. */
 export type ForeignLedger = LedgerTable & LedgerHistory;
+
+/** @throws MigrationError `MIGRATION.ADOPTION` with everything for which the history cannot be relied on. */
+export function refuseProblems({ table, problems }: ForeignLedger): void {
+  if (problems.length === 0) return;
+  const sentence = `The history in ${table} cannot be relied on.\n${problems.join('\n')}`;
+  throw new MigrationError('MIGRATION.ADOPTION', sentence, undefined, { table, problems });
+}

@@ -32,14 +32,15 @@ const nameAside = ({ tool }: ForeignLedger): string => `schema_migrations_${tool
 async function rename({ session, held }: StepContext, ledger: ForeignLedger): Promise<void> {
   const aside = nameAside(ledger);
   let granted = 0;
-  await inTransaction(session, async () => {
+  const work = async (): Promise<void> => {
     await session.run(`lock table ${OURS} in access exclusive mode`);
     granted = performance.now();
     await refuseChange(session, ledger);
-    await session.run(`alter table ${OURS} rename to ${aside}`).catch((error: unknown) => {
-      throw explained(error, aside);
-    });
+    await session.run(`alter table ${OURS} rename to ${aside}`);
     await renameKey(session, aside);
+  };
+  await inTransaction(session, work).catch((error: unknown) => {
+    throw explained(error, aside);
   });
   held({ table: OURS, lock: 'ACCESS EXCLUSIVE', ms: performance.now() - granted });
 }
@@ -48,8 +49,7 @@ async function rename({ session, held }: StepContext, ledger: ForeignLedger): Pr
 async function refuseChange(session: Session, planned: ForeignLedger): Promise<void> {
   const now = await findLedger(session, OURS);
   if (JSON.stringify(now) === JSON.stringify(planned)) return;
-  throw new MigrationError(
-    'MIGRATION.ADOPTION',
+  throw refused(
     `${TOOL_NAMES[planned.tool]} has changed its ledger ${OURS} since this was planned. Stop it, and run again.`,
   );
 }
@@ -62,10 +62,15 @@ async function renameKey(session: Session, aside: string): Promise<void> {
     await session.run(`alter table public.${aside} rename constraint ${KEY} to ${aside}_pkey`);
 }
 
+/** A lock that did not come, and a lost connection, have answers of their own. */
 function explained(error: unknown, aside: string): unknown {
-  if (!(error instanceof DatabaseError) || error.code !== '42P07') return error;
-  return new MigrationError(
-    'MIGRATION.ADOPTION',
-    `There is a table public.${aside} already, so ${OURS} cannot get that name. Rename or drop the one that is out of date, and run again.`,
-  );
+  const code = error instanceof DatabaseError ? error.code : undefined;
+  if (code === '42P07') return refused(TAKEN(aside));
+  return code === '42501' ? refused(FOREIGN) : error;
 }
+
+const TAKEN = (aside: string): string =>
+  `There is a relation public.${aside} already, so ${OURS} cannot get that name. Rename or drop the one that is out of date, and run again.`;
+const FOREIGN = `This role may not rename ${OURS}. Run as the owner of that table.`;
+
+const refused = (sentence: string): MigrationError => new MigrationError('MIGRATION.ADOPTION', sentence);

@@ -20,7 +20,10 @@ export async function readRows<Row extends QueryResultRow>(
   const sql = `select ${columns} from ${table} order by ${order} limit ${MOST + 1}`;
   const rows = await session.query<Row>(sql).catch((error: unknown) => {
     if (!(error instanceof DatabaseError) || isConnectionLoss(error)) throw error;
-    throw refused(`cannot be read [${error.code}]. Grant this role the right to select from it.`, table);
+    throw refused(
+      `cannot be read [${error.code}]. Grant this role the right to select from it, or name another with --ledger.`,
+      table,
+    );
   });
   if (rows.length > MOST)
     throw refused(`has more than ${MOST} rows. Name the table of your migrations with --ledger.`, table);
