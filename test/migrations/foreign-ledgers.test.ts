@@ -136,6 +136,8 @@ describe('the ledger of Flyway', () => {
       ['5', 'again', 'UNDO_SCRIPT'],
       ['6', 'more', 'CUSTOM'],
       ['5.0', 'again', 'SCRIPT'],
+      ['7', 'short', 'SQL'],
+      ['7.0', 'short', 'UNDO_SQL'],
     );
     const ledger = await ledgerOf(flyway() + rows);
     expect(ledger).toMatchObject({
@@ -216,7 +218,9 @@ describe('the ledger of Flyway', () => {
       [null, 'old', 'SQL'],
       [null, 'old', 'DELETE'],
     );
-    expect(shown(mapApplied(await ledgerOf(flyway() + rows), files))).toEqual(
+    const ledger = await ledgerOf(flyway() + rows);
+    expect(applied(ledger)).toEqual(['1', 'R__grants.sql', 'R__all_views.sql']);
+    expect(shown(mapApplied(ledger, files))).toEqual(
       mapping(['001_items.sql', '009_all_views.sql'], [], ['R__grants.sql']),
     );
   });
