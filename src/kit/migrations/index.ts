@@ -1,3 +1,11 @@
+export type {
+  AcceptedObject,
+  Adoption,
+  AdoptionWarning,
+  DataFile,
+  DataRule,
+  KnownFile,
+} from './adopt/adoption.ts';
 export { Backfills, type BackfillStatus } from './backfill/backfills.ts';
 export { BackfillUnverifiedError } from './backfill/errors.ts';
 export type { BackfillEvent } from './backfill/event.ts';
