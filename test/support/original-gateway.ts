@@ -41,7 +41,7 @@ export async function createOriginal(
   size?: OriginalSize,
 ): Promise<void> {
   const tables = tablesOf(shape);
-  await client.query('begin');
+  await client.query("begin; set local maintenance_work_mem = '256MB'");
   for (const each of tables) {
     await client.query(isDivided(each, shape) ? partitionedLogs(each) : createTable(each));
   }

@@ -114,8 +114,9 @@ function migrationsOf({
   migrations,
   migrationOrder,
   requireAnnotations,
+  adoption,
 }: DataConfigInput['modules'][number]): MigrationSource {
-  return { name, migrations, migrationOrder, requireAnnotations };
+  return { name, migrations, migrationOrder, requireAnnotations, adoption };
 }
 
 /** Tables without an entity, which the comparison with the database would otherwise propose to drop. */

@@ -1,6 +1,6 @@
 import type { EntityClass, EntitySchema } from '@mikro-orm/core';
 import type { DomainErrors } from '../errors/index.ts';
-import type { DoctorWaiver, MigrationOrder } from '../migrations/index.ts';
+import type { Adoption, DoctorWaiver, MigrationOrder } from '../migrations/index.ts';
 
 /** One bounded context as the composition sees it: what it maps, where its schema comes from, what its errors mean. */
 export interface Module {
@@ -18,6 +18,8 @@ export interface Module {
   readonly errors?: DomainErrors;
   /** What `tombstone doctor` would find in its tables, and why it is meant. */
   readonly waivers?: readonly DoctorWaiver[];
+  /** What `tombstone migrate adopt` should know of databases that another program has made. */
+  readonly adoption?: Adoption;
 }
 
 const NAME = /^[a-z][a-z0-9_]*$/;

@@ -1,4 +1,5 @@
 import { readdir } from 'node:fs/promises';
+import type { Adoption } from './adopt/adoption.ts';
 import { MigrationError } from './errors.ts';
 import { byName, byNumber, type MigrationOrder, nameProblem } from './file-name.ts';
 import type { ParsedMigration, ParseOptions } from './parsed-migration.ts';
@@ -12,6 +13,8 @@ export interface MigrationSource extends ParseOptions {
   readonly migrations: string;
   /** How its files are named and ordered. Default `number`. */
   readonly migrationOrder?: MigrationOrder;
+  /** What is known of databases that another program has made, for an adoption. */
+  readonly adoption?: Adoption;
 }
 
 /** A migration file, read; it is parsed when its statements are asked for first, so that may throw. */
