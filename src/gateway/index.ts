@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { defineModule } from '../kit/config/index.ts';
 import { AccountGroup } from './accounts/account-group.entity.ts';
 import { Account } from './accounts/account.entity.ts';
+import { gatewayAdoption } from './adoption/gateway-adoption.ts';
 import { ApiKey } from './api-keys/api-key.entity.ts';
 import { gatewayErrors } from './errors.ts';
 import { Group } from './groups/group.entity.ts';
@@ -46,6 +47,8 @@ export {
   type RemovedLogs,
 } from './dashboard/dashboard-aggregation.repository.ts';
 export type { RemovedAggregates } from './dashboard/remove-aggregates.ts';
+export { gatewayAdoption } from './adoption/gateway-adoption.ts';
+export { gatewayRepairs } from './adoption/gateway-repairs.ts';
 export { gatewayErrors } from './errors.ts';
 export type { GroupFilters } from './groups/group-filters.ts';
 export type { GroupChange, GroupRecord, GroupWithAccountCount, NewGroup } from './groups/group-record.ts';
@@ -224,4 +227,5 @@ export const gateway = defineModule({
   ],
   errors: gatewayErrors,
   waivers: gatewayWaivers,
+  adoption: gatewayAdoption,
 });

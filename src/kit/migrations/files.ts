@@ -1,5 +1,5 @@
-import type { Adoption } from './adopt/adoption.ts';
 import { readdir } from 'node:fs/promises';
+import type { Adoption } from './adopt/adoption.ts';
 import { MigrationError } from './errors.ts';
 import { byName, byNumber, type MigrationOrder, nameProblem } from './file-name.ts';
 import type { ParsedMigration, ParseOptions } from './parsed-migration.ts';

@@ -1,6 +1,7 @@
 export type {
   AcceptedObject,
   Adoption,
+  AdoptionObstacle,
   AdoptionWarning,
   DataFile,
   DataRule,

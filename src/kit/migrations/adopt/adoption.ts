@@ -18,11 +18,17 @@ export interface DataRule {
   readonly table: string;
   /** A unique column of the table, NOT NULL, by which it is gone through. */
   readonly key: string;
-  /** Columns that it names, qualified by their table; where one is missing, the rule does not apply. */
+  /**
+   * Columns that it names, qualified by their table; where one is missing, the rule does not apply. For a rule that comes after
+   * the alignment, columns that the files make count as there.
+   */
   readonly columns: readonly string[];
   /** Changes the rows whose keys lie between `$1` and `$2`, both included. Run again, it changes nothing. */
   readonly statement: string;
-  /** Selects the keys of the rows that it would change, in the whole table. */
+  /**
+   * Selects the keys of the rows that it would change, in the whole table, in their order. Windows are cut from these, so that a
+   * rule may also store a row that is missing, and a table in which nothing is to be done is only read.
+   */
   readonly left: string;
   /** Uniques of the target (names as the catalogue is read) whose duplicates it takes away. */
   readonly repairs?: readonly string[];
@@ -65,6 +71,20 @@ export interface AdoptionWarning {
   readonly text: string;
 }
 
+/** Rows that a file of ours refuses when it runs, and that no unique or key tells beforehand. */
+export interface AdoptionObstacle {
+  /** Qualified: a table or a column. */
+  readonly object: string;
+  /** A query with one row and one column, the number of rows that stand in the way. */
+  readonly count: string;
+  /** A query that lists them, for a person. */
+  readonly query: string;
+  /** Columns that both name; where one is missing, they are not asked. */
+  readonly columns: readonly string[];
+  /** A sentence that ends with what to do, without any value of a row. */
+  readonly text: string;
+}
+
 /** What a module knows of databases that another program has made. */
 export interface Adoption {
   /** Who made them, in words: `the original gateway`. */
@@ -76,5 +96,7 @@ export interface Adoption {
   readonly rules: readonly DataRule[];
   readonly accepted: readonly AcceptedObject[];
   readonly data: readonly DataFile[];
+  /** What stops an adoption before anything changes, beside what the alignment finds itself. */
+  readonly obstacles?: readonly AdoptionObstacle[];
   readonly warnings: readonly AdoptionWarning[];
 }
