@@ -4,9 +4,26 @@ import { knownFiles } from './known-files.ts';
 import { adoptionObstacles } from './obstacles.ts';
 import { adoptionWarnings } from './warnings.ts';
 
-// users, groups, accounts, settings and api_keys are names that other programs use as well; these three together with their
-// columns are nobody else's, and every version of the original has had them.
-const TABLES = ['public.account_groups', 'public.redeem_codes', 'public.usage_logs'];
+/** What the original has in a form of its own, or not at all, comes with the other files. */
+const complete = [
+  '001_create_users',
+  '002_create_groups',
+  '003_create_api_keys',
+  '005_add_group_routing',
+  '007_add_user_allowed_groups',
+  '008_audit_orphan_allowed_groups',
+  '010_create_proxies',
+  '011_create_accounts',
+  '012_create_user_subscriptions',
+  '013_create_scheduler_outbox',
+  '014_create_redeem_codes',
+  '015_create_settings',
+  '016_create_user_attributes',
+  '017_create_promo_codes',
+  '022_create_usage_logs',
+  '023_create_usage_dashboard',
+  '025_drop_users_allowed_groups',
+].map((name) => `gateway/${name}.sql`);
 
 /** Seven more indexes of the original on this table are extras and need no acceptance. */
 const accepted: readonly AcceptedObject[] = [
@@ -37,7 +54,7 @@ const data: readonly DataFile[] = [
 export const gatewayAdoption: Adoption = {
   origin: 'the original gateway',
   known: knownFiles,
-  tables: TABLES,
+  complete,
   rules: dataRules,
   accepted,
   data,

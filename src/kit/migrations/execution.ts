@@ -38,7 +38,7 @@ const WORTH_RETRYING = new Set(['55P03', '40P01']);
 
 /** Runs the work again, after a pause that grows, while it fails for want of a lock. It must leave nothing then. */
 export async function withRetries(
-  file: MigrationFile,
+  file: Pick<MigrationFile, 'name'>,
   { timeouts, tell }: Pick<Execution, 'timeouts' | 'tell'>,
   work: () => Promise<void>,
 ): Promise<void> {

@@ -4,7 +4,7 @@ import { withoutRunTimePartitions } from '../drift/run-time-partitions.ts';
 import type { MigrationFile, MigrationSource } from '../files.ts';
 import { readLedger } from '../ledger.ts';
 import type { Session } from '../session.ts';
-import type { Adoption } from './adoption.ts';
+import type { Adoption, AdoptionWarning } from './adoption.ts';
 import type { Blocker } from './align/align-step.ts';
 import { findBlockers } from './align/blockers.ts';
 import { type FilePlan, type PlannedStep, planFiles } from './plan.ts';
@@ -75,7 +75,11 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     rules.filter(({ rule }) => rule.when === when).map((rule) => ({ kind: 'rows', rule }));
   return {
     ...proved(found, adoptions, files),
-    blockers: [...files.blockers, ...(await blockersOf(request, description, adoptions))],
+    blockers: [
+      ...files.blockers,
+      ...(await blockersOf(request, description, adoptions)),
+      ...(await obstaclesOf(session, adoptions, live)),
+    ],
     steps: [...rowSteps('before'), ...files.steps, ...rowSteps('after')],
     waiting: files.waiting,
     kept: keptIn(files.after.description, expectedBeside(timeline, files.waiting)),
@@ -140,17 +144,40 @@ function keptIn(after: SchemaDescription, target: SchemaDescription): SchemaDiff
   return withoutRunTimePartitions(differenceOf(target, after)).filter(({ actual }) => actual !== undefined);
 }
 
+/** What a module says that its files refuse. */
+async function obstaclesOf(
+  session: Session,
+  adoptions: readonly Adoption[],
+  live: Simulated,
+): Promise<Blocker[]> {
+  const blockers: Blocker[] = [];
+  for (const { columns, count, ...obstacle } of adoptions.flatMap(({ obstacles = [] }) => obstacles)) {
+    const rows = await countOf(session, { columns, count }, live);
+    if (rows > 0) blockers.push({ kind: 'values', ...obstacle, rows });
+  }
+  return blockers;
+}
+
 async function warningsOf(
   session: Session,
   adoptions: readonly Adoption[],
   live: Simulated,
 ): Promise<string[]> {
   const warnings: string[] = [];
-  for (const { columns, count, text } of adoptions.flatMap((adoption) => adoption.warnings)) {
-    if (!columns.every((name) => live.has({ kind: 'column', name }))) continue;
-    const [row] = await session.query<Record<string, string>>(count);
-    const rows = Number(Object.values(row ?? {})[0] ?? 0);
+  for (const { text, ...warning } of adoptions.flatMap((adoption) => adoption.warnings)) {
+    const rows = await countOf(session, warning, live);
     if (rows > 0) warnings.push(`${text} (${rows})`);
   }
   return warnings;
+}
+
+/** None where a column is missing that the query names. */
+async function countOf(
+  session: Session,
+  { columns, count }: Pick<AdoptionWarning, 'columns' | 'count'>,
+  live: Simulated,
+): Promise<number> {
+  if (!columns.every((name) => live.has({ kind: 'column', name }))) return 0;
+  const [row] = await session.query<Record<string, string>>(count);
+  return Number(Object.values(row ?? {})[0] ?? 0);
 }

@@ -46,6 +46,25 @@ export async function describeInTransaction(session: Session): Promise<SchemaDes
   return objects.toSorted(byKindAndName);
 }
 
+/** One object as it is now; undefined where it is gone. The session must not be in a transaction. */
+export async function describeObject(
+  session: Session,
+  { kind, name }: SchemaObjectName,
+): Promise<string | undefined> {
+  const sql = CATALOGUE.find((query) => query.kind === kind)?.sql ?? '';
+  await session.run('begin isolation level repeatable read read only');
+  try {
+    await session.run(SETTINGS);
+    const [row] = await session.query<{ definition: string | null }>(
+      `select definition from (${sql}) found where name = $1`,
+      [name],
+    );
+    return row && (row.definition ?? '');
+  } finally {
+    await session.run('rollback');
+  }
+}
+
 const ORDER = new Map(CATALOGUE.map(({ kind }, index) => [kind, index]));
 
 /** By code units, so that no locale of a server or a reader decides. */

@@ -1,4 +1,5 @@
 import type { Session } from '../../session.ts';
+import type { TimeoutOptions } from '../../timeouts.ts';
 import type { AdoptionEvent } from '../adoption-event.ts';
 
 /** The strongest lock on the table that a step takes, in PostgreSQL's words. */
@@ -19,6 +20,8 @@ export interface HeldLock {
 /** What a step works with. */
 export interface StepContext {
   readonly session: Session;
+  /** How long a lock is waited for, and how often; half a second and forty times when left out. */
+  readonly timeouts?: TimeoutOptions;
   /** Tells progress; steps that go through rows tell after each batch. */
   tell(event: AdoptionEvent): void;
   /** Notes a lock that was held; the longest of each table is printed. */

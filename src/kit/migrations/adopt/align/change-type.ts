@@ -1,0 +1,88 @@
+import type { SchemaDifference } from '../../drift/difference.ts';
+import type { AlignStep } from './align-step.ts';
+import { alter, defaultSql } from './alter.ts';
+import type { ColumnDefinition } from './column-definition.ts';
+import { dependentsOf, shadowFacts } from './dependents.ts';
+import type { Draft } from './draft.ts';
+import { lastOf, ownerOf, stored, temporary } from './names.ts';
+import { changeOnline } from './online-type.ts';
+import type { TableFacts } from './table-facts.ts';
+import { typeChange } from './type-change.ts';
+
+/** The step that gives a column its type and its default; undefined when the difference was blocked. */
+export async function planType(
+  draft: Draft,
+  difference: SchemaDifference,
+  [expected, actual]: readonly [ColumnDefinition, ColumnDefinition],
+  facts: TableFacts,
+): Promise<AlignStep | undefined> {
+  const change = typeChange(actual.type, expected.type);
+  if (!change) {
+    draft.block(
+      difference,
+      `Nobody has said what becomes of the values when ${actual.type} becomes ${expected.type}. Change the type by hand.`,
+    );
+    return undefined;
+  }
+  const { name } = difference;
+  const dependents = await dependentsOf(draft.request.session, ownerOf(name), stored(lastOf(name)));
+  const isSmall = draft.isSmall(facts);
+  const hindering = dependents.filter(({ kind }) =>
+    // A check is made anew, and for that the server reads the table.
+    change.isBrief ? kind === 'other' || (kind === 'check' && !isSmall) : kind === 'other' || !isSmall,
+  );
+  const reasons =
+    hindering.length > 0
+      ? hindering.map(({ text }) => `It is used by ${text}.`)
+      : change.isBrief || isSmall
+        ? []
+        : await onlineHindrances(draft, difference, facts);
+  if (reasons.length > 0) {
+    draft.block(
+      difference,
+      `${reasons.join(' ')} The type cannot be changed while that is so and programs work. Change it by hand.`,
+    );
+    return undefined;
+  }
+  if (change.isBrief || isSmall) return alterType(name, [expected, actual], change.isBrief);
+  return changeOnline(name, [expected, actual], facts);
+}
+
+/** Why the values cannot be copied into a column beside it. */
+async function onlineHindrances(
+  draft: Draft,
+  { name }: SchemaDifference,
+  { key }: TableFacts,
+): Promise<string[]> {
+  const column = stored(lastOf(name));
+  const trigger = stored(temporary(lastOf(name)));
+  const found = await shadowFacts(draft.request.session, ownerOf(name), { column, trigger });
+  return [
+    ...(key.length === 0 ? ['The table has no key by which its rows could be gone through.'] : []),
+    ...(found.hasGrants ? ['There are rights on the column alone.'] : []),
+    ...(found.hasOptions ? ['The column has storage options.'] : []),
+    ...found.later.map((other) => `The trigger ${other} may change its value after it was copied.`),
+    ...(found.maySilence
+      ? []
+      : found.fired.map((other) => `The trigger ${other} would take the copying for a change of the row.`)),
+  ];
+}
+
+function alterType(
+  name: string,
+  [expected, actual]: readonly [ColumnDefinition, ColumnDefinition],
+  isBrief: boolean,
+): AlignStep {
+  const column = lastOf(name);
+  const how = isBrief ? 'no row is read' : 'the table is small and is rewritten';
+  return alter(
+    ownerOf(name),
+    `column ${name}: change the type`,
+    `Change the type of ${name} from ${actual.type} to ${expected.type}: ${how}`,
+    [
+      ...(actual.default === undefined ? [] : [`ALTER COLUMN ${column} DROP DEFAULT`]),
+      `ALTER COLUMN ${column} TYPE ${expected.type} USING ${column}::${expected.type}`,
+      ...(expected.default === undefined ? [] : [defaultSql(name, expected.default)]),
+    ],
+  );
+}
