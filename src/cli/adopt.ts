@@ -13,6 +13,8 @@ interface AdoptArguments extends CommonOptions {
   readonly apply?: boolean;
   readonly contract?: boolean;
   readonly acceptNewer?: boolean;
+  readonly ledger?: string;
+  readonly module?: string;
 }
 
 /** Adds `migrate adopt`. */
@@ -28,6 +30,8 @@ export function addAdopt(migrate: Command): void {
   )
     .option('--apply', 'carry the plan out')
     .option('--contract', 'run contract steps too, which take away what the other program needs')
+    .option('--ledger <table>', 'the ledger of another tool that tells the history, as schema.table')
+    .option('--module <name>', 'whose numbers that ledger holds, where there are several modules')
     .option('--accept-newer', 'go on although the ledger lists files that nobody here knows')
     .action(adopt);
 }
@@ -48,6 +52,8 @@ async function adopt(options: AdoptArguments): Promise<void> {
       apply: options.apply === true,
       contract: options.contract === true,
       acceptNewer: options.acceptNewer === true,
+      ledger: options.ledger,
+      module: options.module,
       ...(options.lockTimeout !== undefined && { lockTimeoutMs: options.lockTimeout }),
       // A run that is carried out is not ended half-way; it would be resumed, but a step may take minutes.
       signal: options.apply ? undefined : untilStopped(scratch),

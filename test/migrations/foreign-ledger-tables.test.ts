@@ -3,7 +3,6 @@ import type { HeldLock } from '../../src/kit/migrations/adopt/align/align-step.t
 import { findLedger, findLedgers } from '../../src/kit/migrations/adopt/ledgers/find-ledgers.ts';
 import { mapApplied } from '../../src/kit/migrations/adopt/ledgers/map-applied.ts';
 import { moveAside } from '../../src/kit/migrations/adopt/ledgers/move-aside.ts';
-import { type FileObjects, proveApplied } from '../../src/kit/migrations/adopt/ledgers/prove-applied.ts';
 import { describeSchema } from '../../src/kit/migrations/drift/description.ts';
 import { flyway, golangMigrate, golangVersion, goose, gooseUp } from './fixtures/foreign-ledgers.ts';
 import {
@@ -198,48 +197,5 @@ describe('the numbers of a ledger, where there are several modules,', () => {
       /no module sales .* Name one of: people, shop\.$/,
     );
     expect(shown(mapApplied(ledger, files, 'shop'))).toEqual(mapping(['001_items.sql']));
-  });
-});
-
-describe('the proof', () => {
-  const FILES = {
-    '001_items.sql': '-- +goose Up\ncreate table items (id int, name text);\n',
-    '002_index.sql': '-- +goose Up\ncreate index items_name on items (name);\ncreate table old (id int);\n',
-    '003_drop.sql': '-- +goose Up\ndrop table old;\n',
-    '004_again.sql': '-- +goose Up\ncreate table old (id int);\n',
-  };
-  const NAMES = Object.keys(FILES).map((name) => `shop/${name}`);
-
-  async function replayed(): Promise<FileObjects[]> {
-    const { session, migrator } = await databaseWith('', FILES);
-    const timeline: FileObjects[] = [];
-    let before = await describeSchema(session);
-    for (const file of NAMES) {
-      await migrator().up({ to: file });
-      const after = await describeSchema(session);
-      const lacks = (schema: typeof after) => (object: (typeof after)[number]) =>
-        !schema.some(({ kind, name }) => kind === object.kind && name === object.name);
-      timeline.push({ file, makes: after.filter(lacks(before)), drops: before.filter(lacks(after)) });
-      before = after;
-    }
-    return timeline;
-  }
-
-  it('is that everything that applied files make, and later ones leave, is there', async () => {
-    const timeline = await replayed();
-    const { session, client } = await databaseWith(`${goose()} ${gooseUp(1, 2)}
-      create table items (id int, name text); create index items_name on items (name); create table old (id int)`);
-    const live = await describeSchema(session);
-    expect(proveApplied(timeline, new Set(NAMES.slice(0, 2)), live)).toEqual([]);
-    await client.query('drop index items_name; drop table old; alter table items drop name');
-    const less = await describeSchema(session);
-    expect(proveApplied(timeline, new Set(NAMES.slice(0, 3)), less)).toEqual([
-      { file: NAMES[0], missing: ['column public.items.name'] },
-      { file: NAMES[1], missing: ['index public.items_name'] },
-    ]);
-    expect(proveApplied(timeline, new Set(NAMES.slice(2)), less)).toEqual([
-      { file: NAMES[3], missing: ['table public.old', 'column public.old.id'] },
-    ]);
-    expect(proveApplied(timeline, new Set(), less)).toEqual([]);
   });
 });

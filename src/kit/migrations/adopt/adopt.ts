@@ -1,7 +1,6 @@
 import { Access } from '../access.ts';
 import { MigrationError } from '../errors.ts';
 import type { MigrationEvent } from '../events.ts';
-import { createLedger } from '../ledger.ts';
 import { underLock } from '../lock.ts';
 import type { MigratorOptions } from '../options.ts';
 import type { Connection } from '../rebuild/connection.ts';
@@ -24,6 +23,10 @@ export interface AdoptOptions extends Omit<MigratorOptions, 'onProgress'> {
   readonly contract?: boolean;
   /** Go on although the ledger lists files of the original that nobody here knows. */
   readonly acceptNewer?: boolean;
+  /** The table of another tool that tells the history, `schema.table`, where there are several. */
+  readonly ledger?: string | undefined;
+  /** Whose numbers that table holds, where there are several modules. */
+  readonly module?: string | undefined;
   readonly signal?: AbortSignal | undefined;
   onProgress?(event: AdoptProgress): void;
 }
@@ -65,6 +68,8 @@ const look = (session: Session, timeline: Timeline, options: AdoptOptions): Prom
     modules: options.modules,
     contract: options.contract === true,
     acceptNewer: options.acceptNewer === true,
+    ledger: options.ledger,
+    module: options.module,
   });
 
 /** Planned again under the lock: another one may have been faster. */
@@ -79,10 +84,9 @@ async function carryOut(
   const plan = describePlan(found);
   refuse(plan);
   if (found.state === 'ours') return { plan, done: { steps: 0, ms: performance.now() - start, locks: [] } };
-  await createLedger(session);
   const run = await AdoptionRun.begin(access, session, found.state, (event) => options.onProgress?.(event));
   await run.execute(found.steps);
-  await proveEnd(session, timeline, found, adoptionsOf(options.modules));
+  if (found.isWhole) await proveEnd(session, timeline, found, adoptionsOf(options.modules));
   await run.end();
   return { plan, done: { steps: found.steps.length, ms: performance.now() - start, locks: run.locks } };
 }

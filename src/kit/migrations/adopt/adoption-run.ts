@@ -2,6 +2,7 @@ import type { Access } from '../access.ts';
 import { writeBaseline } from '../baseline.ts';
 import type { MigrationFile } from '../files.ts';
 import { Journal } from '../journal.ts';
+import { createLedger } from '../ledger.ts';
 import { inTransaction } from '../lock.ts';
 import { Run } from '../run.ts';
 import type { Session } from '../session.ts';
@@ -21,6 +22,7 @@ export class AdoptionRun {
   readonly #records: AdoptionRecords;
   readonly #tell: (event: AdoptionEvent) => void;
   readonly #held = new Map<string, HeldLock>();
+  #hasLedger = false;
 
   private constructor(
     access: Access,
@@ -81,6 +83,7 @@ export class AdoptionRun {
       case 'schema':
         return step.step.run(context);
       case 'record':
+        await this.#createLedger();
         return inTransaction(this.#session, () => writeBaseline(this.#session, [step.file], 'adopt'));
       case 'run':
         return this.#run(step.file, step.behind, context);
@@ -88,6 +91,7 @@ export class AdoptionRun {
   }
 
   async #run(file: MigrationFile, behind: number, { held }: StepContext): Promise<void> {
+    await this.#createLedger();
     if (behind > 0) await this.#markDone(file, behind);
     const locks = await locksOf(this.#session, file);
     const note = (ms: number, statement?: number): void => {
@@ -100,6 +104,12 @@ export class AdoptionRun {
     const [step] = await run.execute(run.ready([file], 'up'), 'up');
     // Locks of a file with a transaction are held until it ends.
     if (file.transactional) note(step?.ms ?? 0);
+  }
+
+  /** Not before it is needed: another tool's table may have to give its name free first. */
+  async #createLedger(): Promise<void> {
+    if (!this.#hasLedger) await createLedger(this.#session);
+    this.#hasLedger = true;
   }
 
   /** What the catalogue shows is done: a run goes on behind it. Where an earlier run has begun, its own lines say more. */

@@ -2,11 +2,14 @@ import { describeSchema, type SchemaDescription } from '../drift/description.ts'
 import { differenceOf, type SchemaDifference } from '../drift/difference.ts';
 import { withoutRunTimePartitions } from '../drift/run-time-partitions.ts';
 import type { MigrationFile, MigrationSource } from '../files.ts';
-import { readLedger } from '../ledger.ts';
+import { type LedgerRow, readLedger } from '../ledger.ts';
 import type { Session } from '../session.ts';
 import type { Adoption, AdoptionWarning } from './adoption.ts';
 import type { Blocker } from './align/align-step.ts';
 import { findBlockers } from './align/blockers.ts';
+import { findLedger } from './ledgers/find-ledgers.ts';
+import { type ForeignLedger, refuseProblems } from './ledgers/foreign-ledger.ts';
+import { planForeign } from './plan-foreign.ts';
 import { type FilePlan, type PlannedStep, planFiles } from './plan.ts';
 import { isAdoptionBegun } from './records.ts';
 import { openRules } from './rules.ts';
@@ -28,6 +31,8 @@ export interface Inspection {
   readonly kept: readonly SchemaDifference[];
   /** Sentences that stop nothing. */
   readonly warnings: readonly string[];
+  /** Whether the database has the whole schema at the end; another tool's may have a part of it. */
+  readonly isWhole: boolean;
 }
 
 /** What is inspected, and for what. */
@@ -37,13 +42,19 @@ export interface InspectRequest {
   readonly modules: readonly MigrationSource[];
   readonly contract: boolean;
   readonly acceptNewer: boolean;
+  /** The table of another tool that is meant, where there are several. */
+  readonly ledger: string | undefined;
+  /** Whose numbers it holds. */
+  readonly module: string | undefined;
 }
 
 /** Reads only. Call it in a session that holds no transaction. */
 export async function inspect(request: InspectRequest): Promise<Inspection> {
   const { session, timeline, modules } = request;
   const adoptions = adoptionsOf(modules);
-  const rows = await readLedger(session);
+  const ledger = await findLedger(session, request.ledger);
+  // Another tool's table may have the name of ours, and other columns.
+  const rows = ledger?.table === LEDGER ? [] : await readLedger(session);
   const description = await describeSchema(session);
   const live = new Simulated(description);
   const found = findState({
@@ -54,6 +65,7 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     modules: modules.map(({ name }) => name),
     isBegun: await isAdoptionBegun(session),
   });
+  if (ledger && isToldBy(ledger, found)) return inspectForeign(request, ledger, description, rows, found);
   if (found.state === 'ours') return { ...found, ...NOTHING };
   const stop = stopOf(found, request.acceptNewer);
   if (stop !== undefined) return { ...found, ...NOTHING, blockers: [stop] };
@@ -84,10 +96,38 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     waiting: files.waiting,
     kept: keptIn(files.after.description, expectedBeside(timeline, files.waiting)),
     warnings: await warningsOf(session, adoptions, live),
+    isWhole: true,
   };
 }
 
-const NOTHING = { blockers: [], steps: [], waiting: [], kept: [], warnings: [] };
+const LEDGER = 'public.schema_migrations';
+
+/** A history of ours, or of the original, says more than that of a tool that was there before. */
+const isToldBy = ({ table }: ForeignLedger, { state }: Finding): boolean =>
+  table === LEDGER || ['empty', 'legacy', 'begun'].includes(state);
+
+function inspectForeign(
+  { timeline, module }: InspectRequest,
+  ledger: ForeignLedger,
+  live: SchemaDescription,
+  rows: readonly LedgerRow[],
+  { state }: Finding,
+): Inspection {
+  refuseProblems(ledger);
+  const { steps, blockers, signs, warnings } = planForeign({ ledger, module, timeline, live, rows });
+  return {
+    state: state === 'begun' ? 'begun' : 'foreign',
+    signs,
+    blockers,
+    steps,
+    waiting: [],
+    kept: [],
+    warnings,
+    isWhole: false,
+  };
+}
+
+const NOTHING = { blockers: [], steps: [], waiting: [], kept: [], warnings: [], isWhole: false };
 
 /** What nobody here knows is left alone. */
 function stopOf({ state, signs }: Finding, acceptNewer: boolean): Blocker | undefined {
