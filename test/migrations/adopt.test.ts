@@ -267,7 +267,8 @@ describe('an adoption that is not alone', () => {
       };
       const error = await refusal(adopt(url, { apply: true, contract: true, onProgress }));
       await Promise.all(kill);
-      expect([at, error.code]).toEqual([at, 'MIGRATION.UNREACHABLE']);
+      // Of a statement of a file the server still says that it was stopped.
+      expect(['MIGRATION.UNREACHABLE', 'MIGRATION.FAILED']).toContain(error.code);
       const { plan } = await adopt(url, { apply: true, contract: true });
       // The first step may have been stopped before it was written down.
       if (at > 0) expect([at, plan.state]).toEqual([at, 'begun']);
