@@ -16,6 +16,7 @@ import {
   WITH_SORA,
 } from '../support/original-gateway.ts';
 import { plantDuplicates } from '../support/original/duplicates.ts';
+import { originalProgram } from '../support/original/program.ts';
 
 const SIZE = { users: 400 };
 
@@ -226,6 +227,38 @@ describe('a legacy database', () => {
       expect(await list(client, most)).toEqual([3]);
     });
   });
+});
+
+describe('the original program', () => {
+  const log = { userId: '1', keyId: '1', accountId: '1', cost: '0.5' };
+  for (const [phase, shape] of [PHASE_ZERO, PHASE_ONE, COMPLETE].entries()) {
+    it(`writes what its version knows, in phase ${phase}`, async () => {
+      await original(shape, async (client) => {
+        const program = await originalProgram(client);
+        expect(program.phase).toBe(phase);
+        const id = await program.insertUser('new@example.test', ['3', '2', '3']);
+        await program.insertUser('other@example.test');
+        const array = 'select allowed_groups::text from users where id = $1';
+        const pairs =
+          'select array_agg(group_id order by group_id)::text from user_allowed_groups where user_id = $1';
+        if (phase < 2) expect((await client.query(array, [id])).rows).toEqual([{ allowed_groups: '{2,3}' }]);
+        if (phase > 0) expect((await client.query(pairs, [id])).rows).toEqual([{ array_agg: '{2,3}' }]);
+        await program.setGroups(id, []);
+        if (phase < 2) expect((await client.query(array, [id])).rows).toEqual([{ allowed_groups: null }]);
+        if (phase > 0) expect((await client.query(pairs, [id])).rows).toEqual([{ array_agg: null }]);
+        await program.charge(id, '0.00000001');
+        expect(await list(client, `select balance::text from users where id = ${id}`)).toEqual([
+          '-0.00000001',
+        ]);
+        expect(await program.insertLog({ ...log, requestId: 'once' })).toBe(true);
+        expect(await program.insertLog({ ...log, requestId: 'once' })).toBe(phase < 2);
+        await program.updateAccount('3', 'fresh');
+        expect(
+          await list(client, `select credentials ->> 'access_token' from accounts where id = 3`),
+        ).toEqual(['fresh']);
+      });
+    });
+  }
 });
 
 it('a newer and a changed original say so in the ledger', async () => {

@@ -44,7 +44,7 @@ export async function snapshotRows(client: Client, earlier?: Snapshot): Promise<
 }
 
 async function sumOf(client: Client, table: string, columns: readonly string[]): Promise<string> {
-  const values = columns.map((column) => textOf(table, column)).join(', ');
+  const values = columns.map((column) => textOf(table, column, columns)).join(', ');
   const { rows } = await client.query<{ sum: string }>(
     `select count(*) || ' rows, ' || coalesce(sum(hashtextextended(jsonb_build_array(${values})::text, 0)), 0) as sum
      from (select * ${finals(table, columns)} from public.${table}) own`,
@@ -55,15 +55,22 @@ async function sumOf(client: Client, table: string, columns: readonly string[]):
 /** Final forms are computed beside the columns, because a window cannot stand inside a sum. */
 function finals(table: string, columns: readonly string[]): string {
   return columns
-    .filter((column) => IN_THE_END[`${table}.${column}`])
-    .map((column) => `, ${IN_THE_END[`${table}.${column}`]} as final_${column}`)
+    .map((column) => ({ column, final: finalOf(table, column, columns) }))
+    .map(({ column, final }) => (final === undefined ? '' : `, ${final} as final_${column}`))
     .join('');
 }
 
-function textOf(table: string, column: string): string {
-  const isFinal = IN_THE_END[`${table}.${column}`] !== undefined;
+/** Where a database has a column under both of its names, the old one fills the new one. */
+function finalOf(table: string, column: string, columns: readonly string[]): string | undefined {
+  const old = column.replace(/^(cache_creation)_(5m|1h)_/, '$1$2_');
+  return old !== column && columns.includes(old)
+    ? `coalesce(nullif(${column}, 0), ${old})`
+    : IN_THE_END[`${table}.${column}`];
+}
+
+function textOf(table: string, column: string, columns: readonly string[]): string {
   const { type = '', fallback } = SPECIFIED.get(`${table}.${column}`) ?? {};
-  const value = isFinal ? `own.final_${column}` : `own.${column}`;
+  const value = finalOf(table, column, columns) === undefined ? `own.${column}` : `own.final_${column}`;
   const or = fallback === undefined ? value : `coalesce(${value}, ${fallback})`;
   return type.startsWith('numeric') ? `trim_scale(${or})::text` : `(${or})::text`;
 }
