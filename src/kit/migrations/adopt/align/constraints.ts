@@ -6,7 +6,7 @@ import type { Draft } from './draft.ts';
 import { foreignKeyDefinition, NOT_VALID, validated } from './foreign-key-definition.ts';
 import { referencedBy } from './indexes.ts';
 import { renameConstraint } from './keys.ts';
-import { lastOf, ownerOf, temporary } from './names.ts';
+import { isTemporary, lastOf, ownerOf, temporary } from './names.ts';
 
 /** Foreign keys and checks that are missing or other than expected. */
 export async function planConstraints(draft: Draft): Promise<void> {
@@ -61,6 +61,7 @@ function replaceable(draft: Draft, name: string): SchemaObject[] {
       (object) =>
         ownerOf(object.name) === table &&
         object.name !== name &&
+        !isTemporary(object.name) &&
         !draft.target.has(`constraint ${object.name}`) &&
         !draft.isUsed(object),
     );

@@ -4,6 +4,7 @@ import { briefly } from './brief.ts';
 import type { Draft } from './draft.ts';
 import { type IndexDefinition, indexKeys, indexObject, type UniqueObject } from './index-definition.ts';
 import { dropSql, referencedBy } from './indexes.ts';
+import { isTemporary } from './names.ts';
 
 /**
  * Uniques over all rows in which the target has one over some: they refuse rows that ours allow, such as the address of a
@@ -35,7 +36,7 @@ export async function planExtraUniques(draft: Draft): Promise<void> {
 
 function extras(draft: Draft): UniqueObject[] {
   return [...draft.liveOf('index'), ...draft.liveOf('constraint')].flatMap((object) => {
-    if (draft.target.has(keyOf(object)) || draft.isUsed(object)) return [];
+    if (draft.target.has(keyOf(object)) || draft.isUsed(object) || isTemporary(object.name)) return [];
     const found = indexObject(object);
     const isWhole = found?.index.isUnique && indexKeys(found.index).predicate === undefined;
     return isWhole && found.key?.kind !== 'PRIMARY KEY' ? [found] : [];

@@ -14,7 +14,7 @@ import {
   isInvalid,
   type UniqueObject,
 } from './index-definition.ts';
-import { lastOf, ownerOf, temporary } from './names.ts';
+import { isTemporary, lastOf, ownerOf, temporary } from './names.ts';
 
 /** Indexes that are missing or other than expected. */
 export async function planIndexes(draft: Draft): Promise<void> {
@@ -67,7 +67,7 @@ export function spares(draft: Draft, { shape }: IndexDefinition): UniqueObject[]
 }
 
 const isWanted = (draft: Draft, { kind, name }: SchemaObjectName): boolean =>
-  draft.target.has(`${kind} ${name}`);
+  draft.target.has(`${kind} ${name}`) || isTemporary(name);
 
 /** What has the name of an index already: an index or a constraint of the table, which can make room, or something else. */
 export function nameHolder(draft: Draft, name: string, table: string): SchemaObject | 'foreign' | undefined {

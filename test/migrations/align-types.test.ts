@@ -1,0 +1,139 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Client } from 'pg';
+import { typeChange } from '../../src/kit/migrations/adopt/align/type-change.ts';
+import { aligning, idsOf, temporaries, wanted } from './fixtures/aligning.ts';
+
+const node = async (client: Client): Promise<unknown> =>
+  (
+    await client.query(
+      `select pg_relation_filenode('t') as node, array(select pg_relation_filenode(indexrelid) from pg_index where indrelid = 't'::regclass order by 1) as indexes`,
+    )
+  ).rows;
+
+const table = (type: string): string =>
+  `create table t (id int primary key, v ${type}); create index t_v on t (v)`;
+
+describe('changes of type', () => {
+  it.each([
+    ['varchar(20)', 'varchar(50)', `'a'`],
+    ['varchar(20)', 'varchar', `'a'`],
+    ['varchar(20)', 'text', `'a'`],
+    ['text', 'varchar', `'a'`],
+    ['numeric(20,8)', 'numeric(22,8)', '1.5'],
+    ['numeric(20,8)', 'numeric', '1.5'],
+    ['timestamptz(3)', 'timestamptz', 'now()'],
+    ['timestamp(3)', 'timestamp(6)', 'now()'],
+    ['time(0)', 'time(3)', 'now()::time'],
+  ])('%s to %s changes the catalogue only, as the server does it', async (from, to, value) => {
+    const db = await aligning(await wanted(table(to)), `${table(from)}; insert into t values (1, ${value})`);
+    const before = await node(db.client);
+    const { steps } = await db.align({ small: { rows: 0, bytes: 0 } });
+    expect(steps[0]?.text).toContain('no row is read');
+    expect(await node(db.client)).toEqual(before);
+  });
+
+  it.each([
+    ['numeric(20,8)', 'numeric(22,10)'],
+    ['int', 'bigint'],
+    ['bigint', 'numeric(20,0)'],
+    ['numeric(20,0)', 'bigint'],
+    ['text', 'varchar(9)'],
+    ['bigint', 'int'],
+    ['double precision', 'numeric(20,10)'],
+    ['json', 'jsonb'],
+    ['timestamptz', 'timestamptz(3)'],
+  ])('%s to %s goes by a second column in a large table, and at once in a small one', async (from, to) => {
+    const value = from === 'json' ? `'{"a": 1}'` : from === 'timestamptz' ? `'2020-01-01'` : `'12'`;
+    const bare = (type: string): string =>
+      `create table t (id int primary key, v ${type} not null default ${value}, w int)`;
+    const target = await wanted(bare(to));
+    for (const small of [{ rows: 0, bytes: 0 }, undefined]) {
+      const db = await aligning(
+        target,
+        `${bare(from)}; insert into t values (1, ${value}, 2), (2, ${value}, 3); comment on column t.v is 'kept'`,
+      );
+      const { steps } = await db.align({ small });
+      expect(steps[0]?.text).toContain(small ? 'batches' : 'rewritten');
+      const { rows } = await db.client.query(
+        `select v = ${value}::${to === 'jsonb' ? 'jsonb' : to} as same, w, col_description('t'::regclass, attnum) as comment from t, pg_attribute where attrelid = 't'::regclass and attname = 'v' order by id`,
+      );
+      expect(rows).toEqual([
+        { same: true, w: 2, comment: 'kept' },
+        { same: true, w: 3, comment: 'kept' },
+      ]);
+      expect(await temporaries(db.client)).toEqual([]);
+    }
+  });
+
+  it('counts what would be lost, and only that', async () => {
+    const db = await aligning(await wanted('select 1'), 'select 1');
+    const cases: [from: string, to: string, fits: string, lost: string][] = [
+      ['numeric(20,8)', 'numeric(10,4)', '999999.1234', '1.00001'],
+      ['numeric(20,8)', 'numeric(10,4)', '-999999.9999', '1000000'],
+      ['numeric', 'numeric(10,4)', '1', `'NaN'`],
+      ['double precision', 'numeric(20,10)', '0.1', `'Infinity'`],
+      ['bigint', 'integer', '2147483647', '2147483648'],
+      ['numeric', 'bigint', '5.0', '5.5'],
+      ['text', 'character varying(3)', `'äöü'`, `'abcd'`],
+      [
+        'timestamp with time zone',
+        'timestamp(0) with time zone',
+        `'2020-01-01 00:00:01'`,
+        `'2020-01-01 00:00:01.5'`,
+      ],
+      ['json', 'jsonb', `'{"a": 1}'`, `'"\\u0000"'`],
+    ];
+    for (const [from, to, fits, lost] of cases) {
+      const sql = typeChange(from, to)?.isLost?.('v') ?? 'null';
+      const { rows } = await db.client.query<{ lost: boolean }>(
+        `select ${sql} as lost from (values (1, ${fits}::${from}), (2, ${lost}::${from})) x (n, v) order by n`,
+      );
+      expect([from, to, ...rows.map((row) => row.lost)]).toEqual([from, to, false, true]);
+    }
+    expect(typeChange('text', 'integer')).toBeUndefined();
+    expect(typeChange('timestamp without time zone', 'timestamp with time zone')).toBeUndefined();
+  });
+
+  it('is refused where something hangs on the column that a second column would lose', async () => {
+    const of = (
+      type: string,
+    ): string => `create table t (id int primary key, a ${type} check (a > 0), b ${type}, c ${type}, d ${type}, e ${type});
+      create index t_b on t (b); create view v as select c from t; create function f() returns trigger language plpgsql as 'begin return new; end';
+      create trigger f before update of d on t for each row execute function f(); grant select (e) on t to public`;
+    const db = await aligning(await wanted(of('numeric(22,10)')), of('numeric(20,8)'));
+    const { blockers } = await db.plan({ small: { rows: 0, bytes: 0 } });
+    expect(blockers.map(({ object, text }) => `${object} ${text.split('\n').at(-1)?.split('.')[0]}`)).toEqual(
+      [
+        'public.t.a It is used by constraint t_a_check on table public',
+        'public.t.b It is used by index t_b',
+        'public.t.c It is used by rule _RETURN on view v',
+        'public.t.d It is used by trigger f on table t',
+        'public.t.e There are rights on the column alone',
+      ].map((line) => line.replace(' on table public', ' on table t')),
+    );
+    // A small one is rewritten with its index and check.
+    expect((await db.plan()).blockers.map(({ object }) => object)).toEqual(['public.t.c', 'public.t.d']);
+    expect(idsOf(await db.plan())).toContain('column public.t.a: change the type');
+  });
+
+  it('does not fire the triggers of the table for the copying, and is refused where one would change the value later', async () => {
+    const of = (
+      type: string,
+    ): string => `create table t (id int primary key, v ${type}, updated int default 0);
+      create function touch() returns trigger language plpgsql as 'begin new.updated := new.updated + 1; return new; end';
+      create trigger touch before update on t for each row execute function touch()`;
+    const target = await wanted(of('numeric(22,10)'));
+    const db = await aligning(target, `${of('numeric(20,8)')}; insert into t values (1, 5)`);
+    const { blockers } = await db.plan({ small: { rows: 0, bytes: 0 } });
+    expect(blockers[0]?.text).toContain('The trigger touch may change its value after it was copied.');
+    const renamed = of('numeric(20,8)').replace('create trigger touch', 'create trigger a_touch');
+    const other = await aligning(
+      await wanted(renamed.replace('numeric(20,8)', 'numeric(22,10)')),
+      `${renamed}; insert into t values (1, 5)`,
+    );
+    await other.align({ small: { rows: 0, bytes: 0 } });
+    expect((await other.client.query('select updated from t')).rows).toEqual([{ updated: 0 }]);
+    await other.client.query('update t set v = 6');
+    expect((await other.client.query('select updated from t')).rows).toEqual([{ updated: 1 }]);
+  });
+});
