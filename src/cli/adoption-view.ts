@@ -28,7 +28,7 @@ export function showPlan(plan: AdoptionPlan, say: (line: string) => void): void 
     say(`Against it (${kind}): ${text}`);
     if (query !== undefined) say(`  ${query}`);
   }
-  if (steps.length > 0) say(table(['step', 'what', 'table', 'lock', 'rows'], grouped(steps)));
+  if (steps.length > 0) say(table(['step', 'table', 'lock', 'rows', 'what'], grouped(steps)));
   if (kept.length > 0) say(`Kept as they are, ${kept.length} objects that the files do not make:`);
   for (const each of kept)
     say(
@@ -54,10 +54,10 @@ function grouped(steps: readonly Step[]): string[][] {
     const last = index + count;
     lines.push([
       count > 1 ? `${index + 1}-${last}` : String(last),
-      count > 1 ? `record ${count} files to ${steps[last - 1]?.file}: what they make is there` : text,
       name ?? '',
       lock ?? '',
       rows === undefined ? '' : String(rows),
+      count > 1 ? `record ${count} files to ${steps[last - 1]?.file}: what they make is there` : text,
     ]);
     index = last - 1;
   }
