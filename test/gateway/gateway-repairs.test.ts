@@ -72,6 +72,20 @@ describe('the attribute wechat', () => {
     ).toBe('late');
   });
 
+  it('gets what was written while the column was about to go', async () => {
+    const { client, repairs } = await damaged();
+    await repairs.up({ to: '002' });
+    // It has its number before the copy begins, writes, and ends when the copy waits for it.
+    await client.query(`begin; update users set wechat = 'in between' where id in (4, 7)`);
+    const dropping = repairs.up();
+    const waiting = `select count(*)::int from pg_locks where not granted and mode = 'AccessExclusiveLock' and relation = 'users'::regclass`;
+    while ((await one(client, waiting)) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await client.query('commit');
+    await dropping;
+    const late = `select count(*)::int from user_attribute_values where attribute_id = 1 and value = 'in between'`;
+    expect(await one(client, late)).toBe(2);
+  });
+
   it('is defined where the original never defined it', async () => {
     const { client, repairs } = await damaged();
     await client.query(`delete from user_attribute_definitions where key = 'wechat'`);
