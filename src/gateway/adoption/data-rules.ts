@@ -34,6 +34,7 @@ WHERE l.id BETWEEN $1 AND $2 AND l.request_id <> '' AND EXISTS (
   SELECT id, row_number() OVER (PARTITION BY request_id, api_key_id ORDER BY id) AS place
   FROM public.usage_logs WHERE request_id <> '' AND ${WITHOUT_UNIQUE}
 ) placed WHERE place > 1 ORDER BY id`,
+  repairs: ['index public.idx_usage_logs_request_id_api_key_unique'],
   when: 'before',
 };
 

@@ -30,7 +30,7 @@ export interface DataRule {
    * rule may also store a row that is missing, and a table in which nothing is to be done is only read.
    */
   readonly left: string;
-  /** Uniques of the target (names as the catalogue is read) whose duplicates it takes away. */
+  /** Uniques of the target, as `index public.orders_number`, whose duplicates it takes away. */
   readonly repairs?: readonly string[];
   /** Before or after the schema is aligned. */
   readonly when: 'before' | 'after';

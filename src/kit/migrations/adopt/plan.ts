@@ -1,5 +1,5 @@
 import type { SchemaDescription } from '../drift/description.ts';
-import { keyOf } from '../drift/difference.ts';
+import { keyOf, type SchemaDifference } from '../drift/difference.ts';
 import type { MigrationFile } from '../files.ts';
 import type { LedgerRow } from '../ledger.ts';
 import type { Session } from '../session.ts';
@@ -118,6 +118,12 @@ class Planner implements FilePlan {
   }
 
   async #align(file: MigrationFile, { open }: Judged, data: DataFile | undefined): Promise<void> {
+    const other = open.find(isOfAnotherKind);
+    if (other) {
+      // Of each index and key on it the same could be said.
+      this.blockers.push({ kind: 'shape', object: other.name, text: anotherKind(other) });
+      return;
+    }
     const { session, timeline } = this.#request;
     const { steps, blockers, used } = await planAlignment({
       session,
@@ -133,3 +139,10 @@ class Planner implements FilePlan {
     this.#there(file, data);
   }
 }
+
+/** A table that is there and is no table like that of the files: partitioned, inherited, foreign. */
+const isOfAnotherKind = ({ kind, expected, actual }: SchemaDifference): boolean =>
+  kind === 'table' && expected !== undefined && actual !== undefined;
+
+const anotherKind = ({ name, expected, actual }: SchemaDifference): string =>
+  `${name} is "${actual}", and the files make "${expected}". A partitioned table has no unique over columns without its partition key, and nothing can refer to its rows. Move its rows into a table as the files make it, and run again; docs/existing-database.md says how.`;
