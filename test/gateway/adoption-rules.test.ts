@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
+import { defineDataConfig } from 'tombstone';
 import { gateway, gatewayAdoption } from 'tombstone/gateway';
 import type { DataRule } from 'tombstone/migrations';
 import { emptyTestDatabase } from '../support/database.ts';
@@ -88,6 +89,16 @@ describe('the rules over a legacy database', () => {
     expect(sums).toEqual({ ...before.sums, ...watermark });
   });
 
+  it('come to the same in windows over all keys', async () => {
+    const other = await aligned();
+    for (const rule of gatewayAdoption.rules.filter(({ table }) => !table.endsWith('watermark'))) {
+      for (let low = -100; low < 1500; low += 37) await other.query(rule.statement, [low, low + 36]);
+      expect([rule.name, ...(await keysLeft(other, rule))]).toEqual([rule.name]);
+    }
+    const logs = `select md5(string_agg(l::text, '' order by id)) as sum from usage_logs l`;
+    expect((await other.query(logs)).rows).toEqual((await client.query(logs)).rows);
+  });
+
   it('give the first log of a request its id, and every other one none', async () => {
     const { rows } = await client.query(
       `select id, request_id from usage_logs where id in (2, 3, 4, 50, 5) order by id`,
@@ -155,7 +166,8 @@ it('the snapshot sees a row that is changed, one that goes, and one that comes',
 
 describe('what the gateway says of its origin', () => {
   it('goes with the module to whoever runs its migrations', () => {
-    expect(gateway.adoption).toBe(gatewayAdoption);
+    const { migrations } = defineDataConfig({ clientUrl: 'postgresql://localhost/none', modules: [gateway] });
+    expect(migrations).toMatchObject({ modules: [{ name: 'gateway', adoption: gatewayAdoption }] });
     expect(gatewayAdoption.known.filter(({ isOptional }) => !isOptional)).toHaveLength(43);
     expect(gatewayAdoption.known.map(({ name }) => name)).toEqual(
       gatewayAdoption.known

@@ -199,6 +199,7 @@ describe('a legacy database', () => {
       const parents = await list(client, PARENTS);
       expect(parents.filter((line) => !String(line).endsWith(' a'))).toEqual([]);
       expect(parents.join()).not.toContain('assigned_by');
+      expect(parents).toContain('api_keys fk_api_keys_user_id a');
       expect(await list(client, `select count(*)::int from accounts where type = 'official'`)).not.toEqual([
         0,
       ]);
@@ -257,6 +258,20 @@ describe('the original program', () => {
           await list(client, `select credentials ->> 'access_token' from accounts where id = 3`),
         ).toEqual(['fresh']);
       });
+    });
+  }
+});
+
+it('forms may be mixed, from the first file on', async () => {
+  const shapes: OriginalShape[] = [
+    { at: 1, hasLedger: false },
+    { at: 3, hasLedger: true, gorm: 'lost', hasOldCacheColumns: true },
+    { at: 27, hasLedger: true, gorm: 'lost', isDivided: true },
+    { ...LEGACY, isDivided: true },
+  ];
+  for (const shape of shapes) {
+    await original(shape, async (client) => {
+      expect(await list(client, 'select count(*)::int from usage_logs')).toEqual([400]);
     });
   }
 });

@@ -54,6 +54,7 @@ export function asGorm(original: OriginalTable, uniques: Uniques): OriginalTable
   const { name } = original;
   return {
     ...original,
+    hasGormKeys: true,
     columns: original.columns.map((column) => ({ ...column, text: columnText(name, column) })),
     parents: original.parents
       .filter((parent) => !WITHOUT_PARENT.has(`${name}.${parent.name}`))

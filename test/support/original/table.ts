@@ -20,6 +20,8 @@ export interface OriginalTable {
   readonly uniques: readonly Part[];
   /** `UNIQUE` stands in front of the columns of those that are. */
   readonly indexes: readonly Part[];
+  /** Foreign keys are called `fk_<table>_<column>`. */
+  readonly hasGormKeys?: boolean;
 }
 
 /** Lines of parts; `@12` at the end of a line is the number of its first file, `@1-13` of its first and last. */
@@ -83,10 +85,10 @@ export function createKeys({ name, uniques, indexes }: OriginalTable): string[] 
 }
 
 /** Keys to other tables, which must be there with their primary keys. */
-export function createParents({ name, parents }: OriginalTable): string[] {
+export function createParents({ name, parents, hasGormKeys }: OriginalTable): string[] {
   return parents.map((parent) => {
     const [target = '', action = ''] = parent.text.split(/ (.*)/);
-    const constraint = `${name}_${parent.name}_fkey`;
+    const constraint = hasGormKeys ? `fk_${name}_${parent.name}` : `${name}_${parent.name}_fkey`;
     const onDelete = action ? ` on delete ${action}` : '';
     return `alter table public.${name} add constraint ${constraint} foreign key (${parent.name}) references public.${target} (id)${onDelete}`;
   });
