@@ -114,7 +114,10 @@ describe('a run that is killed', () => {
   const small = { rows: 0, bytes: 0 };
 
   /** Runs the steps until this says so; then the program sends nothing more, and the server ends its session. */
-  async function kill(db: Aligning, isTime: (event: 'held' | 'rows', count: number) => boolean): Promise<void> {
+  async function kill(
+    db: Aligning,
+    isTime: (event: 'held' | 'rows', count: number) => boolean,
+  ): Promise<void> {
     const session = await openSession(db.url);
     const { steps } = await db.plan({ small });
     const counts = { held: 0, rows: 0 };
@@ -123,8 +126,7 @@ describe('a run that is killed', () => {
       if (isTime(event, counts[event])) throw new Error('killed');
     };
     const run = async (): Promise<void> => {
-      for (const step of steps)
-        await step.run({ session, tell: () => at('rows'), held: () => at('held') });
+      for (const step of steps) await step.run({ session, tell: () => at('rows'), held: () => at('held') });
     };
     await expect(run()).rejects.toThrow('killed');
     await db.client.query('select pg_terminate_backend($1)', [session.processId]);
