@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import { array, assert, asyncProperty, boolean, nat, tuple } from 'fast-check';
 import type { Client } from 'pg';
 import { cloneTestDatabase } from '../support/database.ts';
 import { findBlockers } from '../../src/kit/migrations/adopt/align/blockers.ts';
@@ -189,14 +189,14 @@ describe('the schema of the gateway, broken at random', () => {
   let intact: Promise<Wanted> | undefined;
   const whole = (): Promise<Wanted> => (intact ??= cloneTestDatabase().then(({ url }) => wantedOf(url)));
 
-  const breaks = fc.array(fc.tuple(fc.nat({ max: WAYS.length - 1 }), fc.nat()), {
+  const breaks = array(tuple(nat({ max: WAYS.length - 1 }), nat()), {
     minLength: 12,
-    maxLength: 30,
+    maxLength: 40,
   });
 
   it('becomes whole again, and no row is lost', async () => {
-    await fc.assert(
-      fc.asyncProperty(breaks, fc.boolean(), async (ways, isLarge) => {
+    await assert(
+      asyncProperty(breaks, boolean(), async (ways, isLarge) => {
         const target = await whole();
         const { url } = await cloneTestDatabase();
         const client = await openClient(url);

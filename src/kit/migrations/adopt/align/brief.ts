@@ -31,7 +31,7 @@ export async function briefly(context: StepContext, brief: Brief): Promise<void>
       try {
         await attempt(context, brief, isVacuum ? await longerThanVacuum(session) : timeouts.lockMs);
       } catch (error) {
-        await session.run('rollback');
+        await session.run('rollback').catch(() => undefined);
         if (isLockFailure(error)) holders = await tableHolders(session, brief.tables, brief.lock);
         throw error;
       }
