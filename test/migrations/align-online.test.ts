@@ -109,12 +109,57 @@ describe('a large table that programs write while a column gets another type', (
   });
 });
 
+describe('a program that keeps a row for long', () => {
+  it('is waited for without the rows of others, and named when it does not end', async () => {
+    const db = await aligning(await target, usersOf('numeric(20,8)', 50));
+    const small = { rows: 0, bytes: 0 };
+    const [slow, quick] = await Promise.all([openClient(db.url), openClient(db.url)]);
+    const { steps } = await db.plan({ small });
+    // The trigger is there before the row is taken: what follows is the copying.
+    let taken: Promise<unknown> | undefined;
+    const context = {
+      session: db.session,
+      tell: () => undefined,
+      held: () => (taken ??= slow.query('begin; update users set balance = 5 where id = 40')),
+    };
+    const { rows } = await slow.query<{ pid: number }>('select pg_backend_pid() as pid');
+    await expect(
+      steps[0]?.run({ ...context, timeouts: { attempts: 3, backOffMs: 1, lockMs: 100 } }),
+    ).rejects.toMatchObject({
+      code: 'MIGRATION.LOCK_TIMEOUT',
+      message: expect.stringContaining(`pid ${rows[0]?.pid}`),
+    });
+    await taken;
+    let isAligned = false;
+    const running = steps[0]?.run(context).then(() => (isAligned = true));
+    // It waits with the rows before this one in its hands, for ever if it did not give way.
+    for (let waits = 0; waits < 2;) {
+      const { rows: found } = await quick.query(
+        `select from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'`,
+        [db.session.processId],
+      );
+      if (found.length === 0) continue;
+      await quick.query('update users set balance = balance - 1 where id = 3');
+      waits += 1;
+    }
+    expect(isAligned).toBe(false);
+    await slow.query('commit');
+    await running;
+    expect(await db.missing()).toEqual([]);
+    const sum = (50 * 51) / 2 - 35 - 2;
+    expect(await sums(db)).toEqual({ sum: sum.toFixed(4), n: 50, touched: 0 });
+  });
+});
+
 describe('a run that is killed', () => {
   const ROWS = 12_000;
   const small = { rows: 0, bytes: 0 };
 
   /** Runs the steps until this says so; then the program sends nothing more, and the server ends its session. */
-  async function kill(db: Aligning, isTime: (event: 'held' | 'rows', count: number) => boolean): Promise<void> {
+  async function kill(
+    db: Aligning,
+    isTime: (event: 'held' | 'rows', count: number) => boolean,
+  ): Promise<void> {
     const session = await openSession(db.url);
     const { steps } = await db.plan({ small });
     const counts = { held: 0, rows: 0 };
@@ -123,8 +168,7 @@ describe('a run that is killed', () => {
       if (isTime(event, counts[event])) throw new Error('killed');
     };
     const run = async (): Promise<void> => {
-      for (const step of steps)
-        await step.run({ session, tell: () => at('rows'), held: () => at('held') });
+      for (const step of steps) await step.run({ session, tell: () => at('rows'), held: () => at('held') });
     };
     await expect(run()).rejects.toThrow('killed');
     await db.client.query('select pg_terminate_backend($1)', [session.processId]);

@@ -3,69 +3,95 @@ import type { Client } from 'pg';
 import { typeChange } from '../../src/kit/migrations/adopt/align/type-change.ts';
 import { aligning, idsOf, temporaries, wanted } from './fixtures/aligning.ts';
 
-const node = async (client: Client): Promise<unknown> =>
-  (
-    await client.query(
-      `select pg_relation_filenode('t') as node, array(select pg_relation_filenode(indexrelid) from pg_index where indrelid = 't'::regclass order by 1) as indexes`,
-    )
-  ).rows;
+const BRIEF: readonly (readonly [from: string, to: string, value: string])[] = [
+  ['varchar(20)', 'varchar(50)', `'a'`],
+  ['varchar(20)', 'varchar', `'a'`],
+  ['varchar(20)', 'text', `'a'`],
+  ['varchar(20) collate "C"', 'varchar(50) collate "C"', `'a'`],
+  ['text', 'varchar', `'a'`],
+  ['numeric(20,8)', 'numeric(22,8)', '1.5'],
+  ['numeric(20,8)', 'numeric', '1.5'],
+  ['timestamptz(3)', 'timestamptz', 'now()'],
+  ['timestamp(3)', 'timestamp(6)', 'now()'],
+  ['time(0)', 'time(3)', 'now()::time'],
+];
 
-const table = (type: string): string =>
-  `create table t (id int primary key, v ${type}); create index t_v on t (v)`;
+const COPIED: readonly (readonly [from: string, to: string, value: string])[] = [
+  ['numeric(20,8)', 'numeric(22,10)', `'12'`],
+  ['int', 'bigint', `'12'`],
+  ['bigint', 'numeric(20,0)', `'12'`],
+  ['numeric(20,0)', 'bigint', `'12'`],
+  ['text', 'varchar(9)', `'12'`],
+  ['text collate "C"', 'varchar(9) collate "C"', `'12'`],
+  ['bigint', 'int', `'12'`],
+  ['double precision', 'numeric(20,10)', `'12'`],
+  ['json', 'jsonb', `'{"a": 1}'`],
+  ['timestamptz', 'timestamptz(3)', `'2020-01-01'`],
+];
+
+const tables = (table: (at: number) => string, { length }: readonly unknown[]): string =>
+  Array.from({ length }, (_, at) => table(at)).join('; ');
+
+async function nodes({ client }: { readonly client: Client }): Promise<unknown> {
+  const { rows } = await client.query(
+    `select relname, pg_relation_filenode(oid) as node from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'i') order by 1`,
+  );
+  return rows;
+}
 
 describe('changes of type', () => {
-  it.each([
-    ['varchar(20)', 'varchar(50)', `'a'`],
-    ['varchar(20)', 'varchar', `'a'`],
-    ['varchar(20)', 'text', `'a'`],
-    ['text', 'varchar', `'a'`],
-    ['numeric(20,8)', 'numeric(22,8)', '1.5'],
-    ['numeric(20,8)', 'numeric', '1.5'],
-    ['timestamptz(3)', 'timestamptz', 'now()'],
-    ['timestamp(3)', 'timestamp(6)', 'now()'],
-    ['time(0)', 'time(3)', 'now()::time'],
-  ])('%s to %s changes the catalogue only, as the server does it', async (from, to, value) => {
-    const db = await aligning(await wanted(table(to)), `${table(from)}; insert into t values (1, ${value})`);
-    const before = await node(db.client);
-    const { steps } = await db.align({ small: { rows: 0, bytes: 0 } });
-    expect(steps[0]?.text).toContain('no row is read');
-    expect(await node(db.client)).toEqual(before);
+  const large = { rows: 0, bytes: 0 };
+
+  it('change the catalogue only where the server does', async () => {
+    const table = (at: number, type: string): string =>
+      `create table t${at} (id int primary key, v ${type}); create index t${at}_v on t${at} (v)`;
+    const target = await wanted(tables((at) => table(at, BRIEF[at]?.[1] ?? ''), BRIEF));
+    const db = await aligning(
+      target,
+      tables(
+        (at) => `${table(at, BRIEF[at]?.[0] ?? '')}; insert into t${at} values (1, ${BRIEF[at]?.[2]})`,
+        BRIEF,
+      ),
+    );
+    const before = await nodes(db);
+    const { steps } = await db.align({ small: large });
+    expect(steps.map(({ text }) => text.split(': ')[1])).toEqual(BRIEF.map(() => 'no row is read'));
+    expect(await nodes(db)).toEqual(before);
   });
 
   it.each([
-    ['numeric(20,8)', 'numeric(22,10)'],
-    ['int', 'bigint'],
-    ['bigint', 'numeric(20,0)'],
-    ['numeric(20,0)', 'bigint'],
-    ['text', 'varchar(9)'],
-    ['bigint', 'int'],
-    ['double precision', 'numeric(20,10)'],
-    ['json', 'jsonb'],
-    ['timestamptz', 'timestamptz(3)'],
-  ])('%s to %s goes by a second column in a large table, and at once in a small one', async (from, to) => {
-    const value = from === 'json' ? `'{"a": 1}'` : from === 'timestamptz' ? `'2020-01-01'` : `'12'`;
-    const bare = (type: string): string =>
-      `create table t (id int primary key, v ${type} not null default ${value}, w int)`;
-    const target = await wanted(bare(to));
-    for (const small of [{ rows: 0, bytes: 0 }, undefined]) {
-      const db = await aligning(
-        target,
-        `${bare(from)}; insert into t values (1, ${value}, 2), (2, ${value}, 3); comment on column t.v is 'kept'`,
-      );
-      const { steps } = await db.align({ small });
-      expect(steps[0]?.text).toContain(small ? 'batches' : 'rewritten');
+    ['go by a second column in a large table', large, 'batches and takes its place'],
+    ['are made at once in a small one', undefined, 'rewritten'],
+  ])('%s', async (_, small, how) => {
+    const table = (at: number, type: string): string =>
+      `create table t${at} (id int primary key, v ${type} not null default ${COPIED[at]?.[2]}, w int)`;
+    const target = await wanted(tables((at) => table(at, COPIED[at]?.[1] ?? ''), COPIED));
+    const db = await aligning(
+      target,
+      tables(
+        (at) =>
+          `${table(at, COPIED[at]?.[0] ?? '')}; insert into t${at} (id, w) values (1, 2), (2, 3); comment on column t${at}.v is 'kept'`,
+        COPIED,
+      ),
+    );
+    const { steps } = await db.align({ small });
+    expect(steps.filter(({ text }) => text.endsWith(how))).toHaveLength(COPIED.length);
+    for (const [at, [, to, value]] of COPIED.entries()) {
       const { rows } = await db.client.query(
-        `select v = ${value}::${to === 'jsonb' ? 'jsonb' : to} as same, w, col_description('t'::regclass, attnum) as comment from t, pg_attribute where attrelid = 't'::regclass and attname = 'v' order by id`,
+        `select v = (${value})::${to} as same, w, col_description('t${at}'::regclass, attnum) as comment from t${at}, pg_attribute where attrelid = 't${at}'::regclass and attname = 'v' order by id`,
       );
-      expect(rows).toEqual([
-        { same: true, w: 2, comment: 'kept' },
-        { same: true, w: 3, comment: 'kept' },
+      expect([to, rows]).toEqual([
+        to,
+        [
+          { same: true, w: 2, comment: 'kept' },
+          { same: true, w: 3, comment: 'kept' },
+        ],
       ]);
-      expect(await temporaries(db.client)).toEqual([]);
     }
+    expect(await temporaries(db.client)).toEqual([]);
   });
 
-  it('counts what would be lost, and only that', async () => {
+  it('count what would be lost, and only that', async () => {
     const db = await aligning(await wanted('select 1'), 'select 1');
     const cases: [from: string, to: string, fits: string, lost: string][] = [
       ['numeric(20,8)', 'numeric(10,4)', '999999.1234', '1.00001'],
@@ -94,7 +120,7 @@ describe('changes of type', () => {
     expect(typeChange('timestamp without time zone', 'timestamp with time zone')).toBeUndefined();
   });
 
-  it('is refused where something hangs on the column that a second column would lose', async () => {
+  it('are refused where something hangs on the column that a second column would lose', async () => {
     const of = (
       type: string,
     ): string => `create table t (id int primary key, a ${type} check (a > 0), b ${type}, c ${type}, d ${type}, e ${type});
@@ -116,7 +142,21 @@ describe('changes of type', () => {
     expect(idsOf(await db.plan())).toContain('column public.t.a: change the type');
   });
 
-  it('does not fire the triggers of the table for the copying, and is refused where one would change the value later', async () => {
+  it('are refused where a foreign key would have a large table read', async () => {
+    const of = (type: string): string =>
+      `create table p (id ${type} primary key); create table c (id bigint primary key, p_id bigint references p)`;
+    const db = await aligning(
+      await wanted(of('bigint')),
+      `${of('int')}; insert into p values (1); insert into c select n, 1 from generate_series(1, 50) n; analyze`,
+    );
+    const { blockers } = await db.plan({ small: { rows: 10, bytes: 1e9 } });
+    expect(blockers.map(({ object, text }) => `${object} ${text.split('\n').at(-1)?.split('.')[0]}`)).toEqual(
+      ['public.p.id It is used by constraint c_p_id_fkey on table c'],
+    );
+    await db.align();
+  });
+
+  it('do not fire the triggers of the table for the copying, and are refused where one would change the value later', async () => {
     const of = (
       type: string,
     ): string => `create table t (id int primary key, v ${type}, updated int default 0);

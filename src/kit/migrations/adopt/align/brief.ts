@@ -31,7 +31,7 @@ export async function briefly(context: StepContext, brief: Brief): Promise<void>
       try {
         await attempt(context, brief, isVacuum ? await longerThanVacuum(session) : timeouts.lockMs);
       } catch (error) {
-        await session.run('rollback');
+        await session.run('rollback').catch(() => undefined);
         if (isLockFailure(error)) holders = await tableHolders(session, brief.tables, brief.lock);
         throw error;
       }
@@ -65,7 +65,8 @@ async function longerThanVacuum(session: Session): Promise<number> {
   return (row?.ms ?? 1000) + 500;
 }
 
-const isLockFailure = (error: unknown): boolean =>
+/** No lock in time, or the victim of a deadlock: nothing is left, and the next attempt may go well. */
+export const isLockFailure = (error: unknown): boolean =>
   error instanceof DatabaseError && (error.code === '55P03' || error.code === '40P01');
 
 /** Works without timeouts: one would only leave half a build behind, and nobody waits for these locks. */

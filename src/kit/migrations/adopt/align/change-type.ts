@@ -1,8 +1,8 @@
 import type { SchemaDifference } from '../../drift/difference.ts';
 import type { AlignStep } from './align-step.ts';
 import { alter, defaultSql } from './alter.ts';
-import type { ColumnDefinition } from './column-definition.ts';
-import { dependentsOf, shadowFacts } from './dependents.ts';
+import { type ColumnDefinition, typeSql } from './column-definition.ts';
+import { type Dependent, dependentsOf, shadowFacts } from './dependents.ts';
 import type { Draft } from './draft.ts';
 import { lastOf, ownerOf, stored, temporary } from './names.ts';
 import { changeOnline } from './online-type.ts';
@@ -16,7 +16,7 @@ export async function planType(
   [expected, actual]: readonly [ColumnDefinition, ColumnDefinition],
   facts: TableFacts,
 ): Promise<AlignStep | undefined> {
-  const change = typeChange(actual.type, expected.type);
+  const change = expected.generated === undefined ? typeChange(actual.type, expected.type) : undefined;
   if (!change) {
     draft.block(
       difference,
@@ -25,18 +25,13 @@ export async function planType(
     return undefined;
   }
   const { name } = difference;
+  const isAtOnce = change.isBrief || draft.isSmall(facts);
   const dependents = await dependentsOf(draft.request.session, ownerOf(name), stored(lastOf(name)));
-  const isSmall = draft.isSmall(facts);
-  const hindering = dependents.filter(({ kind }) =>
-    // A check is made anew, and for that the server reads the table.
-    change.isBrief ? kind === 'other' || (kind === 'check' && !isSmall) : kind === 'other' || !isSmall,
-  );
+  const used = await hindering(draft, dependents, change.isBrief, facts);
   const reasons =
-    hindering.length > 0
-      ? hindering.map(({ text }) => `It is used by ${text}.`)
-      : change.isBrief || isSmall
-        ? []
-        : await onlineHindrances(draft, difference, facts);
+    used.length > 0 || isAtOnce
+      ? used.map(({ text }) => `It is used by ${text}.`)
+      : await onlineHindrances(draft, difference, facts);
   if (reasons.length > 0) {
     draft.block(
       difference,
@@ -44,8 +39,27 @@ export async function planType(
     );
     return undefined;
   }
-  if (change.isBrief || isSmall) return alterType(name, [expected, actual], change.isBrief);
+  if (isAtOnce) return alterType(name, [expected, actual], change.isBrief);
   return changeOnline(name, [expected, actual], facts);
+}
+
+/** What the server refuses to make anew, or would read whole tables for under its lock. */
+async function hindering(
+  draft: Draft,
+  dependents: readonly Dependent[],
+  isBrief: boolean,
+  facts: TableFacts,
+): Promise<Dependent[]> {
+  const isSmall = draft.isSmall(facts);
+  const found: Dependent[] = [];
+  for (const dependent of dependents) {
+    const other = dependent.other === null ? undefined : await draft.table(dependent.other);
+    // A check is made anew and read for; a foreign key too, where its values have to be compared in another way.
+    const isRead = dependent.kind === 'check' || !isBrief;
+    const isLarge = !isSmall || (other !== undefined && !draft.isSmall(other));
+    if (dependent.kind === 'other' || (isRead && isLarge)) found.push(dependent);
+  }
+  return found;
 }
 
 /** Why the values cannot be copied into a column beside it. */
@@ -81,7 +95,7 @@ function alterType(
     `Change the type of ${name} from ${actual.type} to ${expected.type}: ${how}`,
     [
       ...(actual.default === undefined ? [] : [`ALTER COLUMN ${column} DROP DEFAULT`]),
-      `ALTER COLUMN ${column} TYPE ${expected.type} USING ${column}::${expected.type}`,
+      `ALTER COLUMN ${column} TYPE ${typeSql(expected)} USING ${column}::${expected.type}`,
       ...(expected.default === undefined ? [] : [defaultSql(name, expected.default)]),
     ],
   );

@@ -37,8 +37,7 @@ export function columnSql({
   generated,
 }: ColumnDefinition): string {
   return [
-    type,
-    collation === undefined ? '' : `COLLATE ${collation}`,
+    typeSql({ type, collation }),
     identity ?? '',
     value === undefined ? '' : `DEFAULT ${value}`,
     // The catalogue says `virtual` too, which is the default where there is any.
@@ -48,3 +47,7 @@ export function columnSql({
     .filter((part) => part !== '')
     .join(' ');
 }
+
+/** The type as ADD COLUMN and ALTER COLUMN take it: without its collation, that of the type would come back. */
+export const typeSql = ({ type, collation }: Pick<ColumnDefinition, 'type' | 'collation'>): string =>
+  collation === undefined ? type : `${type} COLLATE ${collation}`;

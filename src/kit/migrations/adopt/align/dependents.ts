@@ -7,10 +7,14 @@ export interface Dependent {
   readonly kind: 'index' | 'constraint' | 'check' | 'other';
   /** As the server describes it, in a sentence. */
   readonly text: string;
+  /** The table at the other end of a foreign key, qualified. */
+  readonly other: string | null;
 }
 
 const DEPENDENTS = `select distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) as text,
-    case when k.contype = 'c' then 'check' when k.oid is not null then 'constraint' when c.relkind in ('i', 'I') then 'index' else 'other' end as kind
+    case when k.contype = 'c' then 'check' when k.oid is not null then 'constraint' when c.relkind in ('i', 'I') then 'index' else 'other' end as kind,
+    (select format('%I.%I', n.nspname, o.relname) from pg_catalog.pg_class o join pg_catalog.pg_namespace n on n.oid = o.relnamespace
+      where k.contype = 'f' and o.oid = case when k.conrelid = a.attrelid then k.confrelid else k.conrelid end) as other
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = a.attrelid and d.refobjsubid = a.attnum
   left join pg_catalog.pg_constraint k on d.classid = 'pg_constraint'::regclass and k.oid = d.objid

@@ -98,6 +98,11 @@ export class Draft {
   }
 
   finish(): Alignment {
+    // A table that cannot be made is told once, not with each of its parts.
+    const tables = this.open('table').filter(({ actual }) => actual === undefined);
+    for (const difference of this.#open.values())
+      if (tables.some(({ name }) => difference.name.startsWith(`${name}.`)))
+        this.#open.delete(keyOf(difference));
     for (const difference of this.#open.values())
       this.block(
         difference,

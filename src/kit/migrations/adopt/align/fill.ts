@@ -1,9 +1,10 @@
 import { BACKSTOP_SETTING } from '../../backstop.ts';
 import { withRetries } from '../../execution.ts';
-import { timeoutsWith } from '../../timeouts.ts';
+import type { Timeouts } from '../../timeouts.ts';
 import type { StepContext } from './align-step.ts';
-import { patiently } from './brief.ts';
+import { isLockFailure, patiently } from './brief.ts';
 import type { KeyColumn } from './table-facts.ts';
+import { noTableLock, tableHolders } from './table-holders.ts';
 
 /** Rows that get a value: gone through by key, in transactions of their own. */
 export interface Fill {
@@ -23,6 +24,13 @@ export interface Fill {
 
 /** So few that a program waits for its row for some milliseconds only. */
 const BATCH = 2000;
+
+/**
+ * A batch keeps rows locked while it waits for one that a program has: it gives way soon, and long before the server would look for
+ * a deadlock and might end the program's transaction.
+ */
+const ROW_WAIT_MS = 200;
+const PATIENCE: Timeouts = { lockMs: ROW_WAIT_MS, statementMs: 0, attempts: 100, backOffMs: 50 };
 
 /** What a batch needs of memory and locks does not grow with the table. */
 export async function fill(context: StepContext, task: Fill): Promise<void> {
@@ -91,11 +99,13 @@ async function writeBatch(
       : `with batch as materialized (select ${names.join(', ')} from ${table} where ${[...bounds, where].join(' and ')}
           order by ${names.join(', ')} for no key update)
         update ${table} t set ${set} from batch where ${names.map((name) => `t.${name} = batch.${name}`).join(' and ')}`;
-  const timeouts = timeoutsWith({ attempts: 100, backOffMs: 20 });
-  await withRetries({ name: '' }, { timeouts, tell: () => undefined }, async () => {
+  const timeouts = { ...PATIENCE, ...context.timeouts };
+  const retried = withRetries({ name: '' }, { timeouts, tell: () => undefined }, async () => {
     try {
       // A deleted row has to be right too, whatever keeps programs from it.
-      await session.run(`begin isolation level read committed; set local ${BACKSTOP_SETTING} to 'on'`);
+      await session.run(
+        `begin isolation level read committed; set local lock_timeout to ${ROW_WAIT_MS}; set local ${BACKSTOP_SETTING} to 'on'`,
+      );
       if (isSilent) await session.run('set local session_replication_role to replica');
       await session.change(sql, [...(lower ?? []), ...(upper ?? [])]);
       await session.run('commit');
@@ -103,5 +113,10 @@ async function writeBatch(
       await session.run('rollback').catch(() => undefined);
       throw error;
     }
+  });
+  await retried.catch(async (error: unknown) => {
+    if (!isLockFailure(error)) throw error;
+    const holders = await tableHolders(session, [table], 'SHARE ROW EXCLUSIVE');
+    throw noTableLock([`rows of ${table}`], 'ROW EXCLUSIVE', holders);
   });
 }

@@ -3,6 +3,8 @@ import type { SchemaDifference } from '../../drift/difference.ts';
 import type { SchemaObject, SchemaObjectName } from '../../drift/description.ts';
 import { dropRemains, indexOnTable } from '../../index-remains.ts';
 import { MigrationError } from '../../errors.ts';
+import { withRetries } from '../../execution.ts';
+import { timeoutsWith } from '../../timeouts.ts';
 import type { AlignStep, StepContext } from './align-step.ts';
 import { briefly, patiently } from './brief.ts';
 import type { Draft } from './draft.ts';
@@ -164,18 +166,26 @@ export async function ensureIndex(context: StepContext, index: IndexDefinition, 
     const definition = (await describeObject(session, { kind: 'index', name })) ?? '';
     if (indexDefinition(definition)?.shape === index.shape) return;
   }
-  await patiently(context, async () => {
-    if (found) await dropRemains(session, found);
-    try {
-      await session.run(createIndexSql(index, name));
-    } catch (error) {
-      // It would be kept by every write, and a unique one would even refuse some, though it is no good.
-      const left = await indexOnTable(session, lastOf(name), index.table).catch(() => undefined);
-      if (left && !left.isValid) await dropRemains(session, left).catch(() => undefined);
-      throw error;
-    }
-  });
+  // Two builds may wait for each other; the one that gave way has left something that is invalid.
+  await patiently(context, () =>
+    withRetries({ name: '' }, { timeouts: timeoutsWith(), tell: () => undefined }, () =>
+      build(context, index, name),
+    ),
+  );
   const built = await indexOnTable(session, lastOf(name), index.table);
   if (built?.isValid) return;
   throw new MigrationError('MIGRATION.FAILED', `The index ${name} is not usable after its build. Run again.`);
+}
+
+async function build({ session }: StepContext, index: IndexDefinition, name: string): Promise<void> {
+  const found = await indexOnTable(session, lastOf(name), index.table);
+  if (found) await dropRemains(session, found);
+  try {
+    await session.run(createIndexSql(index, name));
+  } catch (error) {
+    // It would be kept by every write, and a unique one would even refuse some, though it is no good.
+    const left = await indexOnTable(session, lastOf(name), index.table).catch(() => undefined);
+    if (left && !left.isValid) await dropRemains(session, left).catch(() => undefined);
+    throw error;
+  }
 }

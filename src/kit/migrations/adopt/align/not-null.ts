@@ -8,7 +8,6 @@ import type { Draft } from './draft.ts';
 import { type Fill, fill } from './fill.ts';
 import { lastOf, ownerOf, temporary } from './names.ts';
 import type { TableFacts } from './table-facts.ts';
-import { isVolatile } from './volatile.ts';
 
 /** The steps after which a column takes no NULL; undefined when the difference was blocked. */
 export async function planNotNull(
@@ -23,12 +22,7 @@ export async function planNotNull(
   const [found] = await session.query<{ hasNulls: boolean }>(
     `select exists (select from ${table} where ${lastOf(name)} is null) as "hasNulls"`,
   );
-  // A sequence gives every row another number, which is as good as any; other functions may mean something.
-  const value =
-    expected.default !== undefined &&
-    (expected.default.startsWith('nextval(') || !(await isVolatile(session, expected.default)))
-      ? expected.default
-      : undefined;
+  const value = expected.default;
   const required = requireValue(name, filling(name, value, facts, draft.isSmall(facts)));
   if (!found?.hasNulls || value === undefined) return [required];
   const task = filling(name, value, facts, draft.isSmall(facts));

@@ -1,7 +1,7 @@
 import { describeObject } from '../../drift/description.ts';
 import type { AlignStep, StepContext } from './align-step.ts';
 import { briefly } from './brief.ts';
-import { type ColumnDefinition, columnDefinition } from './column-definition.ts';
+import { type ColumnDefinition, columnDefinition, typeSql } from './column-definition.ts';
 import { defaultSql } from './alter.ts';
 import { ensureConstraint } from './constraints.ts';
 import { shadowFacts } from './dependents.ts';
@@ -80,7 +80,7 @@ async function keepShadow(context: StepContext, change: Change): Promise<void> {
   const { table, column, shadow, expected, function: copy } = change;
   const found = await describeObject(session, { kind: 'column', name: `${table}.${shadow}` });
   const isKept = await describeObject(session, { kind: 'trigger', name: `${table}.${shadow}` });
-  if (found === expected.type && isKept !== undefined) return;
+  if (found !== undefined && columnDefinition(found).type === expected.type && isKept !== undefined) return;
   await briefly(context, {
     tables: [table],
     lock: 'ACCESS EXCLUSIVE',
@@ -88,7 +88,7 @@ async function keepShadow(context: StepContext, change: Change): Promise<void> {
       `DROP TRIGGER IF EXISTS ${shadow} ON ${table}`,
       `DROP FUNCTION IF EXISTS ${copy}()`,
       `ALTER TABLE ${table} DROP COLUMN IF EXISTS ${shadow}`,
-      `ALTER TABLE ${table} ADD COLUMN ${shadow} ${expected.type}`,
+      `ALTER TABLE ${table} ADD COLUMN ${shadow} ${typeSql(expected)}`,
       `CREATE FUNCTION ${copy}() RETURNS trigger LANGUAGE plpgsql AS $copy$
 BEGIN
   NEW.${shadow} := NEW.${column}::${expected.type};
