@@ -1,6 +1,7 @@
 import type { AcceptedObject, Adoption, DataFile } from '../../kit/migrations/index.ts';
 import { dataRules } from './data-rules.ts';
 import { knownFiles } from './known-files.ts';
+import { onlineFiles } from './online-files.ts';
 import { adoptionObstacles } from './obstacles.ts';
 import { adoptionWarnings } from './warnings.ts';
 
@@ -58,6 +59,7 @@ export const gatewayAdoption: Adoption = {
   rules: dataRules,
   accepted,
   data,
+  online: onlineFiles,
   obstacles: adoptionObstacles,
   warnings: adoptionWarnings,
 };

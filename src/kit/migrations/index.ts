@@ -6,6 +6,7 @@ export type {
   DataFile,
   DataRule,
   KnownFile,
+  OnlineFile,
 } from './adopt/adoption.ts';
 export { type Adopted, adoptDatabase, type AdoptOptions, type AdoptProgress } from './adopt/adopt.ts';
 export type { AdoptionEvent } from './adopt/adoption-event.ts';

@@ -6,9 +6,12 @@ import { createLedger } from '../ledger.ts';
 import { inTransaction } from '../lock.ts';
 import { Run } from '../run.ts';
 import type { Session } from '../session.ts';
+import { throughGate } from '../phases/gate.ts';
 import { stepsOf } from '../step.ts';
 import type { AdoptionEvent } from './adoption-event.ts';
 import type { HeldLock, StepContext } from './align/align-step.ts';
+import type { OnlineFile } from './adoption.ts';
+import { briefly } from './align/brief.ts';
 import { describeStep } from './describe-plan.ts';
 import { locksOf } from './locks-of.ts';
 import type { PlannedStep } from './plan.ts';
@@ -85,7 +88,9 @@ export class AdoptionRun {
       case 'record':
         await this.#createLedger();
         return inTransaction(this.#session, () => writeBaseline(this.#session, [step.file], 'adopt'));
-      case 'run':
+      case 'online':
+        return this.#online(step.file, step.online, context);
+      default:
         return this.#run(step.file, step.behind, context);
     }
   }
@@ -104,6 +109,17 @@ export class AdoptionRun {
     const [step] = await run.execute(run.ready([file], 'up'), 'up');
     // Locks of a file with a transaction are held until it ends.
     if (file.transactional) note(step?.ms ?? 0);
+  }
+
+  /** Through the gate of the file: what stands against it stands against this way too. */
+  async #online(file: MigrationFile, online: OnlineFile, context: StepContext): Promise<void> {
+    const { table, begin, end } = online;
+    await throughGate(file, { session: this.#session, direction: 'up', done: [] }, [], async () => {
+      // Granted, it has waited for every writer that does not know of the trigger.
+      await briefly(context, { tables: [table], lock: 'SHARE ROW EXCLUSIVE', statements: [begin] });
+      await applyRule({ ...online, name: describeStep({ kind: 'online', file, online }).text }, context);
+      await briefly(context, { tables: [table], lock: 'ACCESS EXCLUSIVE', statements: [end] });
+    });
   }
 
   /** Not before it is needed: another tool's table may have to give its name free first. */

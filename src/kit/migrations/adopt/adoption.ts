@@ -61,6 +61,22 @@ export interface DataFile {
   readonly column?: string;
 }
 
+/** A way to do what a file does while its table is in use. */
+export interface OnlineFile {
+  /** As in the ledger. */
+  readonly file: string;
+  /** Qualified. A small one is left to the file itself. */
+  readonly table: string;
+  /** Makes programs keep both sides from here on, by a trigger most often; run again, it changes nothing. Stops writers for a moment. */
+  readonly begin: string;
+  /** Selects the keys of the rows that both sides do not agree about, in their order. */
+  readonly left: string;
+  /** Settles the rows whose keys lie between `$1` and `$2`, both included. */
+  readonly statement: string;
+  /** Does what the file does, when nothing is left: in a short transaction that nobody writes beside. */
+  readonly end: string;
+}
+
 /** Something that a person should hear of and that stops nothing. */
 export interface AdoptionWarning {
   /** A query with one row and one column, the number of rows that it is about. */
@@ -96,6 +112,7 @@ export interface Adoption {
   readonly rules: readonly DataRule[];
   readonly accepted: readonly AcceptedObject[];
   readonly data: readonly DataFile[];
+  readonly online?: readonly OnlineFile[];
   /** What stops an adoption before anything changes, beside what the alignment finds itself. */
   readonly obstacles?: readonly AdoptionObstacle[];
   readonly warnings: readonly AdoptionWarning[];

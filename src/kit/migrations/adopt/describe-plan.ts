@@ -6,7 +6,7 @@ import type { AdoptionState } from './state.ts';
 
 /** A step as a person and a program read it. */
 export interface ShownStep {
-  /** `rows` changes rows, `schema` an object, `run` runs a file, `record` only writes it into the ledger. */
+  /** `rows` changes rows, `schema` an object, `run` and `online` do what a file does, `record` only writes it into the ledger. */
   readonly kind: PlannedStep['kind'];
   readonly text: string;
   /** The file that it belongs to, as in the ledger. */
@@ -62,6 +62,11 @@ export function describeStep(step: PlannedStep): ShownStep {
     case 'run': {
       const from = step.behind > 0 ? ` from statement ${step.behind + 1}` : '';
       return { kind, text: `run ${step.file.name}${from}`, file: step.file.name };
+    }
+    case 'online': {
+      const { file, online } = step;
+      const text = `do what ${file.name} does while the table is in use`;
+      return { kind, text, file: file.name, table: online.table, lock: 'ACCESS EXCLUSIVE' };
     }
     default:
       return { kind, text: `record ${step.file.name}: what it makes is there`, file: step.file.name };

@@ -3,9 +3,10 @@ import { keyOf, type SchemaDifference } from '../drift/difference.ts';
 import type { MigrationFile } from '../files.ts';
 import type { LedgerRow } from '../ledger.ts';
 import type { Session } from '../session.ts';
-import type { Adoption, DataFile } from './adoption.ts';
+import type { Adoption, DataFile, OnlineFile } from './adoption.ts';
 import type { AlignStep, Blocker } from './align/align-step.ts';
 import { planAlignment } from './align/alignment.ts';
+import { isSmall, readTable } from './align/table-facts.ts';
 import { changesType, judge, type Judged, type Standing } from './judge.ts';
 import type { OpenRule } from './rules.ts';
 import { Simulated } from './simulated.ts';
@@ -17,6 +18,8 @@ export type PlannedStep =
   | { readonly kind: 'schema'; readonly file: MigrationFile; readonly step: AlignStep }
   /** From its first statement, or behind those of which the catalogue shows that they are done. */
   | { readonly kind: 'run'; readonly file: MigrationFile; readonly behind: number }
+  /** What the file does, by a way that leaves a large table to its programs. */
+  | { readonly kind: 'online'; readonly file: MigrationFile; readonly online: OnlineFile }
   | { readonly kind: 'record'; readonly file: MigrationFile };
 
 /** What is planned from. */
@@ -108,13 +111,22 @@ class Planner implements FilePlan {
     else this.steps.push({ kind: 'record', file });
   }
 
-  #absent(file: MigrationFile, { open }: Judged): void {
+  async #absent(file: MigrationFile, { open }: Judged): Promise<void> {
     if (file.phase?.name === 'contract' && !this.#request.contract && this.#found.has(file.module)) {
       this.waiting.push(file);
       return;
     }
-    this.steps.push({ kind: 'run', file, behind: 0 });
+    const online = await this.#onlineFor(file);
+    if (online) this.steps.push({ kind: 'online', file, online }, { kind: 'record', file });
+    else this.steps.push({ kind: 'run', file, behind: 0 });
     this.after.settle(open);
+  }
+
+  async #onlineFor({ name }: MigrationFile): Promise<OnlineFile | undefined> {
+    const { adoptions, session } = this.#request;
+    const online = adoptions.flatMap(({ online: ways = [] }) => ways).find(({ file }) => file === name);
+    const facts = online && (await readTable(session, online.table));
+    return facts && !isSmall(facts) ? online : undefined;
   }
 
   async #align(file: MigrationFile, { open }: Judged, data: DataFile | undefined): Promise<void> {

@@ -1,10 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { keyOf } from '../drift/difference.ts';
 import type { Session } from '../session.ts';
 import type { StepContext } from './align/align-step.ts';
+import { isLockFailure } from './align/brief.ts';
 import type { DataRule } from './adoption.ts';
 import type { Simulated } from './simulated.ts';
-
-const BATCH = 5000;
 
 /** A rule, and how many rows it will change; undefined while a column is still to come that it names. */
 export interface OpenRule {
@@ -35,22 +35,43 @@ export async function openRules(
 const names = ({ columns }: DataRule, schema: Simulated): boolean =>
   columns.every((name) => schema.get(keyOf({ kind: 'column', name })) !== undefined);
 
+const KEYS = 'pg_temp.tombstone_adopt_keys';
+const WINDOW = 5000;
+const ATTEMPTS = 50;
+
+/** A walk through rows by their keys. */
+export type Walk = Pick<DataRule, 'left' | 'statement' | 'name'>;
+
 /**
- * Goes through the table by its key, a transaction a window: what is done stays done, and a killed run begins again from the
- * first key, where it finds nothing to change.
+ * Goes through the rows that are to be changed, in windows of their keys, a transaction a window: what is done stays done, and a
+ * run that was killed finds what is left. Again, as long as a program that still runs has stored more of them.
  */
-export async function applyRule(rule: DataRule, { session, tell }: StepContext): Promise<void> {
-  const { table, key, name } = rule;
+export async function applyRule(rule: Walk, context: StepContext): Promise<void> {
+  const { session } = context;
+  for (let found = 1; found > 0;) {
+    // Looking for them may read the whole table, so that it is done once for all windows.
+    await session.run(
+      `drop table if exists ${KEYS}; create temporary table tombstone_adopt_keys (key) as ${rule.left}`,
+    );
+    await session.run(`create index on ${KEYS} (key); analyze ${KEYS}`);
+    found = await walk(rule, context);
+    await session.run(`drop table ${KEYS}`);
+  }
+}
+
+async function walk(rule: Walk, { session, tell }: StepContext): Promise<number> {
+  const [all] = await session.query<{ rows: number }>(`select count(*)::int as rows from ${KEYS}`);
+  const estimate = all?.rows ?? 0;
   let rows = 0;
-  let cursor: string | null = null;
-  for (;;) {
-    const window = await nextWindow(session, rule, cursor);
-    if (window.upper === null) return;
+  for (let cursor: string | null = null; rows < estimate;) {
+    const window: Window = await nextWindow(session, cursor);
+    if (window.upper === null) break;
     await inWindow(session, rule, window);
     cursor = window.upper;
     rows += window.rows;
-    tell({ type: 'adoption-rows', text: `${name} (${table}.${key})`, rows, estimate: undefined });
+    tell({ type: 'adoption-rows', text: rule.name, rows, estimate });
   }
+  return estimate;
 }
 
 interface Window {
@@ -59,29 +80,25 @@ interface Window {
   readonly rows: number;
 }
 
-async function nextWindow(
-  session: Session,
-  { table, key }: DataRule,
-  cursor: string | null,
-): Promise<Window> {
-  const behind = cursor === null ? '' : `where ${key} > $1`;
+async function nextWindow(session: Session, cursor: string | null): Promise<Window> {
+  const behind = cursor === null ? '' : 'where key > $1';
   const [window] = await session.query<Window>(
     `select min(key)::text as lower, max(key)::text as upper, count(*)::int as rows
-     from (select ${key} as key from ${table} ${behind} order by ${key} limit ${BATCH}) as batch`,
+     from (select key from ${KEYS} ${behind} order by key limit ${WINDOW}) as batch`,
     cursor === null ? [] : [cursor],
   );
   return window as Window;
 }
 
-/** A deadlock with the application takes back the window, which is then run again. */
-async function inWindow(session: Session, { statement }: DataRule, { lower, upper }: Window): Promise<void> {
+/** A statement by itself is a transaction; a deadlock with a program takes it back, and it is run again. */
+async function inWindow(session: Session, { statement }: Walk, { lower, upper }: Window): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       await session.change(statement, [lower, upper]);
       return;
     } catch (error) {
-      const code = (error as { code?: string }).code ?? '';
-      if (!['40P01', '55P03'].includes(code) || attempt >= 10) throw error;
+      if (!isLockFailure(error) || attempt >= ATTEMPTS) throw error;
+      await sleep(Math.min(20 * attempt, 500) * (0.5 + Math.random()));
     }
   }
 }
