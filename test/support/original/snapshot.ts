@@ -94,7 +94,7 @@ async function allowedGroups(
   columns: ReadonlyMap<string, readonly string[]>,
 ): Promise<string> {
   const arrays = columns.get('users')?.includes('allowed_groups')
-    ? `select u.id as user_id, a.id as group_id from public.users u cross join lateral unnest(u.allowed_groups) a (id) where a.id is not null`
+    ? `select distinct u.id as user_id, a.id as group_id from public.users u cross join lateral unnest(u.allowed_groups) a (id) where a.id is not null`
     : undefined;
   const stored = ['user_allowed_groups', 'orphan_allowed_groups_audit']
     .filter((table) => columns.has(table))

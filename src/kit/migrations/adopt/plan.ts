@@ -61,11 +61,13 @@ class Planner implements FilePlan {
   readonly standings = new Map<string, Standing>();
   readonly after: Simulated;
   readonly #request: PlanRequest;
+  readonly #live: Simulated;
   /** Modules of which a file was found to be there. */
   readonly #found = new Set<string>();
 
   constructor(request: PlanRequest) {
     this.#request = request;
+    this.#live = new Simulated(request.live);
     this.after = new Simulated(request.live);
   }
 
@@ -82,11 +84,17 @@ class Planner implements FilePlan {
       case 'ahead':
         return this.#there(file, data);
       case 'behind':
-        if (changesType(judged)) return this.#align(file, judged, data);
+        if (changesType(judged) && this.#isThere(judged)) return this.#align(file, judged, data);
         return this.#absent(file, judged);
       default:
         return this.#align(file, judged, data);
     }
+  }
+
+  /** Whether the tables are in the database itself, and not only behind the steps before. */
+  #isThere({ open }: Judged): boolean {
+    const columns = open.filter(({ kind }) => kind === 'column');
+    return columns.every((column) => !this.#live.lacksTableOf(column));
   }
 
   /** Only the module can say what becomes of a file that leaves no trace; where none of its files is there, it is run. */
