@@ -203,7 +203,7 @@ describe('the schema of the gateway, broken at random', () => {
 
   it('becomes whole again after a run that is killed somewhere, and no row is lost', async () => {
     await assert(
-      asyncProperty(breaks, boolean(), nat({ max: 150 }), async (ways, isLarge, deathAt) => {
+      asyncProperty(breaks, boolean(), nat({ max: 50 }), async (ways, isLarge, deathAt) => {
         const target = await whole();
         const { url } = await cloneTestDatabase();
         const client = await openClient(url);
