@@ -8,7 +8,7 @@ import { trees } from './trees/tree-module.ts';
 
 /** Rows of each table. */
 export interface Size {
-  /** How many times as long as usual. */
+  /** How many times as long as usual those are that deletions work on. */
   readonly times: number;
   readonly users: number;
   readonly apiKeys: number;
