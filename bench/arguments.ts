@@ -12,6 +12,8 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
   --libraries  of W1 to W9, start-up and packages: these libraries and pg only, separated by commas
   --callers    W1 to W8 by so many callers too, separated by commas: 8,32,128
   --scale      of W1 to W9: tables so many times as long; default 1
+  --growth     W1 to W8 on tables 1, 10 and 100 times as long, and by 1, 8, 32 and 128 callers, as a table for each; takes
+               --only, --libraries, --rounds (default 9), and other sizes as --scale 1,10 and --callers 1,64
   --guard      W1 to W9 and deletions, in the short form: fails when a library of this repository is more than 1.5 times slower
                against pg than bench/comparison/recorded-ratios.json says, three times in a row
   --recorded   another file of recorded ratios for --guard and --record
@@ -26,6 +28,8 @@ export interface BenchArguments {
   readonly json: boolean;
   readonly help: boolean;
   readonly guard: boolean;
+  /** Tables by the number of rows and by the number of callers. */
+  readonly growth: boolean;
   readonly record: boolean;
   readonly profile: boolean;
   readonly memory: boolean;
@@ -36,7 +40,9 @@ export interface BenchArguments {
   readonly only: readonly string[];
   readonly libraries: readonly string[];
   readonly callers: readonly number[];
+  /** The first one of `scales`, which are several with `growth` only; ascending. */
   readonly scale: number;
+  readonly scales: readonly number[];
   readonly recorded?: string;
 }
 
@@ -49,28 +55,47 @@ export function readArguments(argv: readonly string[]): BenchArguments {
       json: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
       guard: { type: 'boolean', default: false },
+      growth: { type: 'boolean', default: false },
       record: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       memory: { type: 'boolean', default: false },
       only: { type: 'string', default: '' },
-      libraries: { type: 'string', default: '' },
-      callers: { type: 'string', default: '' },
-      scale: { type: 'string', default: '1' },
-      rounds: { type: 'string', default: '30' },
+      libraries: { type: 'string' },
+      callers: { type: 'string' },
+      scale: { type: 'string' },
+      rounds: { type: 'string' },
       rows: { type: 'string' },
       recorded: { type: 'string' },
     },
   });
+  const usual = defaultsOf(values);
+  const scales = sizesOf('--scale', values.scale ?? usual.scale);
+  if (scales.length > 1 && !values.growth)
+    throw new TypeError('--scale takes several sizes with --growth only.');
   return {
     ...values,
-    rounds: wholeNumber('--rounds', values.rounds),
+    rounds: wholeNumber('--rounds', values.rounds ?? usual.rounds),
     rows: rowsOf(values.rows ?? (values.quick ? '200000' : '5000000')),
-    scale: wholeNumber('--scale', values.scale),
-    callers: listOf(values.callers).map((count) => wholeNumber('--callers', count)),
+    scale: scales[0] ?? wholeNumber('--scale', ''),
+    scales,
+    callers: sizesOf('--callers', values.callers ?? usual.callers),
     only: listOf(values.only),
-    libraries: listOf(values.libraries),
+    libraries: listOf(values.libraries ?? usual.libraries),
   };
 }
+
+/** Of growth, what two cores do in ten minutes; in the short form, which installs no peers, in seconds. */
+function defaultsOf({ growth, quick }: { growth: boolean; quick: boolean }) {
+  const own = 'pg,mikro-plain,tombstone,tombstone-orm';
+  if (!growth) return { rounds: '30', scale: '1', callers: '', libraries: '' };
+  return quick
+    ? { rounds: '2', scale: '1,2', callers: '1,4', libraries: own }
+    : { rounds: '9', scale: '1,10,100', callers: '1,8,32,128', libraries: `${own},drizzle` };
+}
+
+/** Ascending, and each once. */
+const sizesOf = (name: string, text: string): number[] =>
+  [...new Set(listOf(text).map((size) => wholeNumber(name, size)))].toSorted((a, b) => a - b);
 
 const listOf = (text: string): string[] => text.split(',').filter(Boolean);
 

@@ -13,8 +13,10 @@ import { deletionMemory, memoryTable } from './deletion-memory.ts';
 import { flushWorkloads } from './flush.ts';
 import { compare, type Comparison } from './comparison/comparison.ts';
 import { readRecorded, writeRecorded } from './comparison/guard.ts';
-import { writeResults } from './comparison/results.ts';
+import { writeGrowth, writeResults } from './comparison/results.ts';
 import { ratiosToRecord, runGuard } from './comparison/run-guard.ts';
+import { growthTables } from './comparison/growth-tables.ts';
+import { runGrowth as growTables } from './comparison/run-growth.ts';
 import { profile, profileTable } from './comparison/run-profile.ts';
 import { tablesOf } from './comparison/tables.ts';
 import { CALLERS, gatewayWorkloads } from './gateway.ts';
@@ -216,6 +218,18 @@ async function showMemory(server: TestServer, { quick, json }: BenchArguments): 
   );
 }
 
+/** In the short form no figure is worth a file. */
+async function showGrowth(server: TestServer, options: BenchArguments): Promise<void> {
+  const growth = await growTables(server, options);
+  const environment = environmentOf(server);
+  process.stdout.write(
+    options.json
+      ? `${JSON.stringify({ environment, ...growth })}\n`
+      : `${growthTables(growth)}\n${environment}\n`,
+  );
+  if (!options.quick) process.stderr.write(`${await writeGrowth(growth, environment)}\n`);
+}
+
 async function main(): Promise<void> {
   const options = readArguments(process.argv.slice(2));
   if (options.help) {
@@ -230,6 +244,7 @@ async function main(): Promise<void> {
   const server = await startTestServer(url ? { url } : { durable: true, settings, ...place });
   try {
     if (options.memory) await showMemory(server, options);
+    else if (options.growth) await showGrowth(server, options);
     else if (options.profile) await showProfile(server, options);
     else if (options.record) await record(server, options);
     else await (options.guard ? guard : runAll)(server, options);

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { withoutIndexes } from './without-indexes.ts';
 
 /** Logs of one generation of users; each generation is followed by new users. */
 export const GENERATION = { logs: 50_000, users: 500, accounts: 50, groups: 200 } as const;
@@ -44,9 +45,6 @@ const LEDGER = `insert into billing_usage_entries (usage_log_id, user_id, api_ke
     case billing_type when 1 then total_cost else actual_cost end, created_at
   from usage_logs order by id`;
 
-const INDEXES = `select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition from pg_index
-  where indrelid in ('usage_logs'::regclass, 'billing_usage_entries'::regclass) and not indisprimary`;
-
 /** How long the history is, and which of its logs are made. */
 export interface History {
   readonly rows: number;
@@ -63,11 +61,10 @@ export interface History {
 export async function fillHistory(client: ClientBase, history: History): Promise<void> {
   for (const setting of SETTINGS) await client.query(`set ${setting}`);
   for (const statement of actors(Math.ceil(history.rows / GENERATION.logs))) await client.query(statement);
-  const indexes = (await client.query<{ name: string; definition: string }>(INDEXES)).rows;
-  for (const { name } of indexes) await client.query(`drop index ${name}`);
-  await client.query(logs(history, client.escapeLiteral(history.until.toISOString())));
-  await client.query(LEDGER);
-  for (const { definition } of indexes) await client.query(definition);
+  await withoutIndexes(client, ['usage_logs', 'billing_usage_entries'], async () => {
+    await client.query(logs(history, client.escapeLiteral(history.until.toISOString())));
+    await client.query(LEDGER);
+  });
   // Without VACUUM, the first read of each page would write it.
   await client.query('vacuum analyze');
 }

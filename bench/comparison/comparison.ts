@@ -115,9 +115,14 @@ export async function compare(server: TestServer, options: Options): Promise<Com
   }
 }
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
+/** On stderr: what the bench is at. */
+export const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
-function availableLibraries({ quick, libraries }: Options): LibraryFile[] {
+/** Those that were asked for; peers only where they can be installed. */
+export function availableLibraries({
+  quick,
+  libraries,
+}: Pick<Options, 'quick' | 'libraries'>): LibraryFile[] {
   const chosen = chosenLibraries(libraries, !quick);
   if (!chosen.some(({ isPeer }) => isPeer) || installPeers(say)) return chosen;
   return chosen.filter(({ isPeer }) => !isPeer);
@@ -138,10 +143,9 @@ export const planOf = (
 export async function withContest<T>(
   server: TestServer,
   libraries: readonly LibraryFile[],
-  scale: number,
+  size: Size,
   work: (contest: Contest) => Promise<T>,
 ): Promise<T> {
-  const size = sizeOf(scale);
   const database = await createTestDatabase(server);
   try {
     await fillForComparison(database.url, size);

@@ -81,5 +81,7 @@ async function plantKeys(client: Client, count: number): Promise<string[]> {
 /** Physically, so that later workloads see the same table. */
 export async function removePlanted(workload: WorkloadName, { client, trees }: Ground): Promise<void> {
   if (isDeletion(workload)) await trees.clear();
-  else await client.query(`delete from api_keys where name = 'doomed'`);
+  // Of the user who owns them all, by an index: a long table would be read to its end.
+  else if (workload === 'W6')
+    await client.query(`delete from api_keys where name = 'doomed' and user_id = 1`);
 }

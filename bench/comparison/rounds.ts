@@ -11,6 +11,8 @@ import type { Sample } from './profile.ts';
 export interface Compared extends Measured {
   /** Of the library's process, in microseconds per call. */
   readonly cpu: number;
+  /** Calls in a second of a turn, by all callers together. */
+  readonly throughput: number;
   /** Of its memory at the end of a turn, in bytes. */
   readonly rss: number;
   readonly rounds: number;
@@ -33,6 +35,8 @@ export interface Plan {
   readonly calls: number;
   /** How long each way works before anything is counted, in milliseconds: code that has run seldom is interpreted. */
   readonly warmUp: number;
+  /** Leaves out a library's other, quicker ways. */
+  readonly recommended?: boolean;
 }
 
 interface Runner {
@@ -59,7 +63,8 @@ export async function runRounds(
   plan: Plan,
   ground: Ground,
 ): Promise<Compared[]> {
-  const runners: Runner[] = waysOf(members, workload).map((one) => ({ ...one, turns: [], rss: [] }));
+  const ways = waysOf(members, workload).filter(({ way }) => !plan.recommended || way === '');
+  const runners: Runner[] = ways.map((one) => ({ ...one, turns: [], rss: [] }));
   const count = plan.calls * callers;
   const takeTurn = async ({ member, way }: Runner, round: number) => {
     const inputs = await inputsOf(workload, { first: round * count, count }, ground);
@@ -122,6 +127,7 @@ function result(
     variant: `${member.name}${way && ` [${way}]`}`,
     ...compared(turns, floor, callers),
     cpu: medianOf(turns.map((turn) => turn.cpu)).median,
+    throughput: medianOf(turns.map((turn) => 1_000_000 / turn.throughout)).median,
     rss: percentile(rss, 0.5),
     rounds: turns.length,
     byHand: member.ready.byHand.includes(workload),

@@ -1,6 +1,7 @@
 import type { TestServer } from '../../src/kit/testing/index.ts';
 import { type Contest, planOf, rowsOf, withContest } from './comparison.ts';
 import { medianOf } from '../statistics.ts';
+import { sizeOf } from './fill.ts';
 import { findSlower, type RecordedRatios, type Slower } from './guard.ts';
 import { chosenLibraries } from './libraries.ts';
 import { isDeletion } from './trees/deletions.ts';
@@ -24,7 +25,7 @@ export async function runGuard(
   isAsked: (name: string) => boolean,
 ): Promise<GuardResult> {
   const chosen = Object.fromEntries(Object.entries(recorded).filter(([name]) => isAsked(name)));
-  return withContest(server, chosenLibraries([], false), SCALE, async (contest) => {
+  return withContest(server, chosenLibraries([], false), sizeOf(SCALE), async (contest) => {
     const tries: RecordedRatios[] = [];
     const slower = await findSlower(chosen, async (workloads) => {
       const measured = await ratiosOf(contest, (name) => workloads.includes(name));
@@ -40,7 +41,7 @@ export async function ratiosToRecord(
   server: TestServer,
   isAsked: (name: string) => boolean,
 ): Promise<RecordedRatios> {
-  return withContest(server, chosenLibraries([], false), SCALE, async (contest) => {
+  return withContest(server, chosenLibraries([], false), sizeOf(SCALE), async (contest) => {
     const tries: RecordedRatios[] = [];
     for (let attempt = 0; attempt < 3; attempt += 1) tries.push(await ratiosOf(contest, isAsked));
     return Object.fromEntries(

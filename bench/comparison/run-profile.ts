@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import type { TestServer } from '../../src/kit/testing/index.ts';
 import { withContest } from './comparison.ts';
+import { sizeOf } from './fill.ts';
 import { chosenLibraries } from './libraries.ts';
 import type { Sample } from './profile.ts';
 import { rowsOf } from './comparison.ts';
@@ -28,7 +29,7 @@ export async function profile(
 ): Promise<Profiled[]> {
   const names = libraries.length > 0 ? libraries : ['tombstone', 'tombstone-orm'];
   const chosen = chosenLibraries(names, true).filter(({ name }) => names.includes(name));
-  return withContest(server, chosen, 1, async (contest) => {
+  return withContest(server, chosen, sizeOf(1), async (contest) => {
     const found: Profiled[] = [];
     for (const row of rowsOf({ callers: [], isAsked }))
       for (const { library, turn, samples } of await contest.profile(row))

@@ -1,13 +1,13 @@
-import { helper, MikroORM, ReferenceKind, Utils } from '@mikro-orm/core';
+import { helper, MikroORM } from '@mikro-orm/core';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { array, assert, asyncProperty, boolean, nat, record } from 'fast-check';
 import { type DataDriver, type DataEntityManager, defineDataConfig, defineModule } from 'tombstone';
 import { emptyTestDatabase } from '../support/database.ts';
 import { KnownCalls } from '../../src/kit/orm/known-calls.ts';
 import { listenToStatements } from '../../src/kit/orm/sent-statements.ts';
-import { comparedSnapshot } from './fixtures/compared-snapshot.ts';
 import { Bed, GARDEN_ROWS, gardenEntities } from './fixtures/garden-model.ts';
-import { GARDEN_CLASSES, type GardenRead, gardenReads } from './fixtures/garden-reads.ts';
+import { type GardenRead, gardenReads } from './fixtures/garden-reads.ts';
+import { keyOf, read } from './fixtures/garden-state.ts';
 import { shown } from './fixtures/settled-text.ts';
 
 // Calls of one shape with other values, past the core and by it: on a new entity manager each time, on one that holds what the
@@ -62,76 +62,6 @@ function take(way: Way): void {
   if (way === 'core') Object.assign(driver, { own: driver.knownReads, knownReads: undefined });
   else if (!driver.knownReads)
     Object.assign(driver, { knownReads: (driver as unknown as { own: unknown }).own });
-}
-
-const keyOf = (entity: object): string =>
-  `${entity.constructor.name} ${String(helper(entity).getSerializedPrimaryKey())}`;
-
-function described(entity: object, next: Set<object>): unknown[] {
-  return helper(entity).__meta.props.map(({ name, kind }) => {
-    const value = (entity as Record<string, unknown>)[name];
-    if (Utils.isCollection<object>(value)) {
-      if (!value.isInitialized()) return [name, 'not loaded'];
-      const items = value.getItems(false);
-      for (const item of items) next.add(item);
-      return [name, items.map(keyOf).toSorted()];
-    }
-    if (kind === ReferenceKind.SCALAR || !Utils.isEntity<object>(value))
-      return [name, name === 'deletedAt' && value ? 'dead' : value];
-    next.add(value);
-    return [name, keyOf(value)];
-  });
-}
-
-function reached(roots: readonly object[]): string[] {
-  const all = new Set(roots);
-  const texts: string[] = [];
-  for (const entity of all) texts.push(shown([keyOf(entity), described(entity, all)]));
-  return texts.toSorted();
-}
-
-function state(em: DataEntityManager, entities: readonly object[]): unknown {
-  em.getUnitOfWork().computeChangeSets();
-  const changes = em
-    .getUnitOfWork()
-    .getChangeSets()
-    .map((one) => [one.type, keyOf(one.entity), one.payload]);
-  const held = [...em.getUnitOfWork().getIdentityMap()].map((entity) => {
-    const own = helper(entity);
-    const loaded = [...own.__loadedProperties].filter((name) => name in own.__meta.properties).toSorted();
-    const text = shown(comparedSnapshot(own.__originalEntityData));
-    return shown([keyOf(entity), text, loaded, own.__initialized]);
-  });
-  const json = entities.map((entity) => helper(entity).toJSON());
-  return [
-    entities.map(keyOf),
-    reached(entities),
-    held.toSorted(),
-    changes.map((one) => shown(one)).toSorted(),
-    json,
-  ];
-}
-
-async function read(em: DataEntityManager, { verb, name, where, options }: GardenRead): Promise<unknown> {
-  const type = GARDEN_CLASSES[name] as never;
-  const given = { ...options } as never;
-  // With these no call is known.
-  for (const option of ['filters', 'disableIdentityMap', 'refresh', 'connectionType'])
-    Reflect.deleteProperty(given, option);
-  switch (verb) {
-    case 'count':
-      return em.count(type, where, { populate: options['populate'] } as never);
-    case 'findOne': {
-      const found = await em.findOne<object>(type, { $and: [{ id: { $gt: '0' } }, where] }, given);
-      return [found, state(em, found ? [found] : [])];
-    }
-    case 'findAndCount': {
-      const [rows, total] = await em.findAndCount<object>(type, where, given);
-      return [total, state(em, rows)];
-    }
-    default:
-      return state(em, await em.find<object>(type, where, given));
-  }
 }
 
 /** What is done to the entities between two calls. */
