@@ -2,6 +2,7 @@ import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { availableParallelism, loadavg } from 'node:os';
 import { startTestServer } from 'tombstone/testing';
+import { ADOPT_SHAPES, type AdoptSoakOptions, soakAdoption } from './adopt.ts';
 import { measure } from './live-parent/measure.ts';
 import { type SoakOptions, soak } from './live-parent/run.ts';
 
@@ -71,6 +72,47 @@ program
       await server.stop();
     }
   });
+
+async function adopt(options: AdoptSoakOptions & { json?: boolean }): Promise<void> {
+  const bar = openBar();
+  const url = process.env['DATABASE_URL'];
+  const server = await startTestServer(url ? { url } : { durable: true });
+  try {
+    const report = await soakAdoption(server, options, bar.show);
+    bar.stop();
+    const { state, users, logs, seconds, peakMb, charges, longestChargeMs, locks, isIntact } = report;
+    const longest = locks.find(({ lock }) => lock === 'ACCESS EXCLUSIVE');
+    process.stdout.write(
+      options.json
+        ? `${JSON.stringify(report)}\n`
+        : `A ${state} database of ${users} users and ${logs} logs was taken over in ${seconds.toFixed(1)} s with ${peakMb ?? '?'} MB; rows are ${isIntact ? '' : 'NOT '}intact.\n` +
+            `${charges} charges meanwhile, the longest took ${longestChargeMs.toFixed(0)} ms. The longest ACCESS EXCLUSIVE: ${longest ? `${longest.ms.toFixed(0)} ms on ${longest.table}` : 'none'}.\n`,
+    );
+    if (!isIntact) process.exitCode = 1;
+  } finally {
+    bar.stop();
+    await server.stop();
+  }
+}
+
+const rows = (text: string): number => {
+  if (/^[1-9]\d{0,7}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It takes a whole number from 1 to 99999999.');
+};
+
+program
+  .command('adopt')
+  .description(
+    'takes over a large database of the original by "tombstone migrate adopt" while its program writes: time, memory, locks, and whether every row is intact',
+  )
+  .option('--users <n>', 'rows of users', rows, 1_000_000)
+  .option('--logs <n>', 'rows of usage_logs', rows, 1_000_000)
+  .option('--writers <n>', 'connections of the original program', wholeNumber, 4)
+  .addOption(
+    new Option('--shape <shape>', 'how the original left it').choices(ADOPT_SHAPES).default('complete'),
+  )
+  .option('--json', 'one JSON object on standard output, nothing else')
+  .action(adopt);
 
 await program.parseAsync().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

@@ -19,6 +19,24 @@ it('finds live children of dead parents without the guarantee, and none with it'
   expect(code).toBe(0);
 }, 120_000);
 
+it('takes over a database of the original while its program writes', async () => {
+  const { code, out, err } = await soak(
+    'adopt',
+    '--users',
+    '12000',
+    '--logs',
+    '2000',
+    '--shape',
+    'phase-1',
+    '--json',
+  );
+  expect([code, err]).toEqual([0, '']);
+  const report = JSON.parse(out);
+  expect(report).toMatchObject({ state: 'partial', isIntact: true });
+  expect(report.charges).toBeGreaterThan(0);
+  expect(report.progress).toBeGreaterThan(report.steps);
+}, 120_000);
+
 it('refuses an argument that is none', async () => {
   expect(await soak('live-parent', '--seconds', 'long')).toMatchObject({ code: 1, out: '' });
 });
