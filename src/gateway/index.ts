@@ -11,6 +11,10 @@ import { PromoCode } from './promo-codes/promo-code.entity.ts';
 import { Proxy } from './proxies/proxy.entity.ts';
 import { RedeemCode } from './redeem-codes/redeem-code.entity.ts';
 import { Setting } from './settings/setting.entity.ts';
+import { SoraAccount } from './sora/sora-account.entity.ts';
+import { SoraCacheFile } from './sora/sora-cache-file.entity.ts';
+import { SoraTask } from './sora/sora-task.entity.ts';
+import { SoraUsageStats } from './sora/sora-usage-stats.entity.ts';
 import { UserSubscription } from './subscriptions/user-subscription.entity.ts';
 import { BillingUsageEntry } from './usage/billing-usage-entry.entity.ts';
 import { UsageLog } from './usage/usage-log.entity.ts';
@@ -181,6 +185,10 @@ export {
   RedeemCode,
   SchedulerEvent,
   Setting,
+  SoraAccount,
+  SoraCacheFile,
+  SoraTask,
+  SoraUsageStats,
   UsageLog,
   User,
   UserAllowedGroup,
@@ -211,11 +219,16 @@ export const gateway = defineModule({
     PromoCodeUsage,
     UsageLog,
     BillingUsageEntry,
+    SoraAccount,
+    SoraUsageStats,
+    SoraTask,
+    SoraCacheFile,
   ],
   unmappedTables: [
     'orphan_allowed_groups_audit',
     'scheduler_outbox_failures',
     'scheduler_outbox_watermarks',
+    'sora_slots',
     'usage_dashboard_hourly',
     'usage_dashboard_daily',
     'usage_dashboard_hourly_users',
