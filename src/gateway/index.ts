@@ -84,6 +84,11 @@ export {
   assignOrExtendSubscription,
 } from './operations/assign-or-extend-subscription.ts';
 export { type ConsumedEvents, consumeEvents, type EventConsumer } from './operations/consume-events.ts';
+export {
+  type CompletedSoraTask,
+  completeSoraTask,
+  type SoraTaskResult,
+} from './operations/complete-sora-task.ts';
 export { redeem, type Redemption } from './operations/redeem.ts';
 export type {
   NewPromoCode,
@@ -109,6 +114,28 @@ export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } fr
 export type { ReadOptions } from './replica-reads.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
+export { HiddenToken } from './sora/hidden-token.ts';
+export { publicHttpsUrl } from './sora/public-https-url.ts';
+export type { Reencrypted } from './sora/reencrypt-tokens.ts';
+export type { RemovedSoraFiles, RemoveSoraFile } from './sora/remove-sora-cache-files.ts';
+export type { SoraAccountPatch, SoraAccountRecord, SoraTokens } from './sora/sora-account-record.ts';
+export { SoraAccountRepository } from './sora/sora-account.repository.ts';
+export type { NewSoraCacheFile, SoraCacheFileRecord, SoraMedia } from './sora/sora-cache-file-record.ts';
+export { SoraCacheFileRepository } from './sora/sora-cache-file.repository.ts';
+export type { SoraKeyOptions, SoraKeySet } from './sora/sora-keys.ts';
+export type { SoraSlotLease } from './sora/sora-slots-statements.ts';
+export { type SoraSlotHolder, SoraSlotRepository, type SoraSlots } from './sora/sora-slots.repository.ts';
+export type {
+  ClaimedSoraTask,
+  NewSoraTask,
+  ParkedReason,
+  SoraTaskClaim,
+  SoraTaskRecord,
+  SoraTaskStatus,
+} from './sora/sora-task-record.ts';
+export { SoraTaskRepository } from './sora/sora-task.repository.ts';
+export type { SoraUsageRecord } from './sora/sora-usage-record.ts';
+export { SoraUsageStatsRepository } from './sora/sora-usage-stats.repository.ts';
 export type { SubscriptionFilters } from './subscriptions/subscription-filters.ts';
 export type {
   ActiveSubscription,
