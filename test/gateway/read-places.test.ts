@@ -5,6 +5,7 @@ import { type DataEntityManager, runPrepared } from 'tombstone';
 import {
   applyPromo,
   assignOrExtendSubscription,
+  completeSoraTask,
   deleteGroupCascade,
   gatewayRepositories,
   type GatewayOptions,
@@ -223,6 +224,12 @@ describe('operations on several aggregates', () => {
         'recordUsage again': (em) => recordUsage(em, { ...usage, requestId: 'one' }),
         recordUsages: (em) => recordUsages(em, [{ ...usage, requestId: 'two' }]),
         'recordUsages again': (em) => recordUsages(em, [{ ...usage, requestId: 'two' }]),
+        completeSoraTask: (em) =>
+          completeSoraTask(em, owner.sora.claims.complete, {
+            resultUrls: ['https://example.com/a'],
+            media: 'image',
+            usage,
+          }),
         redeem: (em) => redeem(em, owner.user, owner.redeemText),
         applyPromo: (em) => applyPromo(em, owner.user, owner.promoText),
         deleteGroupCascade: (em) => deleteGroupCascade(em, owner.group),
