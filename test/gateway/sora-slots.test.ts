@@ -235,12 +235,12 @@ describe(`${WORKERS} workers`, () => {
     const id = await mustLimit(LIMITS.image, LIMITS.video);
     const meters = { image: new Meter(), video: new Meter() };
     const watched: number[] = [];
-    let done = false;
+    const workers = { done: false };
     // Nobody gives a slot back until somebody was refused, so the limit is at work.
     let refuse = (): void => {};
     const refused = new Promise<void>((all) => (refuse = all));
     const watch = (async () => {
-      while (!done) {
+      while (!workers.done) {
         const sql = `select coalesce(sum(images), 0)::int as image, coalesce(sum(videos), 0)::int as video from sora_slots where account_id = ?`;
         const [row] = await gateway.rows<{ image: number; video: number }>(sql, [id]);
         watched.push(Math.max((row?.image ?? 0) - LIMITS.image, (row?.video ?? 0) - LIMITS.video));
@@ -262,7 +262,7 @@ describe(`${WORKERS} workers`, () => {
         else refuse();
       }
     });
-    done = true;
+    workers.done = true;
     await watch;
     expect(
       [meters.image.most, meters.video.most].map((most, n) => most <= [LIMITS.image, LIMITS.video][n]!),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { publicHttpsUrl } from 'tombstone/gateway';
 
 const RUNS = { numRuns: 500 };
