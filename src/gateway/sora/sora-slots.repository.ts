@@ -60,7 +60,11 @@ export class SoraSlotRepository {
     });
   }
 
-  /** Lets a lease end `leaseMs` from now; null when it has ended or was released: stop, others may have the slots. */
+  /**
+   * Lets a lease end `leaseMs` from now; null when it has ended or was released: stop, others may have the slots.
+   *
+   * @throws NotFoundError ACCOUNT_NOT_FOUND, when the account was deleted meanwhile; InvalidInputError VALIDATION.
+   */
   async extend(lease: Lease, leaseMs: number): Promise<Date | null> {
     const { leaseId, accountId } = checkedLeaseOf(lease);
     const milliseconds = checkedLease(leaseMs);
