@@ -75,6 +75,16 @@ export const gatewayErrors: DomainErrors = {
     billing_usage_entries_user_id_fkey: USER_NOT_FOUND,
     billing_usage_entries_api_key_id_fkey: API_KEY_NOT_FOUND,
     billing_usage_entries_subscription_id_fkey: SUBSCRIPTION_NOT_FOUND,
+    sora_tasks_task_id_key: exists(
+      'SORA_TASK_EXISTS',
+      'A task with this id is stored already. Read that one, or give the new one another id.',
+    ),
+    sora_accounts_account_id_fkey: ACCOUNT_NOT_FOUND,
+    sora_usage_stats_account_id_fkey: ACCOUNT_NOT_FOUND,
+    sora_tasks_account_id_fkey: ACCOUNT_NOT_FOUND,
+    sora_cache_files_account_id_fkey: ACCOUNT_NOT_FOUND,
+    sora_cache_files_user_id_fkey: USER_NOT_FOUND,
+    sora_slots_account_id_fkey: ACCOUNT_NOT_FOUND,
   },
   notFound: {
     User: USER_NOT_FOUND,

@@ -12,6 +12,10 @@ import { PromoCode } from './promo-codes/promo-code.entity.ts';
 import { Proxy } from './proxies/proxy.entity.ts';
 import { RedeemCode } from './redeem-codes/redeem-code.entity.ts';
 import { Setting } from './settings/setting.entity.ts';
+import { SoraAccount } from './sora/sora-account.entity.ts';
+import { SoraCacheFile } from './sora/sora-cache-file.entity.ts';
+import { SoraTask } from './sora/sora-task.entity.ts';
+import { SoraUsageStats } from './sora/sora-usage-stats.entity.ts';
 import { UserSubscription } from './subscriptions/user-subscription.entity.ts';
 import { BillingUsageEntry } from './usage/billing-usage-entry.entity.ts';
 import { UsageLog } from './usage/usage-log.entity.ts';
@@ -83,6 +87,11 @@ export {
   assignOrExtendSubscription,
 } from './operations/assign-or-extend-subscription.ts';
 export { type ConsumedEvents, consumeEvents, type EventConsumer } from './operations/consume-events.ts';
+export {
+  type CompletedSoraTask,
+  completeSoraTask,
+  type SoraTaskResult,
+} from './operations/complete-sora-task.ts';
 export { redeem, type Redemption } from './operations/redeem.ts';
 export type {
   NewPromoCode,
@@ -108,6 +117,28 @@ export { type GatewayOptions, type GatewayRepositories, gatewayRepositories } fr
 export type { ReadOptions } from './replica-reads.ts';
 export type { SettingRecord } from './settings/setting-record.ts';
 export { SettingRepository } from './settings/setting.repository.ts';
+export { HiddenToken } from './sora/hidden-token.ts';
+export { publicHttpsUrl } from './sora/public-https-url.ts';
+export type { Reencrypted } from './sora/reencrypt-tokens.ts';
+export type { RemovedSoraFiles, RemoveSoraFile } from './sora/remove-sora-cache-files.ts';
+export type { SoraAccountPatch, SoraAccountRecord, SoraTokens } from './sora/sora-account-record.ts';
+export { SoraAccountRepository } from './sora/sora-account.repository.ts';
+export type { NewSoraCacheFile, SoraCacheFileRecord, SoraMedia } from './sora/sora-cache-file-record.ts';
+export { SoraCacheFileRepository } from './sora/sora-cache-file.repository.ts';
+export type { SoraKeyOptions, SoraKeySet } from './sora/sora-keys.ts';
+export type { SoraSlotLease } from './sora/sora-slots-statements.ts';
+export { type SoraSlotHolder, SoraSlotRepository, type SoraSlots } from './sora/sora-slots.repository.ts';
+export type {
+  ClaimedSoraTask,
+  NewSoraTask,
+  ParkedReason,
+  SoraTaskClaim,
+  SoraTaskRecord,
+  SoraTaskStatus,
+} from './sora/sora-task-record.ts';
+export { SoraTaskRepository } from './sora/sora-task.repository.ts';
+export type { SoraUsageRecord } from './sora/sora-usage-record.ts';
+export { SoraUsageStatsRepository } from './sora/sora-usage-stats.repository.ts';
 export type { SubscriptionFilters } from './subscriptions/subscription-filters.ts';
 export type {
   ActiveSubscription,
@@ -184,6 +215,10 @@ export {
   RedeemCode,
   SchedulerEvent,
   Setting,
+  SoraAccount,
+  SoraCacheFile,
+  SoraTask,
+  SoraUsageStats,
   UsageLog,
   User,
   UserAllowedGroup,
@@ -214,11 +249,16 @@ export const gateway = defineModule({
     PromoCodeUsage,
     UsageLog,
     BillingUsageEntry,
+    SoraAccount,
+    SoraUsageStats,
+    SoraTask,
+    SoraCacheFile,
   ],
   unmappedTables: [
     'orphan_allowed_groups_audit',
     'scheduler_outbox_failures',
     'scheduler_outbox_watermarks',
+    'sora_slots',
     'usage_dashboard_hourly',
     'usage_dashboard_daily',
     'usage_dashboard_hourly_users',

@@ -70,6 +70,7 @@ const MAY_BE_LATE: Methods = {
     'getDashboardStatsWithRange',
     'getAccountUsageStats',
   ],
+  soraUsageStats: ['list'],
 };
 
 /** Gives the repositories the right that the options ask for. @throws InvalidInputError for a word that is none. */

@@ -7,6 +7,12 @@ import { deleteGroupCascade } from './operations/delete-group-cascade.ts';
 import { SchedulerOutboxRepository } from './outbox/scheduler-outbox.repository.ts';
 import { ProxyRepository } from './proxies/proxy.repository.ts';
 import { SettingRepository } from './settings/setting.repository.ts';
+import { SoraAccountRepository } from './sora/sora-account.repository.ts';
+import { SoraCacheFileRepository } from './sora/sora-cache-file.repository.ts';
+import type { SoraKeyOptions } from './sora/sora-keys.ts';
+import { SoraSlotRepository } from './sora/sora-slots.repository.ts';
+import { SoraTaskRepository } from './sora/sora-task.repository.ts';
+import { SoraUsageStatsRepository } from './sora/sora-usage-stats.repository.ts';
 import { UserSubscriptionRepository } from './subscriptions/user-subscription.repository.ts';
 import { type TimeZoneOptions, timeZoneOf } from './time-zone.ts';
 import { UsageLogRepository } from './usage/usage-log.repository.ts';
@@ -22,7 +28,7 @@ import { UserRepository } from './users/user.repository.ts';
 
 /** What an installation decides once for all of its repositories. */
 export interface GatewayOptions
-  extends AllowedGroupsOptions, TimeZoneOptions, UsageLogsOptions, ReadOptions {}
+  extends AllowedGroupsOptions, TimeZoneOptions, UsageLogsOptions, ReadOptions, SoraKeyOptions {}
 
 /** The gateway's repositories on one entity manager, and so in its transaction. */
 export interface GatewayRepositories {
@@ -41,9 +47,18 @@ export interface GatewayRepositories {
   readonly usageLogs: UsageLogRepository;
   readonly usageReports: UsageReportRepository;
   readonly dashboardAggregation: DashboardAggregationRepository;
+  readonly soraAccounts: SoraAccountRepository;
+  readonly soraUsageStats: SoraUsageStatsRepository;
+  readonly soraTasks: SoraTaskRepository;
+  readonly soraCacheFiles: SoraCacheFileRepository;
+  readonly soraSlots: SoraSlotRepository;
 }
 
-/** Makes the repositories; cheap enough to call per request. @throws InvalidInputError VALIDATION for an unknown zone or place. */
+/**
+ * Makes the repositories; cheap enough to call per request.
+ *
+ * @throws InvalidInputError VALIDATION for an unknown zone or place, or a key that is none.
+ */
 export function gatewayRepositories(
   em: DataEntityManager,
   options: GatewayOptions = {},
@@ -65,6 +80,11 @@ export function gatewayRepositories(
     usageLogs: new UsageLogRepository(em, options),
     usageReports: new UsageReportRepository(em, zone),
     dashboardAggregation: new DashboardAggregationRepository(em, zone),
+    soraAccounts: new SoraAccountRepository(em, options),
+    soraUsageStats: new SoraUsageStatsRepository(em),
+    soraTasks: new SoraTaskRepository(em),
+    soraCacheFiles: new SoraCacheFileRepository(em),
+    soraSlots: new SoraSlotRepository(em),
   };
   return withReads(repositories, options);
 }

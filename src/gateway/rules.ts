@@ -27,6 +27,22 @@ const RULES = {
     500,
     'Requests have no claims here, or not all of them. Apply the migrations of gatewayUsagePartitions, or set usageLogs to "one-table", its default.',
   ),
+  SORA_TASK_LOST: rule(
+    409,
+    'The task is not this claim’s any more: its lease ran out and it was taken over, parked or finished. Give the work up.',
+  ),
+  SORA_KEYS_MISSING: rule(
+    500,
+    'There is no key to encrypt or decrypt tokens with. Give soraKeys to gatewayRepositories.',
+  ),
+  SORA_KEY_UNKNOWN: rule(
+    500,
+    'A stored token names a key that is not configured. Put that key back into soraKeys.',
+  ),
+  SORA_TOKEN_UNREADABLE: rule(
+    500,
+    'A stored token cannot be decrypted: the key is not the one it was made with, or its text is damaged or of another row. Correct soraKeys, or store the token anew.',
+  ),
 } as const;
 
 /** What the gateway refuses because of what is stored (specification 10.1), by code. */

@@ -3,6 +3,14 @@ import type { DoctorWaiver } from '../kit/migrations/index.ts';
 const of = (table: string, ...columns: string[]): string[] =>
   columns.map((column) => `${table}.${table}_${column}_fkey`);
 
+const SORA = [
+  ...of('sora_accounts', 'account_id'),
+  ...of('sora_usage_stats', 'account_id'),
+  ...of('sora_tasks', 'account_id'),
+  ...of('sora_cache_files', 'account_id', 'user_id'),
+  ...of('sora_slots', 'account_id'),
+];
+
 /** What the schema doctor finds in the gateway's tables, and why it is meant. */
 export const gatewayWaivers: readonly DoctorWaiver[] = [
   {
@@ -24,6 +32,17 @@ export const gatewayWaivers: readonly DoctorWaiver[] = [
     rule: 'D201',
     about: of('user_attribute_values', 'user_id', 'attribute_id'),
     reason: 'A value is read through its user and its definition, and comes back with them.',
+  },
+  {
+    rule: 'D201',
+    about: SORA,
+    reason:
+      'Sora rows are deleted physically; a deleted account gets nothing new, and has them again when it is restored.',
+  },
+  {
+    rule: 'D203',
+    about: SORA,
+    reason: 'Who removes an account or a user for good means what belongs to it too.',
   },
   {
     rule: 'D203',

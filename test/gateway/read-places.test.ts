@@ -5,6 +5,7 @@ import { type DataEntityManager, runPrepared } from 'tombstone';
 import {
   applyPromo,
   assignOrExtendSubscription,
+  completeSoraTask,
   deleteGroupCascade,
   gatewayRepositories,
   type GatewayOptions,
@@ -20,6 +21,7 @@ import { cloneTestDatabase, testServer } from '../support/database.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import type { Argument } from '../support/sweep-arguments.ts';
 import { IN_TRANSACTION, insertSweepRows, sweepCalls, type SweepRows } from '../support/sweep-calls.ts';
+import { SWEEP_OPTIONS } from '../support/sweep-sora-calls.ts';
 import { methodsOf } from '../support/sweep-methods.ts';
 import { SWEEP_PLACES, type SweepPlace } from '../support/sweep-places.ts';
 
@@ -74,10 +76,9 @@ const allCalls = (): Call[] =>
 
 function run(em: DataEntityManager, { name, args }: Call, options: GatewayOptions): Promise<unknown> {
   const [repository = '', method = ''] = name.split('.');
-  const own = gatewayRepositories(em, options)[repository as 'users'] as unknown as Record<
-    string,
-    (...all: unknown[]) => Promise<unknown>
-  >;
+  const own = gatewayRepositories(em, { ...SWEEP_OPTIONS, ...options })[
+    repository as 'users'
+  ] as unknown as Record<string, (...all: unknown[]) => Promise<unknown>>;
   return own[method]?.(...args.map(({ valid }) => valid)) as Promise<unknown>;
 }
 
@@ -223,6 +224,12 @@ describe('operations on several aggregates', () => {
         'recordUsage again': (em) => recordUsage(em, { ...usage, requestId: 'one' }),
         recordUsages: (em) => recordUsages(em, [{ ...usage, requestId: 'two' }]),
         'recordUsages again': (em) => recordUsages(em, [{ ...usage, requestId: 'two' }]),
+        completeSoraTask: (em) =>
+          completeSoraTask(em, owner.sora.claims.complete, {
+            resultUrls: ['https://example.com/a'],
+            media: 'image',
+            usage,
+          }),
         redeem: (em) => redeem(em, owner.user, owner.redeemText),
         applyPromo: (em) => applyPromo(em, owner.user, owner.promoText),
         deleteGroupCascade: (em) => deleteGroupCascade(em, owner.group),

@@ -62,6 +62,8 @@ describe('the migrated schema', () => {
       'orphan_allowed_groups_audit_user_id_group_id_key',
       'idx_usage_logs_request_id_api_key_unique',
       'billing_usage_entries_usage_log_id_unique',
+      'sora_accounts_account_id_key',
+      'sora_usage_stats_account_id_key',
     ];
     const names = found.map((row) => row.name);
     expect(names.filter((name) => !meanings.includes(name)).toSorted()).toEqual(upserts.toSorted());
@@ -114,6 +116,18 @@ describe('the migrated schema', () => {
         'user_subscriptions_user_group_unique_active',
         'idx_user_attribute_definitions_key_unique',
         'idx_scheduler_outbox_created_at',
+        'sora_accounts_account_id_key',
+        'idx_sora_accounts_plan_type',
+        'idx_sora_accounts_sora_supported',
+        'idx_sora_accounts_image_enabled',
+        'idx_sora_accounts_video_enabled',
+        'idx_sora_usage_stats_today_date',
+        'sora_tasks_task_id_key',
+        'idx_sora_tasks_account_id',
+        'idx_sora_tasks_status',
+        'idx_sora_cache_files_account_id',
+        'idx_sora_cache_files_user_id',
+        'idx_sora_cache_files_media_type',
       ]),
     );
   });

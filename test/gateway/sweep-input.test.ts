@@ -5,6 +5,7 @@ import { listenToStatements } from '../../src/kit/orm/index.ts';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 import { type Argument, SECRET } from '../support/sweep-arguments.ts';
 import { sweepCalls } from '../support/sweep-calls.ts';
+import { NO_SORA, SWEEP_OPTIONS } from '../support/sweep-sora-calls.ts';
 import { methodsOf } from '../support/sweep-methods.ts';
 
 const ROWS = {
@@ -22,6 +23,7 @@ const ROWS = {
   promoCode: '1',
   promoText: 'NONE',
   usageLog: '1',
+  sora: NO_SORA,
 };
 const CALLS = sweepCalls(ROWS) as unknown as Record<string, Record<string, readonly Argument[]>>;
 
@@ -76,7 +78,7 @@ describe.each(Object.entries(CALLS))('malformed input to %s', (name, calls) => {
       for (const malformed of argument.malformed) {
         const given = args.map(({ valid }, n) => (n === position ? malformed : valid));
         const wrong = await complaint(async () => {
-          const repository = gatewayRepositories(gateway.em())[name as 'users'] as never;
+          const repository = gatewayRepositories(gateway.em(), SWEEP_OPTIONS)[name as 'users'] as never;
           return (repository as Record<string, (...all: unknown[]) => Promise<unknown>>)[method]?.(...given);
         });
         if (wrong) complaints.push(`${inspect(malformed, { breakLength: Infinity })} ${wrong}`);

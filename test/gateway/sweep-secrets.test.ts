@@ -11,9 +11,10 @@ import {
   sweepCalls,
   type SweepRows,
 } from '../support/sweep-calls.ts';
+import { SWEEP_OPTIONS } from '../support/sweep-sora-calls.ts';
 
 /** Tables with a column that is a secret. */
-const SECRET_TABLES = ['users', 'api_keys', 'proxies', 'accounts'];
+const SECRET_TABLES = ['users', 'api_keys', 'proxies', 'accounts', 'sora_accounts'];
 
 // A message of the server that prints the whole row, as a trigger, or a check in a later version, may.
 const REFUSE = `create or replace function refuse() returns trigger language plpgsql as
@@ -34,7 +35,7 @@ async function outcomes(rows: SweepRows): Promise<Outcome[]> {
     for (const [method, args] of Object.entries(calls as Record<string, readonly Argument[]>)) {
       const name = `${repository}.${method}`;
       const run = async (em: DataEntityManager): Promise<unknown> => {
-        const own = gatewayRepositories(em)[repository as 'users'] as unknown as Record<
+        const own = gatewayRepositories(em, SWEEP_OPTIONS)[repository as 'users'] as unknown as Record<
           string,
           (...all: unknown[]) => Promise<unknown>
         >;

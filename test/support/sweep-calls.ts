@@ -20,6 +20,15 @@ import {
 } from './sweep-arguments.ts';
 import { accountsOf, outboxOf } from './sweep-account-calls.ts';
 import { promoCodesOf, redeemCodesOf } from './sweep-code-calls.ts';
+import {
+  insertSweepSora,
+  soraAccountsOf,
+  soraCacheFilesOf,
+  soraSlotsOf,
+  soraTasksOf,
+  soraUsageStatsOf,
+  type SweepSora,
+} from './sweep-sora-calls.ts';
 import { subscriptionsOf } from './sweep-subscription-calls.ts';
 import { definitionsOf, proxiesOf, settingsOf, valuesOf } from './sweep-other-calls.ts';
 import {
@@ -47,6 +56,7 @@ export interface SweepRows {
   readonly promoCode: string;
   readonly promoText: string;
   readonly usageLog: string;
+  readonly sora: SweepSora;
 }
 
 let inserted = 0;
@@ -84,6 +94,7 @@ export async function insertSweepRows({ em }: Gateway): Promise<SweepRows> {
   const usageLog = await insertSweepUsage(em(), owners);
   return {
     usageLog,
+    sora: await insertSweepSora(em(), { name, user: user.id, account: account.id }),
     name,
     redeemText,
     promoText,
@@ -249,8 +260,13 @@ const apiKeysOf = (rows: SweepRows): SweepCalls['apiKeys'] => ({
   delete: [id(rows.apiKey)],
 });
 
-/** In each repository, what deletes comes last. */
+/** In each repository, what deletes comes last, and a deleted account gets nothing new. */
 export const sweepCalls = (rows: SweepRows): SweepCalls => ({
+  soraAccounts: soraAccountsOf(rows),
+  soraUsageStats: soraUsageStatsOf(rows),
+  soraTasks: soraTasksOf(rows),
+  soraCacheFiles: soraCacheFilesOf(rows),
+  soraSlots: soraSlotsOf(rows),
   accounts: accountsOf(rows),
   schedulerOutbox: outboxOf(),
   apiKeys: apiKeysOf(rows),

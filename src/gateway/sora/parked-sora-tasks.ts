@@ -1,0 +1,58 @@
+import type { Id } from '../../kit/columns/index.ts';
+import type { DataEntityManager } from '../../kit/orm/index.ts';
+import {
+  SORA_TASK_COLUMNS,
+  soraTaskRecord,
+  type SoraTaskRecord,
+  type SoraTaskRow,
+} from './sora-task-record.ts';
+
+const LIST = `select ${SORA_TASK_COLUMNS} from sora_tasks t
+  where t.parked_at is not null and t.id > ?::bigint order by t.id limit ?`;
+
+// By id, as everyone who changes several: two that put back the same tasks wait for each other, and never in a circle.
+const LOCKED = `locked as (
+    select id from sora_tasks where task_id = any (?::text[]) and parked_at is not null order by id for update
+  )`;
+
+const REQUEUE = `with ${LOCKED}
+  update sora_tasks t set parked_at = null, parked_reason = null, attempts = 0, available_at = statement_timestamp()
+  from locked l where t.id = l.id and t.parked_at is not null`;
+
+const FAIL = `with ${LOCKED}
+  update sora_tasks t set parked_at = null, parked_reason = null, status = 'failed', completed_at = statement_timestamp(),
+    error_message = coalesce(?, t.error_message)
+  from locked l where t.id = l.id and t.parked_at is not null`;
+
+/** Parked tasks behind an id, by id. */
+export async function readParkedTasks(
+  em: DataEntityManager,
+  afterId: Id,
+  limit: number,
+): Promise<SoraTaskRecord[]> {
+  return (await em.execute<SoraTaskRow[]>(LIST, [afterId, limit])).map(soraTaskRecord);
+}
+
+/** Lets parked tasks be claimed again, with all their attempts; answers how many there were. */
+export async function requeueParkedTasks(em: DataEntityManager, taskIds: readonly string[]): Promise<number> {
+  return affected(em, REQUEUE, [asArray(taskIds)]);
+}
+
+/** Ends parked tasks as failed; answers how many there were. */
+export async function failParkedTasks(
+  em: DataEntityManager,
+  taskIds: readonly string[],
+  errorMessage: string | null,
+): Promise<number> {
+  return affected(em, FAIL, [asArray(taskIds), errorMessage]);
+}
+
+async function affected(em: DataEntityManager, sql: string, values: unknown[]): Promise<number> {
+  const { affectedRows } = await em.execute<{ affectedRows: number }>(sql, values, 'run');
+  return affectedRows;
+}
+
+/** The text of an array, in which every element is quoted. */
+function asArray(texts: readonly string[]): string {
+  return `{${texts.map((text) => `"${text.replace(/["\\]/g, String.raw`\$&`)}"`).join(',')}}`;
+}
