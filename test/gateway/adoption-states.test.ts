@@ -141,7 +141,7 @@ describe('what is refused', () => {
     ],
     [
       "a later program's sora_accounts",
-      ({ client }) => createOriginal(client, { ...COMPLETE, sora: 'later' }, SIZE),
+      ({ client }) => createOriginal(client, { ...COMPLETE, at: 44, sora: 'later' }, SIZE),
       /sora_accounts/,
     ],
   ];

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { COMPLETE, tablesOf } from '../original-gateway.ts';
+import { tablesOf, WITH_SORA } from '../original-gateway.ts';
 import { columnsByTable } from './series.ts';
 
 /** What is told of the rows of each table: how many there are, and a sum over all that the original stored in them. */
@@ -77,9 +77,11 @@ function textOf(table: string, column: string, columns: readonly string[]): stri
 
 /** Types and defaults of the columns that are NOT NULL in the end. */
 const SPECIFIED: ReadonlyMap<string, { type: string; fallback: string | undefined }> = new Map(
-  tablesOf(COMPLETE).flatMap(({ name, columns }) =>
+  tablesOf(WITH_SORA).flatMap(({ name, columns }) =>
     columns.map((column) => {
-      const fallback = /NOT NULL DEFAULT (.*)$/.exec(column.text)?.[1];
+      // The original forgot NOT NULL in all tables of Sora.
+      const isNotNull = column.text.includes('NOT NULL') || name.startsWith('sora_');
+      const fallback = isNotNull ? /DEFAULT (.*)$/.exec(column.text)?.[1] : undefined;
       return [
         `${name}.${column.name}`,
         { type: column.text, fallback: fallback === 'now()' ? undefined : fallback },

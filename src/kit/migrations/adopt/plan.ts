@@ -160,9 +160,15 @@ class Planner implements FilePlan {
   }
 }
 
-/** A table that is there and is no table like that of the files: partitioned, inherited, foreign. */
+/** A table that is there and is another one than the files make: partitioned, inherited, foreign, or with another primary key. */
 const isOfAnotherKind = ({ kind, expected, actual }: SchemaDifference): boolean =>
-  kind === 'table' && expected !== undefined && actual !== undefined;
+  expected !== undefined &&
+  actual !== undefined &&
+  (kind === 'table' || (kind === 'constraint' && expected.startsWith('PRIMARY KEY')));
 
-const anotherKind = ({ name, expected, actual }: SchemaDifference): string =>
-  `${name} is "${actual}", and the files make "${expected}". A partitioned table has no unique over columns without its partition key, and nothing can refer to its rows. Move its rows into a table as the files make it, and run again; docs/existing-database.md says how.`;
+function anotherKind({ kind, name, expected, actual }: SchemaDifference): string {
+  const both = `is "${actual}", and the files make "${expected}"`;
+  return kind === 'table'
+    ? `${name} ${both}. A partitioned table has no unique over columns without its partition key, and nothing can refer to its rows. Move its rows into a table as the files make it, and run again; docs/existing-database.md says how.`
+    : `The primary key ${name} ${both}: this is another table of the same name. Rename it, or move it into another schema, and run again.`;
+}
