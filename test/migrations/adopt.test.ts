@@ -277,6 +277,27 @@ describe('an adoption that is not alone', () => {
     }
   });
 
+  it('leaves the contract step also when it goes on behind the files below it', async () => {
+    const { url, client } = await database(COMPLETE);
+    const stop = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'tombstone migrate'`;
+    const kill: Promise<unknown>[] = [];
+    await refusal(
+      adopt(url, {
+        apply: true,
+        onProgress: (event) => {
+          if (event.type === 'adoption-step' && event.text === 'run shop/006_index.sql')
+            kill.push(client.query(stop));
+        },
+      }),
+    );
+    await Promise.all(kill);
+    const { plan } = await adopt(url, { apply: true });
+    expect([plan.state, plan.waiting]).toEqual(['begun', ['shop/005_drop_tags.sql']]);
+    expect((await client.query('select tags from users where id = 1')).rows).toEqual([
+      { tags: ['a', 'b', null, 'a'] },
+    ]);
+  });
+
   it('lets another one wait, which then finds it done', async () => {
     const { url, client } = await database(COMPLETE);
     const both = await Promise.all([

@@ -11,7 +11,7 @@ import { findLedger } from './ledgers/find-ledgers.ts';
 import { type ForeignLedger, refuseProblems } from './ledgers/foreign-ledger.ts';
 import { planForeign } from './plan-foreign.ts';
 import { type FilePlan, type PlannedStep, planFiles } from './plan.ts';
-import { isAdoptionBegun } from './records.ts';
+import { begunAs } from './records.ts';
 import { openRules } from './rules.ts';
 import { Simulated } from './simulated.ts';
 import { type AdoptionState, type Finding, findState, list } from './state.ts';
@@ -57,13 +57,14 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
   const rows = ledger?.table === LEDGER ? [] : await readLedger(session);
   const description = await describeSchema(session);
   const live = new Simulated(description);
+  const begun = await begunAs(session);
   const found = findState({
     rows,
     adoption: adoptions[0],
     live,
     tables: timeline.target.flatMap(({ kind, name }) => (kind === 'table' ? name : [])),
     modules: modules.map(({ name }) => name),
-    isBegun: await isAdoptionBegun(session),
+    isBegun: begun !== undefined,
   });
   if (ledger && isToldBy(ledger, found)) return inspectForeign(request, ledger, description, rows, found);
   if (found.state === 'ours') return { ...found, ...NOTHING };
@@ -76,6 +77,7 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     live: description,
     adoptions,
     contract: request.contract,
+    isOwn: begun === 'empty',
   });
   const rules = await openRules(
     session,

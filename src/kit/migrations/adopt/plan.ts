@@ -31,6 +31,8 @@ export interface PlanRequest {
   readonly adoptions: readonly Adoption[];
   /** Whether files that take away what the original needs are run too. */
   readonly contract: boolean;
+  /** Whether everything that is recorded was run here: the database was empty when the adoption began. */
+  readonly isOwn: boolean;
 }
 
 /** How the files come to be applied. */
@@ -51,6 +53,7 @@ export async function planFiles(request: PlanRequest): Promise<FilePlan> {
   const recorded = new Set(request.rows.map(({ filename }) => filename));
   for (const [index, { file }] of request.timeline.effects.entries())
     if (!recorded.has(file.name)) await planner.take(file, index);
+    else if (!request.isOwn) planner.pass(file);
   return planner;
 }
 
@@ -67,6 +70,11 @@ class Planner implements FilePlan {
   constructor(request: PlanRequest) {
     this.#request = request;
     this.after = new Simulated(request.live);
+  }
+
+  /** An earlier run has recorded it: a program may still need what its module would take away. */
+  pass(file: MigrationFile): void {
+    this.#found.add(file.module);
   }
 
   async take(file: MigrationFile, index: number): Promise<void> {
