@@ -234,6 +234,36 @@ describe('an adoption', () => {
     ]);
   });
 
+  it('of an empty database runs every file, also one that changes a type', async () => {
+    const files = migrationFolder({
+      '001_sums.sql':
+        '-- +goose Up\nCREATE TABLE sums (id bigint PRIMARY KEY, total numeric(20,8) NOT NULL);',
+      '002_widen.sql': '-- +goose Up\nALTER TABLE sums ALTER COLUMN total TYPE numeric(22,10);',
+    });
+    try {
+      const { url } = await database();
+      const { plan } = await adopt(url, { apply: true, modules: [files] });
+      expect(plan.steps.map(({ text }) => text)).toEqual(['run shop/001_sums.sql', 'run shop/002_widen.sql']);
+    } finally {
+      files.delete();
+    }
+  });
+
+  it('makes the table whose rows would come from a column that is gone', async () => {
+    const users = USERS.replace(', tags text[]', '').replace(/INSERT INTO users .*;/, '');
+    const { url } = await database(users + ORDERS);
+    const { plan } = await adopt(url, { apply: true });
+    expect(plan.steps.map(({ kind, file }) => `${kind} ${file ?? ''}`)).toEqual(
+      expect.arrayContaining([
+        'schema shop/003_tags.sql',
+        'record shop/003_tags.sql',
+        'record shop/005_drop_tags.sql',
+      ]),
+    );
+    const differences = differenceOf(await fresh(), await readSchema(url));
+    expect(differences.map(({ name }) => name)).toEqual(['public.audit_trail']);
+  });
+
   it('does not guess what a file did that leaves no trace', async () => {
     const { url, client } = await database(COMPLETE);
     const silent = [{ ...folder, adoption: { ...adoption, data: [] } }];

@@ -1,6 +1,6 @@
 import { keyOf, type SchemaDifference } from '../drift/difference.ts';
 import type { AcceptedObject } from './adoption.ts';
-import type { Simulated } from './simulated.ts';
+import { type Simulated, tableOf } from './simulated.ts';
 import { definitionsFrom, type Timeline } from './timeline.ts';
 
 /**
@@ -61,11 +61,12 @@ export function isAccepted(
   );
 }
 
-/** Whether the file changes the type of a column that is there, which rewrites its table. */
-export function changesType({ open }: Judged): boolean {
+/** Whether the file changes the type of a column of these tables, which rewrites its table. */
+export function changesType({ open }: Judged, tables: ReadonlySet<string>): boolean {
   return open.some(
-    ({ kind, expected, actual }) =>
+    ({ kind, name, expected, actual }) =>
       kind === 'column' &&
+      tables.has(tableOf(name)) &&
       expected !== undefined &&
       actual !== undefined &&
       typeOf(expected) !== typeOf(actual),

@@ -1,5 +1,5 @@
 import type { SchemaDescription } from '../drift/description.ts';
-import { keyOf, type SchemaDifference } from '../drift/difference.ts';
+import type { SchemaDifference } from '../drift/difference.ts';
 import type { MigrationFile } from '../files.ts';
 import type { LedgerRow } from '../ledger.ts';
 import type { Session } from '../session.ts';
@@ -9,7 +9,7 @@ import { planAlignment } from './align/alignment.ts';
 import { isSmall, readTable } from './align/table-facts.ts';
 import { changesType, judge, type Judged, type Standing } from './judge.ts';
 import type { OpenRule } from './rules.ts';
-import { Simulated } from './simulated.ts';
+import { Simulated, tableOf } from './simulated.ts';
 import type { Timeline } from './timeline.ts';
 
 /** One step of an adoption, in the order in which they run. */
@@ -64,12 +64,15 @@ class Planner implements FilePlan {
   readonly standings = new Map<string, Standing>();
   readonly after: Simulated;
   readonly #request: PlanRequest;
+  /** Tables that are there by now; one that the plan makes has no rows yet, and nobody to wait for. */
+  readonly #tables: ReadonlySet<string>;
   /** Modules of which a file was found to be there. */
   readonly #found = new Set<string>();
 
   constructor(request: PlanRequest) {
     this.#request = request;
     this.after = new Simulated(request.live);
+    this.#tables = new Set(request.live.flatMap(({ kind, name }) => (kind === 'table' ? name : [])));
   }
 
   /** An earlier run has recorded it: a program may still need what its module would take away. */
@@ -90,7 +93,8 @@ class Planner implements FilePlan {
       case 'ahead':
         return this.#there(file, data);
       case 'behind':
-        if (changesType(judged)) return this.#align(file, judged, data);
+        if (changesType(judged, this.#tables) || this.#lacksSource(data))
+          return this.#align(file, judged, data);
         return this.#absent(file, judged);
       default:
         return this.#align(file, judged, data);
@@ -111,12 +115,17 @@ class Planner implements FilePlan {
 
   #there(file: MigrationFile, data: DataFile | undefined): void {
     this.#found.add(file.module);
-    const { column, statements = 0 } = data ?? {};
-    const hasSource =
-      column !== undefined && this.after.get(keyOf({ kind: 'column', name: column })) !== undefined;
-    if (data?.how === 'resume' && hasSource) this.steps.push({ kind: 'run', file, behind: statements });
+    if (data?.how === 'resume' && data.column !== undefined && !this.#lacksSource(data))
+      this.steps.push({ kind: 'run', file, behind: data.statements ?? 0 });
     else if (data?.how === 'run') this.steps.push({ kind: 'run', file, behind: 0 });
     else this.steps.push({ kind: 'record', file });
+  }
+
+  /** The rows would come from a column that is gone: the file cannot run, and an empty table is all that is left to make. */
+  #lacksSource(data: DataFile | undefined): boolean {
+    if (data?.column === undefined) return false;
+    const isTableThere = this.after.has({ kind: 'table', name: tableOf(data.column) });
+    return isTableThere && !this.after.has({ kind: 'column', name: data.column });
   }
 
   async #absent(file: MigrationFile, { open }: Judged): Promise<void> {
