@@ -328,6 +328,17 @@ describe('an adoption that is not alone', () => {
     ]);
   });
 
+  it('clears what a broken-off run has left where nothing is to be aligned', async () => {
+    const left = `CREATE FUNCTION tombstone_adopt_mirror() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE TRIGGER tombstone_adopt_mirror AFTER UPDATE OF tags ON users FOR EACH ROW EXECUTE FUNCTION tombstone_adopt_mirror();`;
+    const { url } = await database(COMPLETE + left);
+    const { plan } = await adopt(url, { apply: true });
+    expect(plan.steps[1]?.text).toContain('broken off: trigger public.users.tombstone_adopt_mirror');
+    expect((await readSchema(url)).filter(({ name }) => name.includes('tombstone_adopt'))).toEqual([]);
+    // The trigger would have kept the column.
+    await new Migrator({ connection: url, modules }).up();
+  });
+
   it('lets another one wait, which then finds it done', async () => {
     const { url, client } = await database(COMPLETE);
     const both = await Promise.all([

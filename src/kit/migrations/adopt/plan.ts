@@ -5,7 +5,7 @@ import type { LedgerRow } from '../ledger.ts';
 import type { Session } from '../session.ts';
 import type { Adoption, DataFile, OnlineFile } from './adoption.ts';
 import type { AlignStep, Blocker } from './align/align-step.ts';
-import { planAlignment } from './align/alignment.ts';
+import { planAlignment, planClearing } from './align/alignment.ts';
 import { isSmall, readTable } from './align/table-facts.ts';
 import { changesType, judge, type Judged, type Standing } from './judge.ts';
 import type { OpenRule } from './rules.ts';
@@ -54,6 +54,7 @@ export async function planFiles(request: PlanRequest): Promise<FilePlan> {
   for (const [index, { file }] of request.timeline.effects.entries())
     if (!recorded.has(file.name)) await planner.take(file, index);
     else if (!request.isOwn) planner.pass(file);
+  planner.clear();
   return planner;
 }
 
@@ -78,6 +79,21 @@ class Planner implements FilePlan {
   /** An earlier run has recorded it: a program may still need what its module would take away. */
   pass(file: MigrationFile): void {
     this.#found.add(file.module);
+  }
+
+  /** What was begun and waits now must leave nothing, whether anything else is to be aligned or not. */
+  clear(): void {
+    const { session, timeline } = this.#request;
+    const [first] = timeline.effects;
+    const { steps, used } = planClearing({
+      session,
+      live: this.after.description,
+      target: timeline.target,
+      columnsOf: (table) => timeline.columnsOf(table),
+    });
+    if (first)
+      this.steps.unshift(...steps.map((step) => ({ kind: 'schema' as const, file: first.file, step })));
+    this.after.remove(used);
   }
 
   async take(file: MigrationFile, index: number): Promise<void> {
