@@ -9,6 +9,7 @@ import type { Blocker } from './align/align-step.ts';
 import { findBlockers } from './align/blockers.ts';
 import { findLedger } from './ledgers/find-ledgers.ts';
 import { type ForeignLedger, refuseProblems } from './ledgers/foreign-ledger.ts';
+import { hindrancesOf } from './hindrances.ts';
 import { planForeign } from './plan-foreign.ts';
 import { type FilePlan, type PlannedStep, planFiles } from './plan.ts';
 import { begunAs } from './records.ts';
@@ -91,6 +92,7 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     ...proved(found, adoptions, files),
     blockers: [
       ...files.blockers,
+      ...(await hindrancesOf(session, timeline.target, description)),
       ...(await blockersOf(request, description, adoptions)),
       ...(await obstaclesOf(session, adoptions, live)),
     ],
