@@ -100,6 +100,8 @@ export interface AdoptionObstacle {
   readonly query: string;
   /** Columns that both name; where one is missing, they are not asked. */
   readonly columns: readonly string[];
+  /** The file that refuses them, as in the ledger; once it is recorded, they are not asked for. */
+  readonly file?: string;
   /** A sentence that ends with what to do, without any value of a row. */
   readonly text: string;
 }

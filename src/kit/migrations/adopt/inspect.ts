@@ -14,7 +14,7 @@ import { planForeign } from './plan-foreign.ts';
 import { type FilePlan, type PlannedStep, planFiles } from './plan.ts';
 import { begunAs } from './records.ts';
 import { openRules } from './rules.ts';
-import { Simulated } from './simulated.ts';
+import { Simulated, tableOf } from './simulated.ts';
 import { type AdoptionState, type Finding, findState, list } from './state.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -94,12 +94,12 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
       ...files.blockers,
       ...(await hindrancesOf(session, timeline.target, description)),
       ...(await blockersOf(request, description, adoptions)),
-      ...(await obstaclesOf(session, adoptions, live)),
+      ...(await obstaclesOf(session, adoptions, live, rows)),
     ],
     steps: [...rowSteps('before'), ...files.steps, ...rowSteps('after')],
     waiting: files.waiting,
     kept: keptIn(files.after.description, expectedBeside(timeline, files.waiting)),
-    warnings: await warningsOf(session, adoptions, live),
+    warnings: await warningsOf(session, adoptions, live, rows),
     isWhole: true,
   };
 }
@@ -193,10 +193,13 @@ async function obstaclesOf(
   session: Session,
   adoptions: readonly Adoption[],
   live: Simulated,
+  recorded: readonly LedgerRow[],
 ): Promise<Blocker[]> {
   const blockers: Blocker[] = [];
-  for (const { columns, count, ...obstacle } of adoptions.flatMap(({ obstacles = [] }) => obstacles)) {
-    const rows = await countOf(session, { columns, count }, live);
+  const isRecorded = (file?: string): boolean => recorded.some(({ filename }) => filename === file);
+  for (const { columns, count, file, ...obstacle } of adoptions.flatMap(({ obstacles = [] }) => obstacles)) {
+    if (isRecorded(file)) continue;
+    const rows = await countOf(session, { columns, count }, live, recorded);
     if (rows > 0) blockers.push({ kind: 'values', ...obstacle, rows });
   }
   return blockers;
@@ -206,22 +209,26 @@ async function warningsOf(
   session: Session,
   adoptions: readonly Adoption[],
   live: Simulated,
+  recorded: readonly LedgerRow[],
 ): Promise<string[]> {
   const warnings: string[] = [];
   for (const { text, ...warning } of adoptions.flatMap((adoption) => adoption.warnings)) {
-    const rows = await countOf(session, warning, live);
+    const rows = await countOf(session, warning, live, recorded);
     if (rows > 0) warnings.push(`${text} (${rows})`);
   }
   return warnings;
 }
 
-/** None where a column is missing that the query names. */
+/** None where a column is missing that the query names; the ledger is no part of what is described. */
 async function countOf(
   session: Session,
   { columns, count }: Pick<AdoptionWarning, 'columns' | 'count'>,
   live: Simulated,
+  recorded: readonly LedgerRow[],
 ): Promise<number> {
-  if (!columns.every((name) => live.has({ kind: 'column', name }))) return 0;
+  const isThere = (name: string): boolean =>
+    tableOf(name) === LEDGER ? recorded.length > 0 : live.has({ kind: 'column', name });
+  if (!columns.every(isThere)) return 0;
   const [row] = await session.query<Record<string, string>>(count);
   return Number(Object.values(row ?? {})[0] ?? 0);
 }

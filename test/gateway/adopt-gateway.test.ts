@@ -1,0 +1,60 @@
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
+import { gateway } from 'tombstone/gateway';
+import { type Adopted, adoptDatabase, differenceOf, readSchema } from 'tombstone/migrations';
+import { refusal } from '../migrations/fixtures/shop.ts';
+import { cloneTestDatabase, emptyTestDatabase } from '../support/database.ts';
+import { COMPLETE, createOriginal, type OriginalShape, PHASE_ONE } from '../support/original-gateway.ts';
+import { snapshotRows } from '../support/original/snapshot.ts';
+
+const open: Client[] = [];
+afterAll(() => Promise.all(open.map((client) => client.end())));
+
+async function original(shape?: OriginalShape): Promise<{ url: string; client: Client }> {
+  const { url } = await emptyTestDatabase();
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  open.push(client);
+  if (shape) await createOriginal(client, shape, { users: 60, logs: 120 });
+  return { url, client };
+}
+
+const adopt = (url: string, apply = true): Promise<Adopted> =>
+  adoptDatabase({ connection: url, modules: [gateway], apply });
+
+describe('an adoption by the gateway', () => {
+  it('of an empty database ends where a fresh one ends', async () => {
+    const { url } = await original();
+    expect((await adopt(url)).plan.state).toBe('empty');
+    const fresh = await cloneTestDatabase();
+    expect(differenceOf(await readSchema(fresh.url), await readSchema(url))).toEqual([]);
+  });
+
+  it('makes a table anew that somebody has dropped, though its rows came from a column that is gone', async () => {
+    const { url, client } = await original(COMPLETE);
+    await client.query('drop table user_allowed_groups, orphan_allowed_groups_audit');
+    await adopt(url);
+    expect((await client.query('select from user_allowed_groups')).rowCount).toBe(0);
+  });
+
+  it('is stopped beforehand by a right of which nobody can say whether it was taken away', async () => {
+    const { url, client } = await original(PHASE_ONE);
+    await client.query('update users set allowed_groups = null where id = 3');
+    await client.query('insert into user_allowed_groups values (3, 1) on conflict do nothing');
+    const before = await snapshotRows(client);
+    const schema = await readSchema(url);
+    const error = await refusal(adopt(url));
+    expect(error.message).toContain('Groups are allowed in the table and not in the array');
+    expect(await snapshotRows(client)).toEqual(before);
+    expect(differenceOf(schema, await readSchema(url))).toEqual([]);
+  });
+
+  it('tells of the first administrator by the ledger too, where the default group was renamed', async () => {
+    const { url, client } = await original(COMPLETE);
+    await client.query(`update groups set name = 'renamed' where name = 'default';
+      update users set role = 'admin', status = 'active', deleted_at = null,
+        created_at = (select applied_at from schema_migrations where filename = '001_init.sql') where id = 1`);
+    const { plan } = await adopt(url, false);
+    expect(plan.warnings.join()).toContain('An active administrator was stored by the first script');
+  });
+});
