@@ -299,6 +299,25 @@ describe('an adoption', () => {
     expect(differences.map(({ name }) => name)).toEqual(['public.audit_trail']);
   });
 
+  it('ends although a program goes on storing what a rule changes', async () => {
+    const { url, client } = await database(COMPLETE);
+    // Each change of a row stores another one of the same kind, as a busy program does.
+    await client.query(`CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+      INSERT INTO users (email) VALUES (' again' || nextval('users_id_seq') || ' '); RETURN NULL; END$$;
+      CREATE TRIGGER busy AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION busy();`);
+    await adopt(url, { apply: true });
+    const { rows } = await client.query(`select count(*)::int as rows from users where email like 'again%'`);
+    expect(rows).toEqual([{ rows: 9 }]);
+  });
+
+  it('goes on behind the statements also where instants are written in another style', async () => {
+    const tags = `CREATE TABLE user_tags (user_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE, tag text NOT NULL, PRIMARY KEY (user_id, tag));`;
+    const { url, client } = await database(COMPLETE + tags);
+    await client.query(`alter database "${new URL(url).pathname.slice(1)}" set datestyle to 'German'`);
+    await adopt(url, { apply: true });
+    expect((await client.query('select from user_tags')).rowCount).toBe(2);
+  });
+
   it('does not guess what a file did that leaves no trace', async () => {
     const { url, client } = await database(COMPLETE);
     const silent = [{ ...folder, adoption: { ...adoption, data: [] } }];
