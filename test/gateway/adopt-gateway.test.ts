@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 import { gateway } from 'tombstone/gateway';
+import { onlineFiles } from '../../src/gateway/adoption/online-files.ts';
 import { type Adopted, adoptDatabase, differenceOf, readSchema } from 'tombstone/migrations';
 import { refusal } from '../migrations/fixtures/shop.ts';
 import { cloneTestDatabase, emptyTestDatabase } from '../support/database.ts';
@@ -10,17 +11,41 @@ import { snapshotRows } from '../support/original/snapshot.ts';
 const open: Client[] = [];
 afterAll(() => Promise.all(open.map((client) => client.end())));
 
-async function original(shape?: OriginalShape): Promise<{ url: string; client: Client }> {
-  const { url } = await emptyTestDatabase();
+async function connected(url: string): Promise<{ url: string; client: Client }> {
   const client = new Client({ connectionString: url });
   await client.connect();
   open.push(client);
-  if (shape) await createOriginal(client, shape, { users: 60, logs: 120 });
   return { url, client };
+}
+
+async function original(shape?: OriginalShape): Promise<{ url: string; client: Client }> {
+  const made = await connected((await emptyTestDatabase()).url);
+  if (shape) await createOriginal(made.client, shape, { users: 60, logs: 120 });
+  return made;
 }
 
 const adopt = (url: string, apply = true): Promise<Adopted> =>
   adoptDatabase({ connection: url, modules: [gateway], apply });
+
+describe('the array that goes while it is in use', () => {
+  it('brings back no group that a program takes away at this moment', async () => {
+    const { url, client } = await original(PHASE_ONE);
+    const { client: program } = await connected(url);
+    const { client: watch } = await connected(url);
+    const [way] = onlineFiles;
+    await client.query(
+      `update users set allowed_groups = '{1}' where id = 3; delete from user_allowed_groups where user_id = 3`,
+    );
+    await program.query(`begin; update users set allowed_groups = '{}' where id = 3`);
+    let isDone = false;
+    const window = client.query(way?.statement ?? '', [1, 60]).then(() => (isDone = true));
+    const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    while (!isDone && (await watch.query(waits)).rowCount === 0);
+    await program.query('commit');
+    await window;
+    expect((await client.query('select from user_allowed_groups where user_id = 3')).rowCount).toBe(0);
+  });
+});
 
 describe('an adoption by the gateway', () => {
   it('of an empty database ends where a fresh one ends', async () => {
