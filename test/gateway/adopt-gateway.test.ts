@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
-import { gateway } from 'tombstone/gateway';
+import { gateway, gatewayRepairs, gatewayUsagePartitions } from 'tombstone/gateway';
 import { onlineFiles } from '../../src/gateway/adoption/online-files.ts';
-import { type Adopted, adoptDatabase, differenceOf, readSchema } from 'tombstone/migrations';
+import { type Adopted, adoptDatabase, differenceOf, Migrator, readSchema } from 'tombstone/migrations';
 import { refusal } from '../migrations/fixtures/shop.ts';
 import { cloneTestDatabase, emptyTestDatabase } from '../support/database.ts';
 import { COMPLETE, createOriginal, type OriginalShape, PHASE_ONE } from '../support/original-gateway.ts';
@@ -37,10 +37,10 @@ describe('the array that goes while it is in use', () => {
       `update users set allowed_groups = '{1}' where id = 3; delete from user_allowed_groups where user_id = 3`,
     );
     await program.query(`begin; update users set allowed_groups = '{}' where id = 3`);
-    let isDone = false;
-    const window = client.query(way?.statement ?? '', [1, 60]).then(() => (isDone = true));
+    const seen = { isDone: false };
+    const window = client.query(way?.statement ?? '', [1, 60]).then(() => (seen.isDone = true));
     const waits = `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
-    while (!isDone && (await watch.query(waits)).rowCount === 0);
+    for (let waiting = 0; waiting === 0 && !seen.isDone;) waiting = (await watch.query(waits)).rowCount ?? 0;
     await program.query('commit');
     await window;
     expect((await client.query('select from user_allowed_groups where user_id = 3')).rowCount).toBe(0);
@@ -72,6 +72,24 @@ describe('an adoption by the gateway', () => {
     expect(error.message).toContain('Groups are allowed in the table and not in the array');
     expect(await snapshotRows(client)).toEqual(before);
     expect(differenceOf(schema, await readSchema(url))).toEqual([]);
+  });
+
+  it('leaves contract steps of further modules too, and knows that none of their files was run', async () => {
+    for (const [module, file] of [
+      [gatewayRepairs, 'gateway_repairs/003_drop_users_wechat.sql'],
+      [gatewayUsagePartitions, 'gateway_usage_partitions/005_partition_usage_logs.sql'],
+    ] as const) {
+      const { url, client } = await original(COMPLETE);
+      const logs = `select to_jsonb(l) - 'request_id' as log from usage_logs l order by id`;
+      const before = (await client.query(logs)).rows;
+      const modules = [gateway, module];
+      const { plan } = await adoptDatabase({ connection: url, modules, apply: true });
+      expect(plan.waiting).toEqual([file]);
+      expect((await client.query('select wechat from users')).rowCount).toBe(60);
+      const { steps } = await new Migrator({ connection: url, modules }).up();
+      expect(steps.map(({ name }) => name)).toEqual([file]);
+      expect((await client.query(logs)).rows).toEqual(before);
+    }
   });
 
   it('tells of the first administrator by the ledger too, where the default group was renamed', async () => {

@@ -269,21 +269,6 @@ describe('an adoption', () => {
     ]);
   });
 
-  it('of an empty database runs every file, also one that changes a type', async () => {
-    const files = migrationFolder({
-      '001_sums.sql':
-        '-- +goose Up\nCREATE TABLE sums (id bigint PRIMARY KEY, total numeric(20,8) NOT NULL);',
-      '002_widen.sql': '-- +goose Up\nALTER TABLE sums ALTER COLUMN total TYPE numeric(22,10);',
-    });
-    try {
-      const { url } = await database();
-      const { plan } = await adopt(url, { apply: true, modules: [files] });
-      expect(plan.steps.map(({ text }) => text)).toEqual(['run shop/001_sums.sql', 'run shop/002_widen.sql']);
-    } finally {
-      files.delete();
-    }
-  });
-
   it('makes the table whose rows would come from a column that is gone', async () => {
     const users = USERS.replace(', tags text[]', '').replace(/INSERT INTO users .*;/, '');
     const { url } = await database(users + ORDERS);

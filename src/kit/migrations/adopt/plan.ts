@@ -53,7 +53,6 @@ export async function planFiles(request: PlanRequest): Promise<FilePlan> {
   const recorded = new Set(request.rows.map(({ filename }) => filename));
   for (const [index, { file }] of request.timeline.effects.entries())
     if (!recorded.has(file.name)) await planner.take(file, index);
-    else if (!request.isOwn) planner.pass(file);
   planner.clear();
   return planner;
 }
@@ -74,11 +73,6 @@ class Planner implements FilePlan {
     this.#request = request;
     this.after = new Simulated(request.live);
     this.#tables = new Set(request.live.flatMap(({ kind, name }) => (kind === 'table' ? name : [])));
-  }
-
-  /** An earlier run has recorded it: a program may still need what its module would take away. */
-  pass(file: MigrationFile): void {
-    this.#found.add(file.module);
   }
 
   /** What was begun and waits now must leave nothing, whether anything else is to be aligned or not. */
@@ -103,6 +97,10 @@ class Planner implements FilePlan {
       .flatMap((adoption) => adoption.data)
       .find((each) => each.file === file.name);
     this.standings.set(file.name, judged.standing);
+    if (this.#waits(file, judged)) {
+      this.waiting.push(file);
+      return;
+    }
     switch (judged.standing) {
       case 'unseen':
         return this.#unseen(file, data);
@@ -115,6 +113,14 @@ class Planner implements FilePlan {
       default:
         return this.#align(file, judged, data);
     }
+  }
+
+  /** A contract step takes away what a program may need that was here before: what this run makes itself, nobody needs. */
+  #waits(file: MigrationFile, { standing, open }: Judged): boolean {
+    if (file.phase?.name !== 'contract' || this.#request.contract || this.#request.isOwn) return false;
+    // Whatever it does, the files of the module alone do not show it.
+    if (standing === 'unseen') return this.#tables.size > 0;
+    return standing === 'behind' && open.some(({ name }) => this.#tables.has(tableOf(name)));
   }
 
   /** Only the module can say what becomes of a file that leaves no trace; where none of its files is there, it is run. */
@@ -145,10 +151,6 @@ class Planner implements FilePlan {
   }
 
   async #absent(file: MigrationFile, { open }: Judged): Promise<void> {
-    if (file.phase?.name === 'contract' && !this.#request.contract && this.#found.has(file.module)) {
-      this.waiting.push(file);
-      return;
-    }
     const online = await this.#onlineFor(file);
     if (online) this.steps.push({ kind: 'online', file, online }, { kind: 'record', file });
     else this.steps.push({ kind: 'run', file, behind: 0 });
