@@ -177,6 +177,41 @@ describe('what a database is', () => {
   });
 });
 
+describe('what stands against an adoption', () => {
+  it('is a role that does not own a table, before anything is changed', async () => {
+    const { url, client } = await database(USERS + ORDERS);
+    const role = `tombstone_test_lodger_${new URL(url).pathname.slice(-8)}`;
+    await client.query(`create role ${role} login createdb password 'x'; grant all on schema public to ${role};
+      grant all on all tables in schema public to ${role}; alter table users owner to ${role}`);
+    try {
+      const before = await readSchema(url);
+      const lodger = new URL(url);
+      [lodger.username, lodger.password] = [role, 'x'];
+      const { plan } = await adopt(lodger.href);
+      expect(plan.blockers.map(({ kind, object }) => `${kind} ${object}`)).toEqual(['rights public.orders']);
+      const error = await refusal(adopt(lodger.href, { apply: true }));
+      expect(error.code).toBe('MIGRATION.ADOPTION');
+      expect(differenceOf(before, await readSchema(url))).toEqual([]);
+    } finally {
+      await client.query(
+        `reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`,
+      );
+    }
+  });
+
+  it('is something else that has the name of a table', async () => {
+    for (const sql of ['CREATE VIEW orders AS SELECT 1 AS id', `CREATE TYPE orders AS ENUM ('a')`]) {
+      const { url, client } = await database(USERS + sql);
+      const error = await refusal(adopt(url, { apply: true }));
+      expect(error.message).toContain('public.orders');
+      expect((await client.query('select from users')).rowCount).toBe(3);
+      expect((await client.query(`select from pg_class where relname ~ '^schema_migration'`)).rowCount).toBe(
+        0,
+      );
+    }
+  });
+});
+
 describe('an adoption', () => {
   it('runs what is missing, records what is there, keeps the rest, and leaves the contract step', async () => {
     const { url, client } = await database(COMPLETE);
@@ -234,6 +269,40 @@ describe('an adoption', () => {
     ]);
   });
 
+  it('makes the table whose rows would come from a column that is gone', async () => {
+    const users = USERS.replace(', tags text[]', '').replace(/INSERT INTO users .*;/, '');
+    const { url } = await database(users + ORDERS);
+    const { plan } = await adopt(url, { apply: true });
+    expect(plan.steps.map(({ kind, file }) => `${kind} ${file ?? ''}`)).toEqual(
+      expect.arrayContaining([
+        'schema shop/003_tags.sql',
+        'record shop/003_tags.sql',
+        'record shop/005_drop_tags.sql',
+      ]),
+    );
+    const differences = differenceOf(await fresh(), await readSchema(url));
+    expect(differences.map(({ name }) => name)).toEqual(['public.audit_trail']);
+  });
+
+  it('ends although a program goes on storing what a rule changes', async () => {
+    const { url, client } = await database(COMPLETE);
+    // Each change of a row stores another one of the same kind, as a busy program does.
+    await client.query(`CREATE FUNCTION busy() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN
+      INSERT INTO users (email) VALUES (' again' || nextval('users_id_seq') || ' '); RETURN NULL; END$$;
+      CREATE TRIGGER busy AFTER UPDATE ON users FOR EACH ROW EXECUTE FUNCTION busy();`);
+    await adopt(url, { apply: true });
+    const { rows } = await client.query(`select count(*)::int as rows from users where email like 'again%'`);
+    expect(rows).toEqual([{ rows: 9 }]);
+  });
+
+  it('goes on behind the statements also where instants are written in another style', async () => {
+    const tags = `CREATE TABLE user_tags (user_id bigint NOT NULL REFERENCES users (id) ON DELETE CASCADE, tag text NOT NULL, PRIMARY KEY (user_id, tag));`;
+    const { url, client } = await database(COMPLETE + tags);
+    await client.query(`alter database "${new URL(url).pathname.slice(1)}" set datestyle to 'German'`);
+    await adopt(url, { apply: true });
+    expect((await client.query('select from user_tags')).rowCount).toBe(2);
+  });
+
   it('does not guess what a file did that leaves no trace', async () => {
     const { url, client } = await database(COMPLETE);
     const silent = [{ ...folder, adoption: { ...adoption, data: [] } }];
@@ -275,6 +344,38 @@ describe('an adoption that is not alone', () => {
       expect(differenceOf(end, await readSchema(url))).toEqual([]);
       expect((await adopt(url)).plan.state).toBe('ours');
     }
+  });
+
+  it('leaves the contract step also when it goes on behind the files below it', async () => {
+    const { url, client } = await database(COMPLETE);
+    const stop = `select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and application_name = 'tombstone migrate'`;
+    const kill: Promise<unknown>[] = [];
+    await refusal(
+      adopt(url, {
+        apply: true,
+        onProgress: (event) => {
+          if (event.type === 'adoption-step' && event.text === 'run shop/006_index.sql')
+            kill.push(client.query(stop));
+        },
+      }),
+    );
+    await Promise.all(kill);
+    const { plan } = await adopt(url, { apply: true });
+    expect([plan.state, plan.waiting]).toEqual(['begun', ['shop/005_drop_tags.sql']]);
+    expect((await client.query('select tags from users where id = 1')).rows).toEqual([
+      { tags: ['a', 'b', null, 'a'] },
+    ]);
+  });
+
+  it('clears what a broken-off run has left where nothing is to be aligned', async () => {
+    const left = `CREATE FUNCTION tombstone_adopt_mirror() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+      CREATE TRIGGER tombstone_adopt_mirror AFTER UPDATE OF tags ON users FOR EACH ROW EXECUTE FUNCTION tombstone_adopt_mirror();`;
+    const { url } = await database(COMPLETE + left);
+    const { plan } = await adopt(url, { apply: true });
+    expect(plan.steps[1]?.text).toMatch(/was broken off: .*trigger public\.users\.tombstone_adopt_mirror/);
+    expect((await readSchema(url)).filter(({ name }) => name.includes('tombstone_adopt'))).toEqual([]);
+    // The trigger would have kept the column.
+    await new Migrator({ connection: url, modules }).up();
   });
 
   it('lets another one wait, which then finds it done', async () => {

@@ -49,6 +49,11 @@ const data: readonly DataFile[] = [
     statements: 1,
     column: 'public.users.allowed_groups',
   },
+  {
+    file: 'gateway/008_audit_orphan_allowed_groups.sql',
+    how: 'record',
+    column: 'public.users.allowed_groups',
+  },
 ];
 
 /** What the gateway knows of databases that the original program has made. */

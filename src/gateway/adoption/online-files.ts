@@ -19,6 +19,11 @@ const settle = (users: string): string => `WITH elements AS (
 INSERT INTO public.user_allowed_groups (user_id, group_id)
 SELECT user_id, group_id FROM elements WHERE has_group ON CONFLICT DO NOTHING`;
 
+/** Held, they show what is committed: an element that a program takes out at this moment would come back as a pair. */
+const HELD = `(SELECT u.id, u.allowed_groups FROM public.users u /* soft-delete: all rows */
+  WHERE u.id BETWEEN $1 AND $2 AND EXISTS (SELECT FROM unnest(u.allowed_groups) AS allowed (group_id) WHERE ${OPEN})
+  ORDER BY u.id FOR NO KEY UPDATE)`;
+
 const MIRROR = 'public.tombstone_adopt_mirror_groups';
 
 /**
@@ -42,7 +47,7 @@ CREATE TRIGGER tombstone_adopt_mirror_groups AFTER INSERT OR UPDATE OF allowed_g
 ALTER TABLE public.users ENABLE ALWAYS TRIGGER tombstone_adopt_mirror_groups`,
     left: `SELECT u.id FROM public.users u WHERE EXISTS (
   SELECT FROM unnest(u.allowed_groups) AS allowed (group_id) WHERE ${OPEN}) /* soft-delete: all rows */ ORDER BY u.id`,
-    statement: settle('public.users').replace('%CONDITION%', 'u.id BETWEEN $1 AND $2'),
+    statement: settle(HELD).replace('%CONDITION%', 'true'),
     end: `DROP TRIGGER tombstone_adopt_mirror_groups ON public.users;
 DROP FUNCTION ${MIRROR}();
 ALTER TABLE public.users DROP COLUMN allowed_groups`,

@@ -7,7 +7,13 @@ import { type FileTimeouts, timeoutSettings } from './timeouts.ts';
 
 const OLDEST = 140_000;
 
-const SETTINGS = [`timezone to 'UTC'`, 'search_path to public', 'standard_conforming_strings to on'];
+// The driver reads no other form of an instant; the order of day and month in texts stays as the database has it.
+const SETTINGS = [
+  `timezone to 'UTC'`,
+  'datestyle to iso',
+  'search_path to public',
+  'standard_conforming_strings to on',
+];
 
 interface Facts extends ServerSide {
   readonly version: number;

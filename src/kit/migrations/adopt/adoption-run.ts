@@ -1,5 +1,6 @@
 import type { Access } from '../access.ts';
 import { writeBaseline } from '../baseline.ts';
+import { MigrationError } from '../errors.ts';
 import type { MigrationFile } from '../files.ts';
 import { Journal } from '../journal.ts';
 import { createLedger } from '../ledger.ts';
@@ -82,7 +83,9 @@ export class AdoptionRun {
   async #take(step: PlannedStep, context: StepContext): Promise<void> {
     switch (step.kind) {
       case 'rows':
-        return applyRule(step.rule.rule, context);
+        // What a program goes on storing is for the next step to refuse, or for the next run to find.
+        await applyRule(step.rule.rule, context);
+        return;
       case 'schema':
         return step.step.run(context);
       case 'record':
@@ -117,7 +120,8 @@ export class AdoptionRun {
     await throughGate(file, { session: this.#session, direction: 'up', done: [] }, [], async () => {
       // Granted, it has waited for every writer that does not know of the trigger.
       await briefly(context, { tables: [table], lock: 'SHARE ROW EXCLUSIVE', statements: [begin] });
-      await applyRule({ ...online, name: describeStep({ kind: 'online', file, online }).text }, context);
+      const { text } = describeStep({ kind: 'online', file, online });
+      if (!(await applyRule({ ...online, name: text }, context))) throw unsettled(text, table);
       await briefly(context, { tables: [table], lock: 'ACCESS EXCLUSIVE', statements: [end] });
     });
   }
@@ -141,4 +145,12 @@ export class AdoptionRun {
     const before = this.#held.get(key);
     if (!before || before.ms < lock.ms) this.#held.set(key, lock);
   }
+}
+
+/** Taking the old side away now would lose what only it has. */
+function unsettled(text: string, table: string): MigrationError {
+  return new MigrationError(
+    'MIGRATION.FAILED',
+    `${text}: rows of ${table} are still left on one side after several passes, because a program writes them so that they stay. Stop it, and run again: what is done is found.`,
+  );
 }

@@ -52,12 +52,15 @@ export interface DataFile {
   readonly file: string;
   /**
    * `run`: it is run as it stands, because it is safe on rows that are there already. `resume`: its first statements made what
-   * the catalogue shows; where that is there and the column too, the rest is run.
+   * the catalogue shows; where that is there and the column too, the rest is run. `record`: it is recorded once its objects are there.
    */
-  readonly how: 'run' | 'resume';
+  readonly how: 'run' | 'resume' | 'record';
   /** How many statements the catalogue shows, for `resume`. */
   readonly statements?: number;
-  /** Qualified; where it is gone, the file is recorded as it is. For `resume`. */
+  /**
+   * Where its rows come from, qualified. Where it is gone, the file could not run: its objects are made, if they are missing, and
+   * it is recorded. For `resume` and `record`.
+   */
   readonly column?: string;
 }
 
@@ -97,6 +100,8 @@ export interface AdoptionObstacle {
   readonly query: string;
   /** Columns that both name; where one is missing, they are not asked. */
   readonly columns: readonly string[];
+  /** The file that refuses them, as in the ledger; once it is recorded, they are not asked for. */
+  readonly file?: string;
   /** A sentence that ends with what to do, without any value of a row. */
   readonly text: string;
 }

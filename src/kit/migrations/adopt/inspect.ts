@@ -9,11 +9,12 @@ import type { Blocker } from './align/align-step.ts';
 import { findBlockers } from './align/blockers.ts';
 import { findLedger } from './ledgers/find-ledgers.ts';
 import { type ForeignLedger, refuseProblems } from './ledgers/foreign-ledger.ts';
+import { hindrancesOf } from './hindrances.ts';
 import { planForeign } from './plan-foreign.ts';
 import { type FilePlan, type PlannedStep, planFiles } from './plan.ts';
-import { isAdoptionBegun } from './records.ts';
+import { begunAs } from './records.ts';
 import { openRules } from './rules.ts';
-import { Simulated } from './simulated.ts';
+import { Simulated, tableOf } from './simulated.ts';
 import { type AdoptionState, type Finding, findState, list } from './state.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -57,13 +58,14 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
   const rows = ledger?.table === LEDGER ? [] : await readLedger(session);
   const description = await describeSchema(session);
   const live = new Simulated(description);
+  const begun = await begunAs(session);
   const found = findState({
     rows,
     adoption: adoptions[0],
     live,
     tables: timeline.target.flatMap(({ kind, name }) => (kind === 'table' ? name : [])),
     modules: modules.map(({ name }) => name),
-    isBegun: await isAdoptionBegun(session),
+    isBegun: begun !== undefined,
   });
   if (ledger && isToldBy(ledger, found)) return inspectForeign(request, ledger, description, rows, found);
   if (found.state === 'ours') return { ...found, ...NOTHING };
@@ -76,6 +78,7 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     live: description,
     adoptions,
     contract: request.contract,
+    isOwn: begun === 'empty',
   });
   const rules = await openRules(
     session,
@@ -89,13 +92,14 @@ export async function inspect(request: InspectRequest): Promise<Inspection> {
     ...proved(found, adoptions, files),
     blockers: [
       ...files.blockers,
+      ...(await hindrancesOf(session, timeline.target, description)),
       ...(await blockersOf(request, description, adoptions)),
-      ...(await obstaclesOf(session, adoptions, live)),
+      ...(await obstaclesOf(session, adoptions, live, rows)),
     ],
     steps: [...rowSteps('before'), ...files.steps, ...rowSteps('after')],
     waiting: files.waiting,
     kept: keptIn(files.after.description, expectedBeside(timeline, files.waiting)),
-    warnings: await warningsOf(session, adoptions, live),
+    warnings: await warningsOf(session, adoptions, live, rows),
     isWhole: true,
   };
 }
@@ -189,10 +193,13 @@ async function obstaclesOf(
   session: Session,
   adoptions: readonly Adoption[],
   live: Simulated,
+  recorded: readonly LedgerRow[],
 ): Promise<Blocker[]> {
   const blockers: Blocker[] = [];
-  for (const { columns, count, ...obstacle } of adoptions.flatMap(({ obstacles = [] }) => obstacles)) {
-    const rows = await countOf(session, { columns, count }, live);
+  const isRecorded = (file?: string): boolean => recorded.some(({ filename }) => filename === file);
+  for (const { columns, count, file, ...obstacle } of adoptions.flatMap(({ obstacles = [] }) => obstacles)) {
+    if (isRecorded(file)) continue;
+    const rows = await countOf(session, { columns, count }, live, recorded);
     if (rows > 0) blockers.push({ kind: 'values', ...obstacle, rows });
   }
   return blockers;
@@ -202,22 +209,26 @@ async function warningsOf(
   session: Session,
   adoptions: readonly Adoption[],
   live: Simulated,
+  recorded: readonly LedgerRow[],
 ): Promise<string[]> {
   const warnings: string[] = [];
   for (const { text, ...warning } of adoptions.flatMap((adoption) => adoption.warnings)) {
-    const rows = await countOf(session, warning, live);
+    const rows = await countOf(session, warning, live, recorded);
     if (rows > 0) warnings.push(`${text} (${rows})`);
   }
   return warnings;
 }
 
-/** None where a column is missing that the query names. */
+/** None where a column is missing that the query names; the ledger is no part of what is described. */
 async function countOf(
   session: Session,
   { columns, count }: Pick<AdoptionWarning, 'columns' | 'count'>,
   live: Simulated,
+  recorded: readonly LedgerRow[],
 ): Promise<number> {
-  if (!columns.every((name) => live.has({ kind: 'column', name }))) return 0;
+  const isThere = (name: string): boolean =>
+    tableOf(name) === LEDGER ? recorded.length > 0 : live.has({ kind: 'column', name });
+  if (!columns.every(isThere)) return 0;
   const [row] = await session.query<Record<string, string>>(count);
   return Number(Object.values(row ?? {})[0] ?? 0);
 }

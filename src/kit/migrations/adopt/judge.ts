@@ -1,6 +1,6 @@
 import { keyOf, type SchemaDifference } from '../drift/difference.ts';
 import type { AcceptedObject } from './adoption.ts';
-import type { Simulated } from './simulated.ts';
+import { type Simulated, tableOf } from './simulated.ts';
 import { definitionsFrom, type Timeline } from './timeline.ts';
 
 /**
@@ -27,13 +27,17 @@ export function judge(
   if (changes.length === 0) return { standing: 'unseen', open: [] };
   const places = changes.map((change) => placeOf(change, timeline, index, live, accepted));
   const open = changes.flatMap((change, at) =>
-    places[at] === 'ahead' ? [] : { ...change, expected: change.actual, actual: live.get(keyOf(change)) },
+    places[at] === 'ahead' || places[at] === 'accepted'
+      ? []
+      : { ...change, expected: change.actual, actual: live.get(keyOf(change)) },
   );
   if (open.length === 0) return { standing: 'ahead', open };
-  return { standing: places.every((place) => place === 'behind') ? 'behind' : 'between', open };
+  const isBehind = places.every((place) => place === 'behind' || place === 'accepted');
+  return { standing: isBehind ? 'behind' : 'between', open };
 }
 
-type Place = 'ahead' | 'behind' | 'other';
+/** What is accepted in its own form says nothing of whether the file was run. */
+type Place = 'ahead' | 'behind' | 'accepted' | 'other';
 
 function placeOf(
   change: SchemaDifference,
@@ -46,9 +50,28 @@ function placeOf(
   const found = live.get(key);
   // A part that a later file drops is not there for another reason when its table is not.
   if (live.lacksTableOf(change)) return 'behind';
-  if (definitionsFrom(timeline, index, key).includes(found)) return 'ahead';
-  if (found !== undefined && isAccepted(change, found, accepted)) return 'ahead';
+  if (definitionsFrom(timeline, index, key).includes(found))
+    return found === change.expected && !isUndone(timeline, index, change, live, accepted)
+      ? 'behind'
+      : 'ahead';
+  if (found !== undefined && isAccepted(change, found, accepted)) return 'accepted';
   return found === change.expected ? 'behind' : 'other';
+}
+
+/** What looks as before the file is so because a later file has taken it back, if that file shows in all that it does. */
+function isUndone(
+  timeline: Timeline,
+  index: number,
+  { kind, name, expected }: SchemaDifference,
+  live: Simulated,
+  accepted: readonly AcceptedObject[],
+): boolean {
+  return timeline.effects.some(
+    ({ changes }, later) =>
+      later > index &&
+      changes.some((each) => each.kind === kind && each.name === name && each.actual === expected) &&
+      judge(timeline, later, live, accepted).standing === 'ahead',
+  );
 }
 
 export function isAccepted(
@@ -61,11 +84,12 @@ export function isAccepted(
   );
 }
 
-/** Whether the file changes the type of a column that is there, which rewrites its table. */
-export function changesType({ open }: Judged): boolean {
+/** Whether the file changes the type of a column of these tables, which rewrites its table. */
+export function changesType({ open }: Judged, tables: ReadonlySet<string>): boolean {
   return open.some(
-    ({ kind, expected, actual }) =>
+    ({ kind, name, expected, actual }) =>
       kind === 'column' &&
+      tables.has(tableOf(name)) &&
       expected !== undefined &&
       actual !== undefined &&
       typeOf(expected) !== typeOf(actual),

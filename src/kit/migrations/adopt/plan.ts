@@ -1,15 +1,15 @@
 import type { SchemaDescription } from '../drift/description.ts';
-import { keyOf, type SchemaDifference } from '../drift/difference.ts';
+import type { SchemaDifference } from '../drift/difference.ts';
 import type { MigrationFile } from '../files.ts';
 import type { LedgerRow } from '../ledger.ts';
 import type { Session } from '../session.ts';
 import type { Adoption, DataFile, OnlineFile } from './adoption.ts';
 import type { AlignStep, Blocker } from './align/align-step.ts';
-import { planAlignment } from './align/alignment.ts';
+import { planAlignment, planClearing } from './align/alignment.ts';
 import { isSmall, readTable } from './align/table-facts.ts';
 import { changesType, judge, type Judged, type Standing } from './judge.ts';
 import type { OpenRule } from './rules.ts';
-import { Simulated } from './simulated.ts';
+import { Simulated, tableOf } from './simulated.ts';
 import type { Timeline } from './timeline.ts';
 
 /** One step of an adoption, in the order in which they run. */
@@ -31,6 +31,8 @@ export interface PlanRequest {
   readonly adoptions: readonly Adoption[];
   /** Whether files that take away what the original needs are run too. */
   readonly contract: boolean;
+  /** Whether everything that is recorded was run here: the database was empty when the adoption began. */
+  readonly isOwn: boolean;
 }
 
 /** How the files come to be applied. */
@@ -51,6 +53,7 @@ export async function planFiles(request: PlanRequest): Promise<FilePlan> {
   const recorded = new Set(request.rows.map(({ filename }) => filename));
   for (const [index, { file }] of request.timeline.effects.entries())
     if (!recorded.has(file.name)) await planner.take(file, index);
+  planner.clear();
   return planner;
 }
 
@@ -61,14 +64,30 @@ class Planner implements FilePlan {
   readonly standings = new Map<string, Standing>();
   readonly after: Simulated;
   readonly #request: PlanRequest;
-  readonly #live: Simulated;
+  /** Tables that are there by now; one that the plan makes has no rows yet, and nobody to wait for. */
+  readonly #tables: ReadonlySet<string>;
   /** Modules of which a file was found to be there. */
   readonly #found = new Set<string>();
 
   constructor(request: PlanRequest) {
     this.#request = request;
-    this.#live = new Simulated(request.live);
     this.after = new Simulated(request.live);
+    this.#tables = new Set(request.live.flatMap(({ kind, name }) => (kind === 'table' ? name : [])));
+  }
+
+  /** What was begun and waits now must leave nothing, whether anything else is to be aligned or not. */
+  clear(): void {
+    const { session, timeline } = this.#request;
+    const [first] = timeline.effects;
+    const { steps, used } = planClearing({
+      session,
+      live: this.after.description,
+      target: timeline.target,
+      columnsOf: (table) => timeline.columnsOf(table),
+    });
+    if (first)
+      this.steps.unshift(...steps.map((step) => ({ kind: 'schema' as const, file: first.file, step })));
+    this.after.remove(used);
   }
 
   async take(file: MigrationFile, index: number): Promise<void> {
@@ -78,23 +97,30 @@ class Planner implements FilePlan {
       .flatMap((adoption) => adoption.data)
       .find((each) => each.file === file.name);
     this.standings.set(file.name, judged.standing);
+    if (this.#waits(file, judged)) {
+      this.waiting.push(file);
+      return;
+    }
     switch (judged.standing) {
       case 'unseen':
         return this.#unseen(file, data);
       case 'ahead':
         return this.#there(file, data);
       case 'behind':
-        if (changesType(judged) && this.#isThere(judged)) return this.#align(file, judged, data);
+        if (changesType(judged, this.#tables) || this.#lacksSource(data))
+          return this.#align(file, judged, data);
         return this.#absent(file, judged);
       default:
         return this.#align(file, judged, data);
     }
   }
 
-  /** Whether the tables are in the database itself, and not only behind the steps before. */
-  #isThere({ open }: Judged): boolean {
-    const columns = open.filter(({ kind }) => kind === 'column');
-    return columns.every((column) => !this.#live.lacksTableOf(column));
+  /** A contract step takes away what a program may need that was here before: what this run makes itself, nobody needs. */
+  #waits(file: MigrationFile, { standing, open }: Judged): boolean {
+    if (file.phase?.name !== 'contract' || this.#request.contract || this.#request.isOwn) return false;
+    // Whatever it does, the files of the module alone do not show it.
+    if (standing === 'unseen') return this.#tables.size > 0;
+    return standing === 'behind' && open.some(({ name }) => this.#tables.has(tableOf(name)));
   }
 
   /** Only the module can say what becomes of a file that leaves no trace; where none of its files is there, it is run. */
@@ -111,19 +137,20 @@ class Planner implements FilePlan {
 
   #there(file: MigrationFile, data: DataFile | undefined): void {
     this.#found.add(file.module);
-    const { column, statements = 0 } = data ?? {};
-    const hasSource =
-      column !== undefined && this.after.get(keyOf({ kind: 'column', name: column })) !== undefined;
-    if (data?.how === 'resume' && hasSource) this.steps.push({ kind: 'run', file, behind: statements });
+    if (data?.how === 'resume' && data.column !== undefined && !this.#lacksSource(data))
+      this.steps.push({ kind: 'run', file, behind: data.statements ?? 0 });
     else if (data?.how === 'run') this.steps.push({ kind: 'run', file, behind: 0 });
     else this.steps.push({ kind: 'record', file });
   }
 
+  /** The rows would come from a column that is gone: the file cannot run, and an empty table is all that is left to make. */
+  #lacksSource(data: DataFile | undefined): boolean {
+    if (data?.column === undefined) return false;
+    const isTableThere = this.after.has({ kind: 'table', name: tableOf(data.column) });
+    return isTableThere && !this.after.has({ kind: 'column', name: data.column });
+  }
+
   async #absent(file: MigrationFile, { open }: Judged): Promise<void> {
-    if (file.phase?.name === 'contract' && !this.#request.contract && this.#found.has(file.module)) {
-      this.waiting.push(file);
-      return;
-    }
     const online = await this.#onlineFor(file);
     if (online) this.steps.push({ kind: 'online', file, online }, { kind: 'record', file });
     else this.steps.push({ kind: 'run', file, behind: 0 });

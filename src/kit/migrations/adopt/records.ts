@@ -16,18 +16,18 @@ const CREATE = `create table if not exists ${TABLE} (
 /** What stands in the table as the last step of an adoption that has come to its end. */
 const END = 'the end';
 
-/** Whether an adoption was begun here and has not come to its end. */
-export async function isAdoptionBegun(session: Session): Promise<boolean> {
+/** As what the database was found when the adoption began that has not come to its end; undefined when there is none. */
+export async function begunAs(session: Session): Promise<string | undefined> {
   const [table] = await session.query<{ found: boolean }>(
     `select to_regclass('${TABLE}') is not null as found`,
   );
-  if (!table?.found) return false;
-  const [row] = await session.query<{ begun: boolean }>(
-    `select exists (select from ${TABLE}) and not exists (select from ${TABLE} where step = $1
-       and id = (select max(id) from ${TABLE})) as begun`,
+  if (!table?.found) return undefined;
+  const [row] = await session.query<{ state: string }>(
+    `select state from ${TABLE}
+     where id > coalesce((select max(id) from ${TABLE} where step = $1), 0) order by id limit 1`,
     [END],
   );
-  return row?.begun === true;
+  return row?.state;
 }
 
 /** Keeps which steps an adoption has taken, from when to when. A step that was killed has no end. */

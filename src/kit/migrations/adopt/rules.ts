@@ -42,21 +42,28 @@ const ATTEMPTS = 50;
 /** A walk through rows by their keys. */
 export type Walk = Pick<DataRule, 'left' | 'statement' | 'name'>;
 
+/** A program may store such rows faster than the table is read: it has to be stopped then, or what it stores stays. */
+const PASSES = 10;
+
 /**
  * Goes through the rows that are to be changed, in windows of their keys, a transaction a window: what is done stays done, and a
- * run that was killed finds what is left. Again, as long as a program that still runs has stored more of them.
+ * run that was killed finds what is left. Again, as long as a program that still runs has stored more of them, and not for ever.
+ *
+ * @returns whether nothing was left at the end.
  */
-export async function applyRule(rule: Walk, context: StepContext): Promise<void> {
+export async function applyRule(rule: Walk, context: StepContext): Promise<boolean> {
   const { session } = context;
-  for (let found = 1; found > 0;) {
+  for (let pass = 0; pass < PASSES; pass += 1) {
     // Looking for them may read the whole table, so that it is done once for all windows.
     await session.run(
       `drop table if exists ${KEYS}; create temporary table tombstone_adopt_keys (key) as ${rule.left}`,
     );
     await session.run(`create index on ${KEYS} (key); analyze ${KEYS}`);
-    found = await walk(rule, context);
+    const found = await walk(rule, context);
     await session.run(`drop table ${KEYS}`);
+    if (found === 0) return true;
   }
+  return false;
 }
 
 async function walk(rule: Walk, { session, tell }: StepContext): Promise<number> {

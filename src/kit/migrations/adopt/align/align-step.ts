@@ -42,7 +42,7 @@ export interface AlignStep {
 
 /** Why the schema or its rows cannot become ours as they are. */
 export interface Blocker {
-  readonly kind: 'duplicates' | 'orphans' | 'nulls' | 'values' | 'shape' | 'ledger';
+  readonly kind: 'duplicates' | 'orphans' | 'nulls' | 'values' | 'shape' | 'ledger' | 'rights';
   /** Qualified: a table, a column or an index. */
   readonly object: string;
   /** A sentence that ends with what to do, without any value of a row. */

@@ -3,6 +3,7 @@ import type { SchemaDifference } from '../../drift/difference.ts';
 import type { Session } from '../../session.ts';
 import type { AlignStep, Blocker } from './align-step.ts';
 import { Draft } from './draft.ts';
+import { planLeftovers } from './leftovers.ts';
 import { PLANNERS } from './planners.ts';
 import type { SmallTable } from './table-facts.ts';
 
@@ -36,5 +37,12 @@ export interface Alignment {
 export async function planAlignment(request: AlignmentRequest): Promise<Alignment> {
   const draft = new Draft(request);
   for (const plan of PLANNERS) await plan(draft);
+  return draft.finish();
+}
+
+/** Plans what takes away the remains of runs that were killed, where nothing is to be aligned. */
+export function planClearing(request: Omit<AlignmentRequest, 'differences'>): Alignment {
+  const draft = new Draft({ ...request, differences: [] });
+  planLeftovers(draft);
   return draft.finish();
 }

@@ -20,6 +20,7 @@ export function planLeftovers(draft: Draft): void {
   ))
     if (difference.expected === undefined && isTemporary(difference.name.split('(')[0] ?? ''))
       draft.settle(difference, 'clear');
+  for (const object of left) draft.use(object);
   if (left.length > 0) draft.add('clear', clear(left));
 }
 
