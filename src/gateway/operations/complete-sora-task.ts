@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkOneOf } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
@@ -51,7 +52,16 @@ export async function completeSoraTask(
   return retryTransaction(em, async (tx) => {
     const { accountId, first } = await finishSoraClaim(tx, held, end);
     if (first) await countSoraUsage(tx, accountId, media);
-    const charged = await recordUsage(tx, { ...usage, accountId, requestId: held.taskId }, options);
+    const requestId = requestIdOf(held.taskId);
+    const charged = await recordUsage(tx, { ...usage, accountId, requestId }, options);
     return { completed: first, usage: charged };
   });
+}
+
+/**
+ * A request id is trimmed, and an empty one is none. So that no two tasks have one, and each has one, a task whose id would change
+ * by that is charged under a hash of it.
+ */
+function requestIdOf(taskId: string): string {
+  return taskId === taskId.trim() ? taskId : createHash('sha256').update(`sora:${taskId}`).digest('hex');
 }
