@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ClaimedSoraTask, completeSoraTask, type SoraTaskResult } from 'tombstone/gateway';
-import { soraOf } from '../support/gateway-sora.ts';
+import { codeOf, soraOf } from '../support/gateway-sora.ts';
 import { mustCreatePayer, type Payer, sumsOf, usageOf } from '../support/gateway-usage.ts';
-import { type Gateway, openGateway } from '../support/gateway.ts';
+import { type Gateway, mustCreateApiKey, openGateway } from '../support/gateway.ts';
 
 /** Charges for tasks that a request id alone does not tell apart. */
 let gateway: Gateway;
@@ -41,5 +41,27 @@ describe('tasks whose ids differ by blanks only', () => {
     const calls = [await complete(task, payer), await complete(task, payer)];
     expect(calls.map(({ usage }) => usage.inserted)).toEqual([true, false]);
     expect(await logsOf(payer)).toBe(1);
+  });
+});
+
+describe('a task that was completed', () => {
+  it('is not charged again for another API key', async () => {
+    const payer = await mustCreatePayer(gateway.em());
+    const { id: apiKeyId } = await mustCreateApiKey(gateway.em(), { userId: payer.userId });
+    const task = await mustClaim(payer, 'two keys');
+    // At once, too: the second one waits for the task.
+    const codes = await Promise.all(
+      [payer, { ...payer, apiKeyId }].map((one) => codeOf(complete(task, one))),
+    );
+    expect(codes.toSorted()).toEqual(['SORA_TASK_CHARGED_OTHERWISE', 'done']);
+    expect(await logsOf(payer)).toBe(1);
+  });
+
+  it('without a charge gets none by a call that repeats nothing', async () => {
+    const payer = await mustCreatePayer(gateway.em());
+    const task = await mustClaim(payer, 'ended alone');
+    await soraOf(gateway).soraTasks.complete(task, []);
+    expect(await codeOf(complete(task, payer))).toBe('SORA_TASK_CHARGED_OTHERWISE');
+    expect(await logsOf(payer)).toBe(0);
   });
 });

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { InvalidInputError } from '../../kit/errors/index.ts';
+import { InvalidInputError, RuleError } from '../../kit/errors/index.ts';
 import { checkOneOf } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
+import { gatewayRules } from '../rules.ts';
 import { countSoraUsage } from '../sora/count-sora-usage.ts';
 import { finishSoraClaim } from '../sora/end-sora-claim.ts';
 import { checkedResultUrls } from '../sora/payload.ts';
@@ -33,8 +34,9 @@ export interface CompletedSoraTask {
  * Finishes a claimed task, counts the success and charges for it, in one transaction. The request id of the charge is the id of the
  * task, so that a task is charged once, however often it is completed: after an error, call again with the same claim.
  *
- * @throws RuleError SORA_TASK_LOST, when the task is not this claim's any more; InvalidInputError VALIDATION; what `recordUsage` throws.
- *   Nothing is stored then.
+ * @throws RuleError SORA_TASK_LOST, when the task is not this claim's any more; RuleError SORA_TASK_CHARGED_OTHERWISE, when it was
+ *   completed before and there is no charge of it for this API key; InvalidInputError VALIDATION; what `recordUsage` throws. Nothing
+ *   is stored then.
  */
 export async function completeSoraTask(
   em: DataEntityManager,
@@ -54,6 +56,8 @@ export async function completeSoraTask(
     if (first) await countSoraUsage(tx, accountId, media);
     const requestId = requestIdOf(held.taskId);
     const charged = await recordUsage(tx, { ...usage, accountId, requestId }, options);
+    // Another key, a log that retention has removed, or an end without a charge: whatever it is, it must not be charged here.
+    if (!first && charged.inserted) throw new RuleError(gatewayRules.SORA_TASK_CHARGED_OTHERWISE);
     return { completed: first, usage: charged };
   });
 }
