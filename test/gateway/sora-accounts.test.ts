@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gatewayRepositories, type SoraAccountPatch } from 'tombstone/gateway';
 import { untilWaiting } from '../support/gateway-groups.ts';
@@ -100,6 +101,8 @@ describe('an upsert', () => {
     ['a text for a flag', { isExpired: 'true' }],
     ['a token that looks encrypted', { accessToken: 'sora:v1:k1:AAAA' }],
     ['a token of more than 1 MB', { accessToken: 'a'.repeat(1024 * 1024 + 1) }],
+    ['a text of more than 1 MB', { remark: 'a'.repeat(1024 * 1024 + 1) }],
+    ['a plan that no index holds', { planType: randomBytes(4000).toString('hex') }],
     ['a Map', new Map()],
     ['a list', []],
     ['nothing', null],
