@@ -306,6 +306,20 @@ describe('dead letters', () => {
     expect(await parked()).toEqual([[id, 'account deleted']]);
   });
 
+  it('that a program of the original has finished keep their end', async () => {
+    const id = await mustCreate();
+    await mustClaim();
+    await endLeases();
+    await claim({ maxAttempts: 1 });
+    expect(await parked()).toEqual([[id, 'attempts']]);
+    await gateway.rows(`update sora_tasks set status = 'completed', completed_at = now() where task_id = ?`, [
+      id,
+    ]);
+    expect([await parked(), await tasks().requeueDeadLetters([id])]).toEqual([[], 0]);
+    expect(await tasks().failDeadLetters([id], 'given up')).toBe(0);
+    expect(await tasks().findByTaskId(id)).toMatchObject({ status: 'completed', errorMessage: null });
+  });
+
   it('are put back with all their attempts, or ended, once', async () => {
     const ids = [await mustCreate(), await mustCreate(), await mustCreate()];
     const [lost] = await claim({ limit: 3 });
