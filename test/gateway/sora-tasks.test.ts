@@ -253,6 +253,23 @@ describe('claims', () => {
     expect(await claim({ limit: 1 })).toMatchObject([{ attempts: 2 }]);
   });
 
+  it('are counted but for the first one, and where they were given back', async () => {
+    const id = await mustCreate();
+    const again = async (end: (held: ClaimedSoraTask) => Promise<void>): Promise<number> => {
+      const held = await mustClaim({ maxAttempts: 9 });
+      await end(held);
+      return held.retryCount;
+    };
+    const retry = (held: ClaimedSoraTask) => tasks().retry(held, 0);
+    const release = (held: ClaimedSoraTask) => tasks().release(held);
+    expect(await again(release)).toBe(0);
+    expect([await again(retry), await again(release), await again(release)]).toEqual([0, 1, 1]);
+    expect(await again(retry)).toBe(1);
+    await claim({ maxAttempts: 2 });
+    expect(await tasks().requeueDeadLetters([id])).toBe(1);
+    expect([await again(retry), await again(retry)]).toEqual([2, 3]);
+  });
+
   it('of a task that another program has finished are lost', async () => {
     const id = await mustCreate();
     const held = await mustClaim();

@@ -19,8 +19,10 @@ const LOCKED = `locked as (
     select p.id from sora_tasks p where p.task_id = any (?::text[]) and ${isParked('p')} order by p.id for update
   )`;
 
+// The next claim is the first one of its attempts, and not of the task: it is counted here as one that is repeated.
 const REQUEUE = `with ${LOCKED}
-  update sora_tasks t set parked_at = null, parked_reason = null, attempts = 0, available_at = statement_timestamp()
+  update sora_tasks t set parked_at = null, parked_reason = null, attempts = 0, available_at = statement_timestamp(),
+    retry_count = coalesce(t.retry_count, 0) + case when t.attempts > 0 then 1 else 0 end
   from locked l where t.id = l.id and ${isParked('t')}`;
 
 const FAIL = `with ${LOCKED}
