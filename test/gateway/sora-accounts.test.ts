@@ -132,6 +132,13 @@ describe('an upsert', () => {
     expect(await gateway.rows(select, [id])).toHaveLength(1);
   });
 
+  it.each([1, 33, 99, 1969, 9999])('answers an instant of the year %d as it was given', async (year) => {
+    const id = await mustCreateSoraAccount(gateway);
+    const subscriptionEnd = new Date('2000-01-01T00:00:00.123Z');
+    subscriptionEnd.setUTCFullYear(year);
+    expect(await upsert(id, { subscriptionEnd })).toMatchObject({ subscriptionEnd });
+  });
+
   it('F53: counts uses, which the original never does', async () => {
     const id = await mustCreateSoraAccount(gateway);
     expect(await soraOf(gateway).soraAccounts.countUse(id)).toBe(false);
