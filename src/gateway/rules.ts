@@ -31,6 +31,10 @@ const RULES = {
     409,
     'The task is not this claim’s any more: its lease ran out and it was taken over, parked or finished. Give the work up.',
   ),
+  SORA_TASK_CHARGED_OTHERWISE: rule(
+    409,
+    'The task was completed before, and what was charged then is not stored for this API key. Nothing was charged now: repeat the call with the API key of the first one, or charge by recordUsage.',
+  ),
   SORA_KEYS_MISSING: rule(
     500,
     'There is no key to encrypt or decrypt tokens with. Give soraKeys to gatewayRepositories.',

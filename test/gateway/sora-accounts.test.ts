@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gatewayRepositories, type SoraAccountPatch } from 'tombstone/gateway';
 import { untilWaiting } from '../support/gateway-groups.ts';
@@ -100,6 +101,8 @@ describe('an upsert', () => {
     ['a text for a flag', { isExpired: 'true' }],
     ['a token that looks encrypted', { accessToken: 'sora:v1:k1:AAAA' }],
     ['a token of more than 1 MB', { accessToken: 'a'.repeat(1024 * 1024 + 1) }],
+    ['a text of more than 1 MB', { remark: 'a'.repeat(1024 * 1024 + 1) }],
+    ['a plan that no index holds', { planType: randomBytes(4000).toString('hex') }],
     ['a Map', new Map()],
     ['a list', []],
     ['nothing', null],
@@ -127,6 +130,13 @@ describe('an upsert', () => {
       Object.fromEntries(keys.slice(0, CALLERS).map((key) => [key, FULL[key]])),
     );
     expect(await gateway.rows(select, [id])).toHaveLength(1);
+  });
+
+  it.each([1, 33, 99, 1969, 9999])('answers an instant of the year %d as it was given', async (year) => {
+    const id = await mustCreateSoraAccount(gateway);
+    const subscriptionEnd = new Date('2000-01-01T00:00:00.123Z');
+    subscriptionEnd.setUTCFullYear(year);
+    expect(await upsert(id, { subscriptionEnd })).toMatchObject({ subscriptionEnd });
   });
 
   it('F53: counts uses, which the original never does', async () => {

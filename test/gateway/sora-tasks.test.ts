@@ -253,6 +253,23 @@ describe('claims', () => {
     expect(await claim({ limit: 1 })).toMatchObject([{ attempts: 2 }]);
   });
 
+  it('are counted but for the first one, and where they were given back', async () => {
+    const id = await mustCreate();
+    const again = async (end: (held: ClaimedSoraTask) => Promise<void>): Promise<number> => {
+      const held = await mustClaim({ maxAttempts: 9 });
+      await end(held);
+      return held.retryCount;
+    };
+    const retry = (held: ClaimedSoraTask) => tasks().retry(held, 0);
+    const release = (held: ClaimedSoraTask) => tasks().release(held);
+    expect(await again(release)).toBe(0);
+    expect([await again(retry), await again(release), await again(release)]).toEqual([0, 1, 1]);
+    expect(await again(retry)).toBe(1);
+    await claim({ maxAttempts: 2 });
+    expect(await tasks().requeueDeadLetters([id])).toBe(1);
+    expect([await again(retry), await again(retry)]).toEqual([2, 3]);
+  });
+
   it('of a task that another program has finished are lost', async () => {
     const id = await mustCreate();
     const held = await mustClaim();
@@ -304,6 +321,20 @@ describe('dead letters', () => {
     await gatewayRepositories(gateway.em()).accounts.delete(gone);
     expect(await claim({ limit: 2 })).toMatchObject([{ taskId: other }]);
     expect(await parked()).toEqual([[id, 'account deleted']]);
+  });
+
+  it('that a program of the original has finished keep their end', async () => {
+    const id = await mustCreate();
+    await mustClaim();
+    await endLeases();
+    await claim({ maxAttempts: 1 });
+    expect(await parked()).toEqual([[id, 'attempts']]);
+    await gateway.rows(`update sora_tasks set status = 'completed', completed_at = now() where task_id = ?`, [
+      id,
+    ]);
+    expect([await parked(), await tasks().requeueDeadLetters([id])]).toEqual([[], 0]);
+    expect(await tasks().failDeadLetters([id], 'given up')).toBe(0);
+    expect(await tasks().findByTaskId(id)).toMatchObject({ status: 'completed', errorMessage: null });
   });
 
   it('are put back with all their attempts, or ended, once', async () => {

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { serialize } from '@mikro-orm/core';
+import { serialize, wrap } from '@mikro-orm/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gatewayRepositories, type SoraKeySet, SoraAccount } from 'tombstone/gateway';
 import { codeOf, mustCreateSoraAccount, ROTATED_KEYS, SORA_KEYS, soraOf } from '../support/gateway-sora.ts';
@@ -89,8 +89,42 @@ describe('a token', () => {
     const entity = await em.findOneOrFail(SoraAccount, { account: id });
     expect(shown(entity) + JSON.stringify(serialize(entity))).not.toMatch(/sora:v1|Token/);
     await em.populate(entity, ['accessToken']);
-    expect(entity.accessToken).toMatch(/^sora:v1:k1:/);
+    expect(entity.accessToken?.reveal()).toMatch(/^sora:v1:k1:/);
     expect(JSON.stringify(entity) + JSON.stringify(serialize(entity))).not.toMatch(/sora:v1|accessToken/);
+  });
+
+  it('that an entity has loaded is shown by none of its forms, also where the original has stored it', async () => {
+    const id = await mustStore();
+    await setStored(id, 'session_token', SECRET);
+    const em = gateway.em();
+    const entity = await em.findOneOrFail(SoraAccount, { account: id }, { populate: ['*'] });
+    const forms = [entity, wrap(entity).toPOJO(), wrap(entity).toObject(), serialize(entity), em];
+    const shown = forms.map((form) => inspect(form, { depth: 9, showHidden: true })).join();
+    const json = JSON.stringify([...forms.slice(0, -1), serialize(entity, { includeHidden: true })]);
+    expect(`${shown} ${json}`).not.toMatch(/eyJ|sora:v1/);
+    // What is loaded is written back as it is, and only where it has changed.
+    gateway.statements();
+    entity.remark = 'seen';
+    await em.flush();
+    expect(gateway.statements().join()).not.toMatch(/token/);
+    entity.refreshToken = entity.sessionToken;
+    await em.flush();
+    expect(await storedOf(id)).toMatchObject({ session_token: SECRET, refresh_token: SECRET });
+    await gateway.rows('delete from sora_accounts where account_id = ?', [id]);
+  });
+
+  it('is not written by an entity, which would show it to a log', async () => {
+    const id = await mustStore();
+    const em = gateway.em();
+    const entity = await em.findOneOrFail(SoraAccount, { account: id });
+    const { accessToken } = (await soraOf(gateway).soraAccounts.findTokens(id)) ?? {};
+    for (const plain of [SECRET, accessToken]) {
+      gateway.statements();
+      entity.accessToken = plain as never;
+      const error = await em.flush().catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: 'VALIDATION' });
+      expect(inspect([error, gateway.statements()], { depth: 9 })).not.toContain(SECRET);
+    }
   });
 
   it('of a deleted account is given to nobody', async () => {

@@ -279,6 +279,8 @@ const inside = fc.constantFrom<(address: number) => string>(
   (address) => `64:ff9b:1::${groups(address)}`,
   (address) => `2002:${groups(address)}::1`,
   (address) => `2001:0:${groups(address)}::1`,
+  (address) => `2606:4700::5efe:${groups(address)}`,
+  (address) => `2606:4700:0:7:200:5efe:${dotted(address)}`,
 );
 
 describe('an address that is not public', () => {
@@ -344,3 +346,15 @@ it('what is stored is public again, whatever was given', () => {
     RUNS,
   );
 });
+
+it('and also where it grows by being stored', () => {
+  const url = (letters: number) => verdict(`https://example.com/${'é'.repeat(letters)}`);
+  const most = Math.floor((16_384 - 'https://example.com/'.length) / '%C3%A9'.length);
+  const longest = url(most);
+  expect([verdict(longest), url(most + 1)]).toEqual([longest, 'VALIDATION']);
+});
+
+it.each(['kubernetes.default.svc', 'db.cluster', 'vault.service.consul', 'a.docker.', 'WPAD.domain'])(
+  'the private name %s is refused',
+  (host) => expect(isRefused(`https://${host}/`)).toBe(true),
+);

@@ -1,7 +1,9 @@
-import { InvalidInputError } from '../../kit/errors/index.ts';
+import { createHash } from 'node:crypto';
+import { InvalidInputError, RuleError } from '../../kit/errors/index.ts';
 import { checkOneOf } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
+import { gatewayRules } from '../rules.ts';
 import { countSoraUsage } from '../sora/count-sora-usage.ts';
 import { finishSoraClaim } from '../sora/end-sora-claim.ts';
 import { checkedResultUrls } from '../sora/payload.ts';
@@ -32,8 +34,9 @@ export interface CompletedSoraTask {
  * Finishes a claimed task, counts the success and charges for it, in one transaction. The request id of the charge is the id of the
  * task, so that a task is charged once, however often it is completed: after an error, call again with the same claim.
  *
- * @throws RuleError SORA_TASK_LOST, when the task is not this claim's any more; InvalidInputError VALIDATION; what `recordUsage` throws.
- *   Nothing is stored then.
+ * @throws RuleError SORA_TASK_LOST, when the task is not this claim's any more; RuleError SORA_TASK_CHARGED_OTHERWISE, when it was
+ *   completed before and there is no charge of it for this API key; InvalidInputError VALIDATION; what `recordUsage` throws. Nothing
+ *   is stored then.
  */
 export async function completeSoraTask(
   em: DataEntityManager,
@@ -51,7 +54,18 @@ export async function completeSoraTask(
   return retryTransaction(em, async (tx) => {
     const { accountId, first } = await finishSoraClaim(tx, held, end);
     if (first) await countSoraUsage(tx, accountId, media);
-    const charged = await recordUsage(tx, { ...usage, accountId, requestId: held.taskId }, options);
+    const requestId = requestIdOf(held.taskId);
+    const charged = await recordUsage(tx, { ...usage, accountId, requestId }, options);
+    // Another key, a log that retention has removed, or an end without a charge: whatever it is, it must not be charged here.
+    if (!first && charged.inserted) throw new RuleError(gatewayRules.SORA_TASK_CHARGED_OTHERWISE);
     return { completed: first, usage: charged };
   });
+}
+
+/**
+ * A request id is trimmed, and an empty one is none. So that no two tasks have one, and each has one, a task whose id would change
+ * by that is charged under a hash of it.
+ */
+function requestIdOf(taskId: string): string {
+  return taskId === taskId.trim() ? taskId : createHash('sha256').update(`sora:${taskId}`).digest('hex');
 }

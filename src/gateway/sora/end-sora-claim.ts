@@ -25,9 +25,12 @@ const FINISHED = `select account_id from sora_tasks where task_id = ? and claim_
 const EXTEND = `update sora_tasks set available_at = statement_timestamp() + make_interval(secs => ?::float8 / 1000),
     progress = coalesce(?::float8, progress) where ${HELD} returning available_at`;
 
-const GIVE_BACK = `update sora_tasks set claim_id = null, claimed_by = null, attempts = attempts - ?::int,
+// A claim that does not count has not been a repeated one either; the first one was none.
+const GIVE_BACK = `update sora_tasks set claim_id = null, claimed_by = null, attempts = attempts - g.uncounted,
+    retry_count = retry_count - case when attempts > 1 then g.uncounted else 0 end,
     error_message = coalesce(?, error_message),
-    available_at = statement_timestamp() + make_interval(secs => ?::float8 / 1000) where ${HELD}`;
+    available_at = statement_timestamp() + make_interval(secs => ?::float8 / 1000)
+  from (select ?::int as uncounted) g where ${HELD}`;
 
 /**
  * Finishes a task that is still held by the claim. The claim stays written there, so that a repeated call is known as one:
@@ -67,7 +70,7 @@ export async function giveBackSoraClaim(
   { taskId, claimId }: SoraTaskClaim,
   given: { readonly delayMs: number; readonly errorMessage: string | null; readonly uncounted: boolean },
 ): Promise<void> {
-  const values = [given.uncounted ? 1 : 0, given.errorMessage, given.delayMs, taskId, claimId];
+  const values = [given.errorMessage, given.delayMs, given.uncounted ? 1 : 0, taskId, claimId];
   const giveBack = () => em.execute<{ affectedRows: number }>(GIVE_BACK, values, 'run');
   const { affectedRows } = await retryStatement(em, giveBack);
   if (affectedRows === 0) throw new RuleError(gatewayRules.SORA_TASK_LOST);

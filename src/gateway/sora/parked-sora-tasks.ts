@@ -7,22 +7,28 @@ import {
   type SoraTaskRow,
 } from './sora-task-record.ts';
 
+// A program of the original knows nothing of a dead letter, and may finish it: then it is none any more, and keeps its end.
+const isParked = (table: string): string =>
+  `${table}.parked_at is not null and ${table}.status = 'processing'`;
+
 const LIST = `select ${SORA_TASK_COLUMNS} from sora_tasks t
-  where t.parked_at is not null and t.id > ?::bigint order by t.id limit ?`;
+  where ${isParked('t')} and t.id > ?::bigint order by t.id limit ?`;
 
 // By id, as everyone who changes several: two that put back the same tasks wait for each other, and never in a circle.
 const LOCKED = `locked as (
-    select id from sora_tasks where task_id = any (?::text[]) and parked_at is not null order by id for update
+    select p.id from sora_tasks p where p.task_id = any (?::text[]) and ${isParked('p')} order by p.id for update
   )`;
 
+// The next claim is the first one of its attempts, and not of the task: it is counted here as one that is repeated.
 const REQUEUE = `with ${LOCKED}
-  update sora_tasks t set parked_at = null, parked_reason = null, attempts = 0, available_at = statement_timestamp()
-  from locked l where t.id = l.id and t.parked_at is not null`;
+  update sora_tasks t set parked_at = null, parked_reason = null, attempts = 0, available_at = statement_timestamp(),
+    retry_count = coalesce(t.retry_count, 0) + case when t.attempts > 0 then 1 else 0 end
+  from locked l where t.id = l.id and ${isParked('t')}`;
 
 const FAIL = `with ${LOCKED}
   update sora_tasks t set parked_at = null, parked_reason = null, status = 'failed', completed_at = statement_timestamp(),
     error_message = coalesce(?, t.error_message)
-  from locked l where t.id = l.id and t.parked_at is not null`;
+  from locked l where t.id = l.id and ${isParked('t')}`;
 
 /** Parked tasks behind an id, by id. */
 export async function readParkedTasks(

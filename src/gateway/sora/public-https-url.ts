@@ -4,7 +4,7 @@ import { checkText } from '../../kit/input/index.ts';
 
 const LONGEST = 16_384;
 
-/** What a network of one's own calls its hosts; the last four are no part of the public tree of names. */
+/** What a network of one's own, or of containers, calls its hosts; the last four are no part of the public tree of names. */
 const PRIVATE_ENDINGS: ReadonlySet<string> = new Set([
   'localhost',
   'localdomain',
@@ -15,6 +15,11 @@ const PRIVATE_ENDINGS: ReadonlySet<string> = new Set([
   'corp',
   'home',
   'lan',
+  'domain',
+  'svc',
+  'cluster',
+  'consul',
+  'docker',
   'arpa',
   'onion',
   'alt',
@@ -46,7 +51,8 @@ export function publicHttpsUrl(field: string, value: unknown): string {
   if (url.username !== '' || url.password !== '')
     throw new InvalidInputError(field, 'have no user and no password in it');
   if (!isPublicHost(url.hostname)) throw new InvalidInputError(field, 'be on a public host');
-  return url.href;
+  // Percent-encoding makes it longer, and what is stored must pass again before it is fetched.
+  return checkText(field, url.href, { max: LONGEST });
 }
 
 function isPublicHost(hostname: string): boolean {
@@ -59,7 +65,12 @@ function isPublicHost(hostname: string): boolean {
 function isPublicAddress(text: string): boolean {
   const address = ipaddr.parse(text);
   if (address.range() !== 'unicast' || METADATA.has(text)) return false;
-  return address instanceof ipaddr.IPv6 ? address.match(GLOBAL_UNICAST) : true;
+  return address instanceof ipaddr.IPv6 ? address.match(GLOBAL_UNICAST) && !isOfIsatap(address) : true;
+}
+
+/** Behind any prefix, an IPv4 address of a network of one's own (RFC 5214): the only form that the prefix does not tell. */
+function isOfIsatap({ parts }: ipaddr.IPv6): boolean {
+  return ((parts[4] ?? 0) & ~0x0200) === 0 && parts[5] === 0x5efe;
 }
 
 function isPublicName(name: string): boolean {

@@ -18,7 +18,8 @@ type Row = { readonly account_id: Id } & Readonly<Record<TokenColumn, string | n
 
 const isStale = TOKEN_COLUMNS.map((column) => `(${column} is not null and not starts_with(${column}, ?))`);
 
-// SKIP LOCKED shares the accounts among workers; and one that is being written anew is under the current key already.
+// SKIP LOCKED shares the accounts among workers. It passes over one that somebody else writes or takes slots of, too, whose tokens may
+// stay as they are: countTokensByKey says so, and another round finds it.
 const TAKE = `select account_id, ${TOKEN_COLUMNS.join(', ')} from sora_accounts
   where account_id > ?::bigint and (${isStale.join(' or ')})
   order by account_id limit ? for update skip locked`;

@@ -1,6 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, RuleError } from '../../kit/errors/index.ts';
-import { checkInstant, checkInteger, checkText, isPlainObject } from '../../kit/input/index.ts';
+import { checkInstant, checkInteger, isPlainObject } from '../../kit/input/index.ts';
 import { gatewayRules } from '../rules.ts';
 import { checkPayload } from './payload.ts';
 import type { SoraAccountPatch } from './sora-account-record.ts';
@@ -14,9 +14,15 @@ interface PatchColumn {
   /** What null means where the column is never empty. */
   readonly cleared?: number | boolean;
   readonly min?: number;
+  /** In characters, where there is an index, which holds no row of 2,704 bytes and more. */
+  readonly max?: number;
 }
 
-const text = (column: string): PatchColumn => ({ column, type: 'text' });
+const text = (column: string, max?: number): PatchColumn => ({
+  column,
+  type: 'text',
+  ...(max !== undefined && { max }),
+});
 const token = (column: TokenColumn): PatchColumn => ({ column, type: 'token' });
 const instant = (column: string): PatchColumn => ({ column, type: 'timestamptz' });
 const count = (column: string): PatchColumn => ({ column, type: 'integer', cleared: 0, min: 0 });
@@ -32,7 +38,7 @@ const COLUMNS: Readonly<Record<keyof SoraAccountPatch, PatchColumn>> = {
   username: text('username'),
   remark: text('remark'),
   useCount: count('use_count'),
-  planType: text('plan_type'),
+  planType: text('plan_type', 120),
   planTitle: text('plan_title'),
   subscriptionEnd: instant('subscription_end'),
   soraSupported: flag('sora_supported', false),
@@ -82,11 +88,11 @@ export function checkedPatch(
   });
 }
 
-function checkedValue(key: string, { type, cleared, min }: PatchColumn, value: unknown): unknown {
+function checkedValue(key: string, { type, cleared, min, max }: PatchColumn, value: unknown): unknown {
   if (value === null) return cleared ?? null;
   if (type === 'integer') return checkInteger(key, value, min);
   if (type === 'timestamptz') return checkInstant(key, value);
-  if (type === 'text') return checkText(key, value);
+  if (type === 'text') return checkPayload(key, value, max === undefined ? {} : { max });
   if (type === 'token') return checkedToken(key, value);
   if (typeof value !== 'boolean') throw new InvalidInputError(key, 'be true or false');
   return value;

@@ -2,12 +2,11 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { bigintId, timestamps } from '../../kit/columns/index.ts';
 import { softDelete } from '../../kit/soft-delete/index.ts';
 import { Account } from '../accounts/account.entity.ts';
+import { storedToken } from './stored-token.ts';
 
 const text = () => p.text().nullable();
 const instant = () => p.datetime().columnType('timestamptz').nullable();
 const count = () => p.integer().default(0);
-/** Neither loaded unless it is asked for by name, nor serialised then. */
-const token = () => p.text().nullable().lazy().hidden();
 const indexed = (column: string, property: string) => ({
   name: `idx_sora_accounts_${column}`,
   properties: [property] as never[],
@@ -19,9 +18,9 @@ const SoraAccountSchema = defineEntity({
   properties: {
     id: bigintId(),
     account: () => p.manyToOne(Account).deleteRule('cascade').updateRule('no action'),
-    accessToken: token(),
-    sessionToken: token(),
-    refreshToken: token(),
+    accessToken: storedToken(),
+    sessionToken: storedToken(),
+    refreshToken: storedToken(),
     clientId: text(),
     email: text(),
     username: text(),

@@ -2,6 +2,7 @@ import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, NotFoundError } from '../../kit/errors/index.ts';
 import { type DataEntityManager, type PreparedStatement, runPrepared } from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
+import { liveOwner } from './lock-account.ts';
 import { type StoredInstant, storedInstant } from './stored-instant.ts';
 
 /** Slots of an account that somebody has, until they are released or the lease ends. */
@@ -22,11 +23,13 @@ export interface SoraSlotRequest {
   readonly leaseMs: number;
 }
 
+// The account first, as in every statement that gives it a row: a transaction that has changed it and then writes its Sora row would
+// else wait for this one in a circle. It comes first because the row is locked above the join, and the join reads the account.
 const LOCK: PreparedStatement = {
   name: 'gateway_sora_lock_slots',
-  text: `select current_setting('transaction_isolation') as isolation
-    from sora_accounts s join accounts a on a.id = s.account_id and a.deleted_at is null
-    where s.account_id = $1 for no key update of s for share of a`,
+  text: `with ${liveOwner('$1')}
+    select current_setting('transaction_isolation') as isolation
+    from owner o join sora_accounts s on s.account_id = o.id for no key update of s`,
 };
 
 const fits = (kind: 'image' | 'video', parameter: string): string =>

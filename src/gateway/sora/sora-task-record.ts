@@ -20,7 +20,7 @@ export interface SoraTaskRecord {
   readonly progress: number;
   readonly resultUrls: readonly string[];
   readonly errorMessage: string | null;
-  /** How often it was claimed again in all, also before it was put back. */
+  /** How often it was claimed again in all, also before it was put back; not where it was given back as it was. */
   readonly retryCount: number;
   readonly createdAt: Date;
   readonly completedAt: Date | null;
