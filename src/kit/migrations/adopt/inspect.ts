@@ -4,7 +4,7 @@ import { withoutRunTimePartitions } from '../drift/run-time-partitions.ts';
 import type { MigrationFile, MigrationSource } from '../files.ts';
 import { type LedgerRow, readLedger } from '../ledger.ts';
 import type { Session } from '../session.ts';
-import type { Adoption, AdoptionWarning } from './adoption.ts';
+import type { Adoption } from './adoption.ts';
 import type { Blocker } from './align/align-step.ts';
 import { findBlockers } from './align/blockers.ts';
 import { findLedger } from './ledgers/find-ledgers.ts';
@@ -12,9 +12,10 @@ import { type ForeignLedger, refuseProblems } from './ledgers/foreign-ledger.ts'
 import { hindrancesOf } from './hindrances.ts';
 import { planForeign } from './plan-foreign.ts';
 import { type FilePlan, type PlannedStep, planFiles } from './plan.ts';
+import { obstaclesOf, warningsOf } from './questions.ts';
 import { begunAs } from './records.ts';
 import { openRules } from './rules.ts';
-import { Simulated, tableOf } from './simulated.ts';
+import { Simulated } from './simulated.ts';
 import { type AdoptionState, type Finding, findState, list } from './state.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -186,49 +187,4 @@ export function expectedBeside(
 
 function keptIn(after: SchemaDescription, target: SchemaDescription): SchemaDifference[] {
   return withoutRunTimePartitions(differenceOf(target, after)).filter(({ actual }) => actual !== undefined);
-}
-
-/** What a module says that its files refuse. */
-async function obstaclesOf(
-  session: Session,
-  adoptions: readonly Adoption[],
-  live: Simulated,
-  recorded: readonly LedgerRow[],
-): Promise<Blocker[]> {
-  const blockers: Blocker[] = [];
-  const isRecorded = (file?: string): boolean => recorded.some(({ filename }) => filename === file);
-  for (const { columns, count, file, ...obstacle } of adoptions.flatMap(({ obstacles = [] }) => obstacles)) {
-    if (isRecorded(file)) continue;
-    const rows = await countOf(session, { columns, count }, live, recorded);
-    if (rows > 0) blockers.push({ kind: 'values', ...obstacle, rows });
-  }
-  return blockers;
-}
-
-async function warningsOf(
-  session: Session,
-  adoptions: readonly Adoption[],
-  live: Simulated,
-  recorded: readonly LedgerRow[],
-): Promise<string[]> {
-  const warnings: string[] = [];
-  for (const { text, ...warning } of adoptions.flatMap((adoption) => adoption.warnings)) {
-    const rows = await countOf(session, warning, live, recorded);
-    if (rows > 0) warnings.push(`${text} (${rows})`);
-  }
-  return warnings;
-}
-
-/** None where a column is missing that the query names; the ledger is no part of what is described. */
-async function countOf(
-  session: Session,
-  { columns, count }: Pick<AdoptionWarning, 'columns' | 'count'>,
-  live: Simulated,
-  recorded: readonly LedgerRow[],
-): Promise<number> {
-  const isThere = (name: string): boolean =>
-    tableOf(name) === LEDGER ? recorded.length > 0 : live.has({ kind: 'column', name });
-  if (!columns.every(isThere)) return 0;
-  const [row] = await session.query<Record<string, string>>(count);
-  return Number(Object.values(row ?? {})[0] ?? 0);
 }
