@@ -212,6 +212,12 @@ describe('what stands against an adoption', () => {
   });
 });
 
+it('is what a run of the files points to, where their tables are there already', async () => {
+  const { url } = await database(COMPLETE);
+  const error = await refusal(new Migrator({ connection: url, modules }).up());
+  expect(error.message).toContain('if another program has made it, "migrate adopt" takes the database over');
+});
+
 describe('an adoption', () => {
   it('runs what is missing, records what is there, keeps the rest, and leaves the contract step', async () => {
     const { url, client } = await database(COMPLETE);

@@ -7,6 +7,8 @@ import { hasValues, type Statement } from './parsed-migration.ts';
 /** Conditions whose primary message names objects and words of the statement, which stand in the file anyway. */
 const ABOUT_THE_TEXT = /^(42|0A|25|2B|2D|3F|55)/;
 
+const DUPLICATE_TABLE = '42P07';
+
 const SENTENCES: Readonly<Record<string, string>> = {
   '23505': 'The data violates a unique constraint',
   '23503': 'The data violates a foreign key',
@@ -64,7 +66,10 @@ function sentenceFor({ code = '', message, constraint }: DatabaseError, isSecret
   if (isSecret) return known ?? 'The server refused the statement; values stand in it, so it is not shown';
   if (known) return constraint ? `${known} (${constraint})` : known;
   // A file's own RAISE is its author's sentence to the operator.
-  if (ABOUT_THE_TEXT.test(code) || code === 'P0001') return message.split('\n')[0] ?? '';
+  const [first = ''] = message.split('\n');
+  if (code === DUPLICATE_TABLE)
+    return `${first}; if another program has made it, "migrate adopt" takes the database over`;
+  if (ABOUT_THE_TEXT.test(code) || code === 'P0001') return first;
   return constraint ? `The server refused the statement (${constraint})` : 'The server refused the statement';
 }
 
