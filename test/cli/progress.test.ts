@@ -69,9 +69,10 @@ async function buildBehindSnapshot(...args: string[]): Promise<Ended & { blocker
 it('a concurrent build that waits for an old transaction names it, in text and in JSON', async () => {
   const [text, json] = await Promise.all([buildBehindSnapshot(), buildBehindSnapshot('--json')]);
   expect(text).toMatchObject({ code: 0, err: '' });
+  // Of how many snapshots, depends on who else looks at the database at that moment, autovacuum for one.
   expect(text.out).toMatch(
     new RegExp(
-      `^shop/002_index\\.sql: waiting for old snapshots 0 % for \\d+ s, blocked by ${text.blocker} nightly report \\(idle in transaction, \\d+ s\\)$`,
+      `^shop/002_index\\.sql: waiting for old snapshots \\d+ % for \\d+ s, blocked by ${text.blocker} nightly report \\(idle in transaction, \\d+ s\\)$`,
       'm',
     ),
   );
