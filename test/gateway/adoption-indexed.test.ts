@@ -25,8 +25,11 @@ describe('a database that GORM has made, too large to be rewritten under a lock'
     await createOriginal(client, shape, { users: 11_000, logs: 11_000 });
     const rows = await snapshotRows(client);
     const nodeOf = async (): Promise<unknown> =>
-      (await client.query(`select pg_relation_filenode('usage_logs') as logs, pg_relation_filenode('users') as users`))
-        .rows;
+      (
+        await client.query(
+          `select pg_relation_filenode('usage_logs') as logs, pg_relation_filenode('users') as users`,
+        )
+      ).rows;
     const before = await nodeOf();
     const { plan: first } = await adoptDatabase({ connection: url, modules });
     const online = /^Change the type of public.usage_logs.model .*while the table is in use/;

@@ -103,6 +103,8 @@ describe('a column of a large table that stands in indexes', () => {
     const [changed, added] = [0, 1].map((at) => done.reduce((sum, each) => sum + (each[at] ?? 0), 0));
     expect(changed).toBeGreaterThan(100);
     expect(await db.missing()).toEqual([]);
+    const known = `select from pg_stats where tablename = 'logs' and attname = 'model'`;
+    expect((await db.client.query(known)).rowCount).toBe(1);
     expect(await nodes(db.client)).toEqual(before);
     expect(await counts(db)).toEqual([
       { n: ROWS + (added ?? 0), cost: changed, added, same: true },
@@ -120,6 +122,18 @@ describe('a column of a large table that stands in indexes', () => {
       await db.client.query(`drop schema public cascade; create schema public; ${filled(50)}`);
     }
     expect(at).toBeGreaterThan(15);
+  });
+
+  it('leaves nothing of a broken run where the type was changed by hand since', async () => {
+    const db = await aligning(await target, filled(50));
+    for (let at = 0; (await temporaries(db.client)).every((name) => !name.includes('logs')); at += 1) {
+      await dieAt(db, at, { small });
+      expect(at).toBeLessThan(30);
+    }
+    await db.client.query('alter table logs alter model type varchar(100)');
+    const { steps } = await db.align({ small });
+    expect(steps.map(({ id }) => id.split(' ')[0])).toEqual(['clear']);
+    expect(await temporaries(db.client)).toEqual([]);
   });
 
   it('is refused where a row comes that the new type would cut, and the row is as it was written', async () => {
@@ -192,5 +206,31 @@ describe('an index that cannot be made over another column', () => {
       `${pattern('text')}; insert into t values (1, 1)`,
     );
     expect((await other.align({ small })).blockers).toEqual([]);
+  });
+
+  it('is one whose chosen operators are those of the old type', async () => {
+    const of = (type: string, operators: string): string =>
+      `create table t (id bigint primary key, v ${type}); create index i on t using brin (v ${operators})`;
+    const db = await aligning(
+      await wanted(of('bigint', 'int8_minmax_multi_ops')),
+      `${of('int', 'int4_minmax_multi_ops')}; insert into t values (1, 1)`,
+    );
+    const { blockers } = await db.plan({ small });
+    expect(blockers[0]?.text).toContain(
+      'The index public.i has an operator class that does not take bigint.',
+    );
+  });
+
+  it('stops the change also when it comes behind the plan', async () => {
+    const db = await aligning(await target, filled(50));
+    const { steps } = await db.plan({ small });
+    await db.client.query(`create index late on logs (id) where model <> ''`);
+    await expect(db.run(steps)).rejects.toMatchObject({
+      code: 'MIGRATION.FAILED',
+      message: expect.stringContaining('public.late has come since'),
+    });
+    await db.client.query('drop index late');
+    await db.align({ small });
+    expect(await temporaries(db.client)).toEqual([]);
   });
 });

@@ -120,6 +120,20 @@ describe('changes of type', () => {
     expect(typeChange('timestamp without time zone', 'timestamp with time zone')).toBeUndefined();
   });
 
+  it('are refused where a row comes behind the count that would be cut', async () => {
+    const db = await aligning(
+      await wanted('create table t (id int primary key, v varchar(3))'),
+      `create table t (id int primary key, v text); insert into t values (1, 'a')`,
+    );
+    const { steps } = await db.plan();
+    await db.client.query(`insert into t values (2, 'abcd')`);
+    await expect(db.run(steps)).rejects.toThrow('Rows stand against it');
+    expect((await db.client.query('select v from t order by id')).rows).toEqual([{ v: 'a' }, { v: 'abcd' }]);
+    await db.client.query('delete from t where id = 2');
+    await db.align();
+    expect(await temporaries(db.client)).toEqual([]);
+  });
+
   it('are refused where something hangs on the column that a second column would lose', async () => {
     const of = (
       type: string,

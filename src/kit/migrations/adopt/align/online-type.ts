@@ -2,7 +2,7 @@ import { escapeLiteral } from 'pg';
 import { describeObject } from '../../drift/description.ts';
 import { MigrationError } from '../../errors.ts';
 import type { AlignStep, StepContext } from './align-step.ts';
-import { briefly } from './brief.ts';
+import { briefly, patiently } from './brief.ts';
 import { type ColumnDefinition, columnDefinition, typeSql } from './column-definition.ts';
 import { defaultSql } from './alter.ts';
 import {
@@ -29,7 +29,7 @@ interface Change {
   readonly expected: ColumnDefinition;
   readonly type: string;
   readonly isNotNull: boolean;
-  /** Whether a value of the old column would be changed by the new type. */
+  /** Whether a value of the old column would be another one in the new type. */
   readonly lost: string | undefined;
 }
 
@@ -88,15 +88,23 @@ async function run(context: StepContext, change: Change, facts: TableFacts): Pro
   });
   for (const [check, condition] of checksOf(change))
     await ensureConstraint(context, `${table}.${check}`, `CHECK (${condition})`);
-  const indexes = await indexesOf(session, change);
+  const indexes = await buildIndexes(context, change);
+  // What is known of its values goes with it; without that, plans would be bad until the next autovacuum.
+  await patiently(context, () => session.run(`ANALYZE ${table} (${shadow})`));
+  await swap(context, change, indexes);
+}
+
+/** @throws MigrationError `MIGRATION.FAILED` for an index that the plan could not have seen. */
+async function buildIndexes(context: StepContext, change: Change): Promise<ColumnIndex[]> {
+  const indexes = await indexesOf(context.session, change);
   const hindered = indexes.find(({ hindrance }) => hindrance !== null);
   if (hindered)
     throw new MigrationError(
       'MIGRATION.FAILED',
-      `The type of ${name} cannot be changed while the table is in use: the index ${hindered.name} has come since, and it ${hindered.hindrance}. Drop it, and run again.`,
+      `The type of ${change.name} cannot be changed while the table is in use: the index ${hindered.name} has come since, and it ${hindered.hindrance}. Drop it, and run again.`,
     );
   await ensureIndexes(context, change, indexes);
-  await swap(context, change, indexes);
+  return indexes;
 }
 
 /** From here on every write keeps the shadow, whoever makes it. */
