@@ -2,6 +2,7 @@ import type { SchemaDifference } from '../../drift/difference.ts';
 import type { AlignStep } from './align-step.ts';
 import { alter, defaultSql } from './alter.ts';
 import { type ColumnDefinition, typeSql } from './column-definition.ts';
+import { indexesOf } from './column-indexes.ts';
 import { type Dependent, dependentsOf, shadowFacts } from './dependents.ts';
 import type { Draft } from './draft.ts';
 import { lastOf, ownerOf, stored, temporary } from './names.ts';
@@ -31,7 +32,7 @@ export async function planType(
   const reasons =
     used.length > 0 || isAtOnce
       ? used.map(({ text }) => `It is used by ${text}.`)
-      : await onlineHindrances(draft, difference, facts);
+      : await onlineHindrances(draft, difference, expected.type, facts);
   if (reasons.length > 0) {
     draft.block(
       difference,
@@ -39,8 +40,9 @@ export async function planType(
     );
     return undefined;
   }
-  if (isAtOnce) return alterType(name, [expected, actual], change.isBrief);
-  return changeOnline(name, [expected, actual], facts);
+  const lost = change.isLost?.(lastOf(name));
+  if (isAtOnce) return alterType(name, [expected, actual], change.isBrief, lost);
+  return changeOnline(name, [expected, actual], facts, lost);
 }
 
 /** What the server refuses to make anew, or would read whole tables for under its lock. */
@@ -57,6 +59,8 @@ async function hindering(
     // A check is made anew and read for; a foreign key too, where its values have to be compared in another way.
     const isRead = dependent.kind === 'check' || !isBrief;
     const isLarge = !isSmall || (other !== undefined && !draft.isSmall(other));
+    // Those are made anew beside the old ones.
+    if (!isSmall && !isBrief && (dependent.kind === 'index' || dependent.kind === 'unique')) continue;
     if (dependent.kind === 'other' || (isRead && isLarge)) found.push(dependent);
   }
   return found;
@@ -66,13 +70,18 @@ async function hindering(
 async function onlineHindrances(
   draft: Draft,
   { name }: SchemaDifference,
+  type: string,
   { key }: TableFacts,
 ): Promise<string[]> {
-  const column = stored(lastOf(name));
-  const trigger = stored(temporary(lastOf(name)));
-  const found = await shadowFacts(draft.request.session, ownerOf(name), { column, trigger });
+  const { session } = draft.request;
+  const [table, column, shadow] = [ownerOf(name), lastOf(name), temporary(lastOf(name))];
+  const found = await shadowFacts(session, table, { column: stored(column), trigger: stored(shadow) });
+  const indexes = await indexesOf(session, { table, column, shadow, type });
   return [
     ...(key.length === 0 ? ['The table has no key by which its rows could be gone through.'] : []),
+    ...indexes.flatMap(({ name: index, hindrance }) =>
+      hindrance === null ? [] : [`The index ${index} ${hindrance}.`],
+    ),
     ...(found.hasGrants ? ['There are rights on the column alone.'] : []),
     ...(found.hasOptions ? ['The column has storage options.'] : []),
     ...found.later.map((other) => `The trigger ${other} may change its value after it was copied.`),
@@ -86,14 +95,20 @@ function alterType(
   name: string,
   [expected, actual]: readonly [ColumnDefinition, ColumnDefinition],
   isBrief: boolean,
+  lost: string | undefined,
 ): AlignStep {
   const column = lastOf(name);
+  const fits = temporary(column, 'fits');
   const how = isBrief ? 'no row is read' : 'the table is small and is rewritten';
   return alter(
     ownerOf(name),
     `column ${name}: change the type`,
     `Change the type of ${name} from ${actual.type} to ${expected.type}: ${how}`,
     [
+      // A row that came behind the count would be cut or rounded by the cast without a word.
+      ...(lost === undefined
+        ? []
+        : [`ADD CONSTRAINT ${fits} CHECK (NOT ${lost})`, `DROP CONSTRAINT ${fits}`]),
       ...(actual.default === undefined ? [] : [`ALTER COLUMN ${column} DROP DEFAULT`]),
       `ALTER COLUMN ${column} TYPE ${typeSql(expected)} USING ${column}::${expected.type}`,
       ...(expected.default === undefined ? [] : [defaultSql(name, expected.default)]),

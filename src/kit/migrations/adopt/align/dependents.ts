@@ -3,8 +3,8 @@ import { PREFIX } from './names.ts';
 
 /** What hangs on one column. */
 export interface Dependent {
-  /** `index`, `constraint`, `check`, `other`. */
-  readonly kind: 'index' | 'constraint' | 'check' | 'other';
+  /** `unique` is a constraint; `constraint` is any but that and a check. */
+  readonly kind: 'index' | 'unique' | 'constraint' | 'check' | 'other';
   /** As the server describes it, in a sentence. */
   readonly text: string;
   /** The table at the other end of a foreign key, qualified. */
@@ -12,7 +12,7 @@ export interface Dependent {
 }
 
 const DEPENDENTS = `select distinct pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid) as text,
-    case when k.contype = 'c' then 'check' when k.oid is not null then 'constraint' when c.relkind in ('i', 'I') then 'index' else 'other' end as kind,
+    case when k.contype = 'c' then 'check' when k.contype = 'u' then 'unique' when k.oid is not null then 'constraint' when c.relkind in ('i', 'I') then 'index' else 'other' end as kind,
     (select format('%I.%I', n.nspname, o.relname) from pg_catalog.pg_class o join pg_catalog.pg_namespace n on n.oid = o.relnamespace
       where k.contype = 'f' and o.oid = case when k.conrelid = a.attrelid then k.confrelid else k.conrelid end) as other
   from pg_catalog.pg_attribute a

@@ -4,7 +4,8 @@ import { dropRemains, indexOnTable } from '../../index-remains.ts';
 import type { AlignStep, StepContext } from './align-step.ts';
 import { briefly, patiently } from './brief.ts';
 import type { Draft } from './draft.ts';
-import { indexDefinition } from './index-definition.ts';
+import { placeOf } from './column-indexes.ts';
+import { indexDefinition, indexObject } from './index-definition.ts';
 import { isTemporary, lastOf, ownerOf, temporary } from './names.ts';
 
 /** What runs that were killed have left and no step will go on with. */
@@ -37,8 +38,14 @@ function neededNames(draft: Draft): Set<string> {
       if (kind === 'index') return [`index ${temporary(last)}`];
       if (kind === 'constraint') return [`constraint ${temporary(last)}`, `index ${temporary(last)}`];
       if (kind !== 'column') return [];
+      const indexes = draft
+        .liveOf('index')
+        .concat(draft.liveOf('constraint'))
+        .filter((object) => indexObject(object)?.index.table === ownerOf(name));
       return [
         `column ${temporary(last)}`,
+        ...indexes.map((index) => `index ${placeOf(last, index.name)}`),
+        `constraint ${temporary(last, 'fits')}`,
         `trigger ${temporary(last)}`,
         `function ${temporary(lastOf(ownerOf(name)), last)}`,
         `constraint ${temporary(last, 'same')}`,
