@@ -48,6 +48,7 @@ export interface AuthGroup {
 /** One probe of `api_keys_key_key` and two of primary keys. */
 export const BY_KEY_FOR_AUTH: PreparedStatement = {
   name: 'gateway_api_key_for_auth',
+  isPipelined: true,
   text: `select k.id, k.user_id, k.group_id, k.status, k.ip_whitelist, k.ip_blacklist,
     u.id as u_id, u.status as u_status, u.role as u_role, u.balance as u_balance, u.concurrency as u_concurrency,
     g.id as g_id, g.name as g_name, g.platform as g_platform, g.status as g_status,

@@ -22,6 +22,7 @@ function statement(): PreparedStatement {
   const { subscription, group } = readers();
   return (made ??= {
     name: 'gateway_active_subscription',
+    isPipelined: true,
     text: `select ${subscription.columns}, ${group.columns}, now() as now
       from user_subscriptions s
       left join groups g on g.id = s.group_id and ${liveSql(Group, 'g')}

@@ -7,6 +7,7 @@ import { type CapturedStatement, captureOf } from './captured-statement.ts';
 import { domainErrorsOf, hasBackstop, preparesStatements } from './layer-options.ts';
 import { OpenSockets } from './open-sockets.ts';
 import { queryByPool } from './pool-query.ts';
+import { ReadPipeline } from './read-pipeline.ts';
 import { withValues } from './prepared-text.ts';
 import { keepingRefusal } from './refused-plans.ts';
 import { refuseWaiting } from './refuse-waiting.ts';
@@ -26,6 +27,7 @@ interface NamedQuery {
   readonly name: string;
   readonly text: string;
   readonly values: unknown[];
+  readonly isPipelined?: boolean | undefined;
 }
 
 /**
@@ -36,6 +38,7 @@ interface NamedQuery {
  */
 export class DataConnection extends PostgreSqlConnection {
   #pool: Pool | undefined;
+  #pipeline: ReadPipeline | undefined;
   readonly #sockets = new OpenSockets();
   #binder: StatementBinder | undefined;
   #sender: StatementSender | undefined;
@@ -61,6 +64,7 @@ export class DataConnection extends PostgreSqlConnection {
       ...(this.type === 'read' && { stream: this.#sockets.opener((rest as { stream?: unknown }).stream) }),
       onPoolCreated: (pool: Pool) => {
         this.#pool = pool;
+        if (this.#mayPipeline()) this.#pipeline = new ReadPipeline(pool);
         refuseWaiting(pool);
         this.#tells = this.#isToldOfConnections();
         pool.on('connect', (client) => {
@@ -199,7 +203,13 @@ export class DataConnection extends PostgreSqlConnection {
   #byPool<Row>(query: SentQuery): Promise<Answer<Row>> {
     if (!this.connected) return this.ensureConnection().then(() => this.#byPool<Row>(query));
     if (!this.#pool || this.#tells) return viaKysely(this.getClient(), query);
+    if (query.isPipelined && this.#pipeline) return this.#pipeline.query(withScope(query), answerOf<Row>);
     return queryByPool(this.#pool, withScope(query), answerOf<Row>);
+  }
+
+  /** Not where another statement is sent before some, or where a statement that lasts too long ends its connection. */
+  #mayPipeline(): boolean {
+    return preparesStatements(this.config) && !hasBackstop(this.config) && !this.#pool?.options.query_timeout;
   }
 
   #isToldOfConnections(): boolean {

@@ -23,12 +23,13 @@ export function queryByPool<T>(pool: Pool, query: object, read: (result: QueryRe
         if (error) reject(error);
         else resolve(read(result));
       };
-      send(client, query, done);
+      sendBy(client, query, done);
     });
   });
 }
 
-function send(client: PoolClient, query: object, done: Callback): void {
+/** Calls `done` once at least, whatever becomes of the statement. */
+export function sendBy(client: PoolClient, query: object, done: Callback): void {
   const failed = (error: unknown): void => done(error as Error, { command: '', rowCount: null, rows: [] });
   try {
     const answer = (client.query as unknown as Query)(query, done);

@@ -7,6 +7,11 @@ export interface PreparedStatement {
   readonly name: string;
   /** SQL with `$1`, `$2` …; a soft-deletable table needs its own `deleted_at IS NULL` here. */
   readonly text: string;
+  /**
+   * Whether the statement may be sent behind others whose answers are still to come, where all connections of the pool are taken
+   * (pipelining). Only for a read that locks nothing and finds few rows by an index: the next one waits for it.
+   */
+  readonly isPipelined?: boolean;
 }
 
 /**
@@ -16,14 +21,14 @@ export interface PreparedStatement {
  */
 export function runPrepared<Row extends object>(
   em: SqlEntityManager,
-  { name, text }: PreparedStatement,
+  { name, text, isPipelined }: PreparedStatement,
   values: readonly unknown[],
   on: 'read' | 'write' = 'write',
 ): Promise<Row[]> {
   try {
     const transaction = em.getTransactionContext();
     const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
-    return connection.executeNamed<Row>({ name, text, values: [...values] }, transaction);
+    return connection.executeNamed<Row>({ name, text, isPipelined, values: [...values] }, transaction);
   } catch (error) {
     // An entity manager outside its scope.
     return Promise.reject(error);

@@ -12,6 +12,8 @@ export interface SentQuery {
   readonly values: unknown[];
   /** Rows as lists of values in the order of the columns. */
   readonly rowMode?: 'array' | undefined;
+  /** Whether it may be sent behind others that are not answered yet. */
+  readonly isPipelined?: boolean | undefined;
 }
 
 /** Turns the ORM's statements, which hold `?` and values apart, into ones with parameters and, from the second time on, a name. */

@@ -50,9 +50,10 @@ export class StatementSender {
 
   /** In a transaction only what no new column of a table can fail: `select *` is what most reads of the ORM are. */
   #named(query: SentQuery, ctx: object | undefined): SentQuery {
-    const { name, text, values, rowMode } = query;
+    const { name, text, values, rowMode, isPipelined } = query;
     if (name === undefined || !this.#isNaming || (query.isOpen && ctx)) return { text, values, rowMode };
-    return asShort({ name: this.#shapes === 0 ? name : `${name}_${this.#shapes}`, text, values, rowMode });
+    const current = this.#shapes === 0 ? name : `${name}_${this.#shapes}`;
+    return asShort({ name: current, text, values, rowMode, isPipelined });
   }
 
   /** Whether the next attempt will be another one. Of many that fail together, the first one decides for all. */
