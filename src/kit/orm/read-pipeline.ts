@@ -12,6 +12,7 @@ interface Job {
   /** Grows with each call: which of them were there before a connection was asked for. */
   readonly number: number;
   readonly query: { readonly name?: string | undefined; readonly text: string };
+  timer?: NodeJS.Timeout;
   settle(error: Error | null, result: QueryResult): void;
 }
 
@@ -50,7 +51,7 @@ export class ReadPipeline {
     return new Promise((resolve, reject) => {
       const settle: Job['settle'] = (error, result) => (error ? reject(error) : resolve(read(result)));
       this.#number += 1;
-      const job = { number: this.#number, query, settle };
+      const job: Job = { number: this.#number, query, settle };
       const lane = this.#waiting.length === 0 ? this.#laneFor(job) : undefined;
       if (lane) return this.#send(lane, job);
       this.#wait(job);
@@ -61,7 +62,7 @@ export class ReadPipeline {
   #wait(job: Job): void {
     this.#waiting.push(job);
     const limit = this.#pool.options.connectionTimeoutMillis;
-    if (limit) setTimeout(() => this.#giveUp(job), limit).unref();
+    if (limit) job.timer = setTimeout(() => this.#giveUp(job), limit).unref();
     this.#ask();
   }
 
@@ -132,10 +133,15 @@ export class ReadPipeline {
   /** A call that came after this connection was asked for may get another one. */
   #refuse(failure: Error, jobs: readonly Job[], last: number): void {
     this.#waiting.unshift(...jobs.filter(({ number }) => number > last));
-    for (const { number, settle } of jobs) if (number <= last) settle(failure, NOTHING);
+    for (const { number, settle, timer } of jobs) {
+      if (number > last) continue;
+      clearTimeout(timer);
+      settle(failure, NOTHING);
+    }
   }
 
-  #send(lane: Lane, { query, settle }: Job): void {
+  #send(lane: Lane, { query, settle, timer }: Job): void {
+    clearTimeout(timer);
     lane.sent += 1;
     lane.inFlight += 1;
     let isDone = false;
@@ -154,6 +160,8 @@ export class ReadPipeline {
     this.#fill(lane, 2);
     if (lane.inFlight > 0) return;
     this.#lanes.delete(lane);
+    // Where nothing could be sent at all, whoever has opened the lane has still to fill it.
+    lane.sent = TURN;
     lane.client.pipeline = false;
     lane.client.release(lane.failure !== undefined);
   }
