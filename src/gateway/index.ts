@@ -37,7 +37,11 @@ export type {
 export type { AccountColumns, AccountStatus, AccountType } from './accounts/account-columns.ts';
 export { AccountRepository } from './accounts/account.repository.ts';
 export type { AntigravityScope, ExtraOptions } from './accounts/extra-changes.ts';
-export type { SchedulableAccount } from './accounts/schedulable-accounts.ts';
+export type {
+  SchedulableAccount,
+  SelectedAccount,
+  SelectionOptions,
+} from './accounts/schedulable-accounts.ts';
 export type {
   ApiKeyChange,
   ApiKeyRecord,

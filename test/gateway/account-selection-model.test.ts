@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { type GatewayRepositories, gatewayRepositories, type SchedulableAccount } from 'tombstone/gateway';
+import {
+  type AccountColumns,
+  type GatewayRepositories,
+  gatewayRepositories,
+  type SchedulableAccount,
+  type SelectionOptions,
+} from 'tombstone/gateway';
 import { type Gateway, openGateway } from '../support/gateway.ts';
 
 const SEED = Number(process.env['SELECTION_SEED'] ?? Date.now() % 1_000_000);
@@ -141,27 +147,50 @@ const shown = (found: readonly SchedulableAccount[]): [string, string[]][] =>
 
 type Accounts = GatewayRepositories['accounts'];
 
-async function expectAgreement(accounts: Accounts, world: World): Promise<number> {
-  const agree = async (
-    found: Promise<SchedulableAccount[]>,
-    group: string | undefined,
-    platforms: readonly string[],
-  ) => expect(shown(await found)).toEqual(model(world, group, platforms));
-  await agree(accounts.listSchedulable(), undefined, PLATFORMS);
-  await agree(accounts.listSchedulableByPlatforms(['openai', 'sora', 'anthropic']), undefined, [
-    'openai',
-    'sora',
+/** Every way to select, with the group and the platforms that it asks for. */
+function ways<Options extends SelectionOptions>(accounts: Accounts, { groups }: World, options: Options) {
+  const ofGroups = groups.flatMap(({ id }) => [
+    { found: accounts.listSchedulableByGroupId(id, options), group: id, platforms: PLATFORMS },
+    {
+      found: accounts.listSchedulableByGroupIdAndPlatforms(id, ['gemini', 'openai'], options),
+      group: id,
+      platforms: ['openai', 'gemini'],
+    },
+    {
+      found: accounts.listSchedulableByGroupIdAndPlatform(id, 'gemini', options),
+      group: id,
+      platforms: ['gemini'],
+    },
   ]);
-  for (const { id } of world.groups) {
-    await agree(accounts.listSchedulableByGroupId(id), id, PLATFORMS);
-    await agree(accounts.listSchedulableByGroupIdAndPlatforms(id, ['gemini', 'openai']), id, [
-      'openai',
-      'gemini',
-    ]);
-    await agree(accounts.listSchedulableByGroupIdAndPlatform(id, 'gemini'), id, ['gemini']);
+  return [
+    ...ofGroups,
+    { found: accounts.listSchedulable(options), group: undefined, platforms: PLATFORMS },
+    {
+      found: accounts.listSchedulableByPlatforms(['openai', 'sora', 'anthropic'], options),
+      group: undefined,
+      platforms: ['openai', 'sora'],
+    },
+    ...PLATFORMS.map((platform) => ({
+      found: accounts.listSchedulableByPlatform(platform, options),
+      group: undefined,
+      platforms: [platform],
+    })),
+  ];
+}
+
+async function expectAgreement(accounts: Accounts, world: World): Promise<number> {
+  const alone = ways(accounts, world, { groups: false });
+  const all = ways(accounts, world, { groups: true });
+  const withoutGroups = await Promise.all(alone.map(({ found }) => found));
+  const answers = await Promise.all(all.map(({ found }) => found));
+  for (const [n, { group, platforms }] of all.entries()) {
+    const answer = answers[n] ?? [];
+    expect(shown(answer)).toEqual(model(world, group, platforms));
+    expect(withoutGroups[n]).toEqual(answer.map(({ groupIds: _groups, ...columns }) => columns));
+    expect(withoutGroups[n]?.map(({ credentials }) => credentials)).toEqual(
+      answer.map(({ credentials }) => credentials),
+    );
   }
-  for (const platform of PLATFORMS)
-    await agree(accounts.listSchedulableByPlatform(platform), undefined, [platform]);
   return model(world, undefined, PLATFORMS).length;
 }
 
@@ -185,4 +214,19 @@ it('the model sees a world that has changed behind it', async () => {
     [first?.id],
   );
   await expect(expectAgreement(accounts, world)).rejects.toThrow();
+});
+
+it('groups are read unless they are declined, and a type knows of them only where they are read', async () => {
+  const world = await worldOf(randomOf(11));
+  const { accounts } = gatewayRepositories(gateway.em());
+  const given: SchedulableAccount[] = await accounts.listSchedulable();
+  const asked: SchedulableAccount[] = await accounts.listSchedulable({});
+  const declined: AccountColumns[] = await accounts.listSchedulable({ groups: false });
+  // @ts-expect-error: there are no groups in what was read without them.
+  const wrong: SchedulableAccount[] = declined;
+  // @ts-expect-error: whether there are is not known before the program runs.
+  const unknown: SchedulableAccount[] = await accounts.listSchedulable({ groups: Boolean(world) });
+  expect([given, asked, unknown].map(shown)).toEqual(Array(3).fill(model(world, undefined, PLATFORMS)));
+  expect(wrong.length).toBe(given.length);
+  expect(wrong.some((account) => 'groupIds' in account)).toBe(false);
 });

@@ -87,6 +87,16 @@ it('of a group the bindings lead to the accounts, whatever their number', async 
   }
 });
 
+it('without their groups, the accounts of a group are read by the bindings of that group alone', async () => {
+  const { rows, plan } = await planOf((accounts) =>
+    accounts.listSchedulableByGroupId(group, { groups: false }),
+  );
+  expect(rows).toBeGreaterThan(0);
+  expect(plan.match(/on account_groups/g)).toHaveLength(1);
+  const { plan: whole } = await planOf((accounts) => accounts.listSchedulableByGroupId(group));
+  expect(whole.match(/on account_groups/g)?.length).toBeGreaterThan(1);
+});
+
 it('F29: is one statement, with the proxies and groups of all rows', async () => {
   const { rows } = await planOf((accounts) => accounts.listSchedulable());
   expect(rows).toBeGreaterThan(1000);

@@ -4,15 +4,16 @@ import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { checkPlatform, checkPlatforms } from '../platforms.ts';
 import { ASKED_ROWS, wholeList } from '../whole-list.ts';
-import { ACCOUNT_STATUSES, ACCOUNT_TYPES } from './account-columns.ts';
+import { ACCOUNT_STATUSES, ACCOUNT_TYPES, accountColumns } from './account-columns.ts';
 import { hydrated, reader } from './account-reads.ts';
 import type { AccountFilters, AccountRecord } from './account-record.ts';
 import { Account } from './account.entity.ts';
 import {
   SCHEDULABLE_ACCOUNTS,
-  type SchedulableAccount,
   schedulableAccount,
   type SchedulableRow,
+  type SelectedAccount,
+  type SelectionOptions,
 } from './schedulable-accounts.ts';
 
 /** The account of a key, hydrated; null when there is no such live one. */
@@ -86,13 +87,16 @@ export async function accountsOfGroup(em: DataEntityManager, groupId: Id): Promi
 }
 
 /** One statement at one instant of the database. @throws RuleError LIST_TOO_LONG. */
-export async function schedulableAccounts(
+export async function schedulableAccounts<Options extends SelectionOptions>(
   em: DataEntityManager,
   by: keyof typeof SCHEDULABLE_ACCOUNTS,
-  values: readonly string[] = [],
-): Promise<SchedulableAccount[]> {
-  const rows = await runPrepared<SchedulableRow>(em, SCHEDULABLE_ACCOUNTS[by], values);
-  return wholeList(rows).map(schedulableAccount);
+  values: readonly string[],
+  options: Options | undefined,
+): Promise<SelectedAccount<Options>[]> {
+  const { alone, withGroups } = SCHEDULABLE_ACCOUNTS[by];
+  const isAlone = options?.groups === false;
+  const rows = await runPrepared<SchedulableRow>(em, isAlone ? alone : withGroups, values);
+  return wholeList(rows).map(isAlone ? accountColumns : schedulableAccount) as SelectedAccount<Options>[];
 }
 
 /** The platforms as one parameter; undefined for none. @throws InvalidInputError VALIDATION. */

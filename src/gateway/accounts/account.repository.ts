@@ -19,8 +19,12 @@ import { insertAccount, updateAccount, updateAccounts } from './account-writes.t
 import { isLiveAccount } from './change-account.ts';
 import * as extra from './extra-changes.ts';
 import { touchLastUsed, touchLastUsedOf } from './last-used.ts';
-import type { SchedulableAccount } from './schedulable-accounts.ts';
+import type { SelectedAccount, SelectionOptions } from './schedulable-accounts.ts';
 import * as state from './scheduling-state.ts';
+
+interface WithGroups {
+  readonly groups?: true;
+}
 
 /**
  * Accounts. Platform, type and status are one of a few words each, in what is written and in what is asked for; what a table
@@ -105,39 +109,57 @@ export class AccountRepository {
     return lists.activeAccounts(this.#em, { platform: checkPlatform('platform', platform) });
   }
 
-  /** What may serve a request now, by priority, then by id; one prepared statement, as all that follow. */
-  async listSchedulable(): Promise<SchedulableAccount[]> {
-    return lists.schedulableAccounts(this.#em, 'all');
+  /**
+   * What may serve a request now, by priority, then by id; one prepared statement, as all that follow. `{ groups: false }` leaves
+   * out `groupIds`, and half of the server's work with them.
+   */
+  async listSchedulable<O extends SelectionOptions = WithGroups>(options?: O): Promise<SelectedAccount<O>[]> {
+    return lists.schedulableAccounts(this.#em, 'all', [], options);
   }
 
   /** By the priority of the binding, of the account, then by id; none for a deleted group. */
-  async listSchedulableByGroupId(groupId: Id): Promise<SchedulableAccount[]> {
-    return lists.schedulableAccounts(this.#em, 'group', [checkId('groupId', groupId)]);
+  async listSchedulableByGroupId<O extends SelectionOptions = WithGroups>(
+    groupId: Id,
+    options?: O,
+  ): Promise<SelectedAccount<O>[]> {
+    return lists.schedulableAccounts(this.#em, 'group', [checkId('groupId', groupId)], options);
   }
 
-  async listSchedulableByPlatform(platform: string): Promise<SchedulableAccount[]> {
-    return lists.schedulableAccounts(this.#em, 'platform', [checkPlatform('platform', platform)]);
+  async listSchedulableByPlatform<O extends SelectionOptions = WithGroups>(
+    platform: string,
+    options?: O,
+  ): Promise<SelectedAccount<O>[]> {
+    const values = [checkPlatform('platform', platform)];
+    return lists.schedulableAccounts(this.#em, 'platform', values, options);
   }
 
-  async listSchedulableByGroupIdAndPlatform(groupId: Id, platform: string): Promise<SchedulableAccount[]> {
+  async listSchedulableByGroupIdAndPlatform<O extends SelectionOptions = WithGroups>(
+    groupId: Id,
+    platform: string,
+    options?: O,
+  ): Promise<SelectedAccount<O>[]> {
     const values = [checkId('groupId', groupId), checkPlatform('platform', platform)];
-    return lists.schedulableAccounts(this.#em, 'groupPlatform', values);
+    return lists.schedulableAccounts(this.#em, 'groupPlatform', values, options);
   }
 
   /** Of no platforms none, without a statement. */
-  async listSchedulableByPlatforms(platforms: readonly string[]): Promise<SchedulableAccount[]> {
+  async listSchedulableByPlatforms<O extends SelectionOptions = WithGroups>(
+    platforms: readonly string[],
+    options?: O,
+  ): Promise<SelectedAccount<O>[]> {
     const given = lists.checkedPlatforms(platforms);
-    return given ? lists.schedulableAccounts(this.#em, 'platforms', [given]) : [];
+    return given ? lists.schedulableAccounts(this.#em, 'platforms', [given], options) : [];
   }
 
   /** Of no platforms none, without a statement. */
-  async listSchedulableByGroupIdAndPlatforms(
+  async listSchedulableByGroupIdAndPlatforms<O extends SelectionOptions = WithGroups>(
     groupId: Id,
     platforms: readonly string[],
-  ): Promise<SchedulableAccount[]> {
+    options?: O,
+  ): Promise<SelectedAccount<O>[]> {
     const id = checkId('groupId', groupId);
     const given = lists.checkedPlatforms(platforms);
-    return given ? lists.schedulableAccounts(this.#em, 'groupPlatforms', [id, given]) : [];
+    return given ? lists.schedulableAccounts(this.#em, 'groupPlatforms', [id, given], options) : [];
   }
 
   /** Now is later than what is stored, or nothing changes. */

@@ -17,9 +17,26 @@ export interface SchedulableAccount extends AccountColumns {
   readonly groupIds: readonly Id[];
 }
 
+/** What a selection reads beside the accounts' own columns. */
+export interface SelectionOptions {
+  /** `false` leaves out `groupIds`, for which the server works as long as for the accounts; they are read by default. */
+  readonly groups?: boolean;
+}
+
+/** An account of a selection with these options: without `groupIds` where they were not, or may not have been, asked for. */
+export type SelectedAccount<Options extends SelectionOptions> = Options extends { readonly groups?: true }
+  ? SchedulableAccount
+  : AccountColumns;
+
 /** A row of the statements below. */
 export interface SchedulableRow extends StoredColumns {
-  readonly groupIds: readonly Id[];
+  readonly groupIds?: readonly Id[];
+}
+
+/** The two statements of one way to ask. */
+interface Selection {
+  readonly withGroups: PreparedStatement;
+  readonly alone: PreparedStatement;
 }
 
 // One instant for all conditions, of the statement and not of a transaction that may have begun long ago. The instant itself
@@ -35,7 +52,7 @@ const SCHEDULABLE = `${liveSql(Account, 'a')} and a.status = 'active' and a.sche
 // be read anew each time. The offset keeps the look-up by account, which a table that grows does not slow down; the two
 // materialized steps keep the planner from joining the groups inside it.
 const withGroupIds = (chosen: string, order: string): string => `with chosen as materialized (
-    ${chosen} order by ${order} limit ${ASKED_ROWS}
+    ${chosen}
   ), bindings as materialized (
     select b.account_id, b.group_id, b.priority from chosen c
     cross join lateral (select * from account_groups where account_id = c.id offset 0) b
@@ -50,21 +67,28 @@ const ONE_PLATFORM = (n: number): string => `and a.platform = $${n}`;
 const PLATFORMS = (n: number): string =>
   `and a.platform = any (array(select jsonb_array_elements_text($${n}::jsonb)))`;
 
-function ofAll(name: string, platform = ''): PreparedStatement {
-  const chosen = `select ${ACCOUNT_COLUMNS} from accounts a where ${SCHEDULABLE} ${platform}`;
-  return { name: `gateway_schedulable_${name}`, text: withGroupIds(chosen, 'a.priority, a.id') };
+function selection(name: string, from: string, order: string): Selection {
+  const chosen = `${from} order by ${order} limit ${ASKED_ROWS}`;
+  return {
+    withGroups: { name, text: withGroupIds(chosen, order) },
+    alone: { name: `${name}_alone`, text: chosen },
+  };
 }
 
-function ofGroup(name: string, platform = ''): PreparedStatement {
+function ofAll(name: string, platform = ''): Selection {
+  const chosen = `select ${ACCOUNT_COLUMNS} from accounts a where ${SCHEDULABLE} ${platform}`;
+  return selection(`gateway_schedulable_${name}`, chosen, 'a.priority, a.id');
+}
+
+function ofGroup(name: string, platform = ''): Selection {
   const chosen = `select own.priority as binding_priority, ${ACCOUNT_COLUMNS} from account_groups own
     join groups og on og.id = own.group_id and ${liveSql(Group, 'og')}
     join accounts a on a.id = own.account_id
     where own.group_id = $1::bigint and ${SCHEDULABLE} ${platform}`;
-  const order = 'binding_priority, a.priority, a.id';
-  return { name: `gateway_schedulable_group_${name}`, text: withGroupIds(chosen, order) };
+  return selection(`gateway_schedulable_group_${name}`, chosen, 'binding_priority, a.priority, a.id');
 }
 
-/** One statement for each way to ask, and each reads everything at one instant of the database. */
+/** Two statements for each way to ask, and each reads everything at one instant of the database. */
 export const SCHEDULABLE_ACCOUNTS = {
   all: ofAll('all'),
   platform: ofAll('platform', ONE_PLATFORM(1)),
@@ -75,5 +99,5 @@ export const SCHEDULABLE_ACCOUNTS = {
 } as const;
 
 export function schedulableAccount(row: SchedulableRow): SchedulableAccount {
-  return Object.assign(accountColumns(row), { groupIds: row.groupIds });
+  return Object.assign(accountColumns(row), { groupIds: row.groupIds ?? [] });
 }

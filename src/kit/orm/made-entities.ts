@@ -10,7 +10,9 @@ import {
   Utils,
 } from '@mikro-orm/core';
 import { type BareEntity, bareEntity } from './bare-entity.ts';
+import { type KeyHash, keyHash } from './key-hash.ts';
 import { type ReferenceFactory, ReferenceMaker, simpleKey } from './made-references.ts';
+import { RelationAccessors } from './relation-accessors.ts';
 import { isSharedPart } from './row-mapper.ts';
 
 type Row = Record<string, unknown>;
@@ -50,16 +52,24 @@ interface Wrapped {
 interface Recipe {
   /** Makes an entity that has the properties {@link own}, all of them undefined. */
   readonly make: BareEntity;
-  /** The properties that keep a value and do nothing else, in the core's order: scalars, and relations without another side. */
+  /** The scalars, in the core's order. */
   readonly own: readonly string[];
   /** The names that the last row had, which most rows have: a copy of a set is quicker than a new one. */
   names: ReadonlySet<string>;
   /** As {@link make}, for rows of some columns only, by the names that are there. */
   readonly partial: Map<string, BareEntity>;
-  readonly relations: readonly EntityProperty[];
+  readonly relations: readonly OwnRelation[];
+  readonly accessors: RelationAccessors;
   /** To-one relations of the primary key. */
   readonly keys: readonly EntityProperty[];
-  /** The name of a key by which the identity map can be asked as it stands in the row. */
+  /** By what the identity map can be asked for the entity of a row. */
+  readonly hash: KeyHash | undefined;
+}
+
+/** A to-one relation; `key` is the target's, where it is one column whose value stands in the snapshot as it is. */
+interface OwnRelation {
+  readonly name: string;
+  readonly targetMeta: EntityMetadata | undefined;
   readonly key: string | undefined;
 }
 
@@ -82,7 +92,9 @@ export function makeShortly(em: EntityManager): void {
   const references = new ReferenceMaker(em, (meta) => recipeOf(em, meta) !== null);
   Object.assign(factory, {
     createReference: (entityName: unknown, id: unknown, options: CreateOptions = {}) =>
-      references.create(factory, entityName, id, options) ?? createReference(entityName, id, options),
+      maker.known(id, options) ??
+      references.create(factory, entityName, id, options) ??
+      createReference(entityName, id, options),
     create: (entityName: unknown, data: Row, options: CreateOptions = {}) =>
       maker.create(entityName, data, options) ?? create(entityName, data, options),
   });
@@ -104,8 +116,8 @@ class Maker {
     if (!merge || !convertCustomTypes || newEntity || refresh || recomputeSnapshot || normalizeAccessors)
       return undefined;
     if (options.initialized === false || !Utils.isPlainObject(data)) return undefined;
-    const known = made.get(data);
-    if (known && helper(known).__em === this.#em) return known;
+    const known = this.known(data, options);
+    if (known) return known;
     const meta = this.#em.getMetadata().get(entityName as never);
     const recipe = recipeOf(this.#em, meta);
     const make = recipe && makerOf(this.#em, meta, recipe, data);
@@ -121,10 +133,20 @@ class Maker {
     return entity;
   }
 
-  #isThere(meta: EntityMetadata, { key }: Recipe, data: Row, options: CreateOptions): boolean {
-    if (!key || data[key] === null) return this.#factory.findEntity(data, meta, options) !== undefined;
-    const schema = this.#em.getDriver().getSchemaName(meta as never, options);
-    return this.#em.getUnitOfWork(false).getById(meta.class, data[key], schema, true) !== undefined;
+  /** The entity that was made of this part of a row already. */
+  known(part: unknown, { key }: CreateOptions & { readonly key?: string }): object | undefined {
+    if (typeof part !== 'object' || part === null || key !== undefined) return undefined;
+    const known = made.get(part as Row);
+    return known && helper(known).__em === this.#em ? known : undefined;
+  }
+
+  #isThere(meta: EntityMetadata, { hash }: Recipe, data: Row, options: CreateOptions): boolean {
+    const own = hash?.(data);
+    if (own === undefined) return this.#factory.findEntity(data, meta, options) !== undefined;
+    const em = this.#em;
+    const schema = em.getDriver().getSchemaName(meta as never, options) ?? em.config.getSchema();
+    const entities = em.getUnitOfWork(false).getIdentityMap();
+    return entities.getByHash(meta as never, schema ? `${schema}:${own}` : own) !== undefined;
   }
 
   /** The core's own steps, in its order. */
@@ -139,8 +161,10 @@ class Maker {
     const snapshot = { ...data };
     const rest = [options.convertCustomTypes, options.schema] as const;
     this.#hydrator.hydrateReference(entity, meta as never, snapshot, this.#factory as never, ...rest);
+    recipe.accessors.propagate(entity);
     uow.register(entity);
     EntityHelper.ensurePropagation(entity);
+    recipe.accessors.keep(entity, snapshot);
     wrapped.__initialized = true;
     this.#hydrator.hydrate(
       entity,
@@ -152,10 +176,10 @@ class Maker {
       ...rest,
       schema,
     );
-    for (const { name, targetMeta } of recipe.relations) {
+    for (const { name, targetMeta, key } of recipe.relations) {
       const value = snapshot[name];
-      if (Utils.isPlainObject(value))
-        snapshot[name] = Utils.getPrimaryKeyValues(value, targetMeta as never, true);
+      if (!Utils.isPlainObject(value)) continue;
+      snapshot[name] = key ? value[key] : Utils.getPrimaryKeyValues(value, targetMeta as never, true);
     }
     wrapped.__loadedProperties = loadedNames(meta, recipe, snapshot);
     wrapped.__originalEntityData = snapshot;
@@ -225,23 +249,24 @@ function makeRecipe(em: EntityManager, meta: EntityMetadata): Recipe | null {
   if (isSpecial || meta.virtual || meta.embeddable || root.inheritanceType || meta.serializedPrimaryKey)
     return null;
   if (meta.props.some(isUnusual)) return null;
-  const own = hydrateProps.filter((prop) => isOwn(prop) && !prop.lazy).map(({ name }) => name);
+  const own = hydrateProps
+    .filter(({ kind, lazy }) => kind === ReferenceKind.SCALAR && !lazy)
+    .map(({ name }) => name);
   const relations = meta.relations.filter(({ kind }) => TO_ONE.has(kind));
   return {
     make: bareEntity(em, meta, own),
     own,
     names: new Set(),
     partial: new Map(),
-    relations,
+    relations: relations.map(({ name, targetMeta }) => ({
+      name,
+      targetMeta,
+      key: targetMeta && simpleKey(targetMeta)?.name,
+    })),
+    accessors: new RelationAccessors(meta),
     keys: relations.filter(({ primary }) => primary),
-    key: simpleKey(meta)?.name,
+    hash: keyHash(meta),
   };
-}
-
-/** A relation with another side has accessors that tell it. */
-function isOwn(prop: EntityProperty): boolean {
-  if (prop.kind === ReferenceKind.SCALAR) return true;
-  return TO_ONE.has(prop.kind) && !prop.inversedBy && !prop.mappedBy && !prop.primary;
 }
 
 /** Accessors, references to scalars, embeddables, polymorphic relations and columns that are not hydrated. */

@@ -38,14 +38,17 @@ interface Wrapped {
 /** A key of one column whose values are texts or numbers, in the database and in the program. */
 export function simpleKey(meta: EntityMetadata): EntityProperty | undefined {
   const [key, ...others] = meta.getPrimaryProps();
-  if (!key || others.length > 0 || key.kind !== ReferenceKind.SCALAR || meta.root !== meta) return undefined;
-  return !key.customType || isKept(key.customType) ? key : undefined;
+  if (!key || others.length > 0 || key.kind !== ReferenceKind.SCALAR || meta.root.class !== meta.class)
+    return undefined;
+  return isKeptKey(key) ? key : undefined;
 }
 
-/** A type by whose values the identity map finds the same entity, whether they come from a row or from the program. */
-const isKept = (type: object): boolean =>
+/** Whether the identity map finds the same entity by the column's values from a row and from the program. */
+export const isKeptKey = ({ customType: type }: EntityProperty): boolean =>
+  !type ||
   (type as { convertToDatabaseValue?: unknown }).convertToDatabaseValue ===
-    BigIntType.prototype.convertToDatabaseValue || 'keepsTexts' in type;
+    BigIntType.prototype.convertToDatabaseValue ||
+  'keepsTexts' in type;
 
 /**
  * Makes the references to which the foreign keys of loaded rows point. The core looks for each of them three times in the identity

@@ -1,5 +1,6 @@
 import { isRaw } from '@mikro-orm/core';
 import { type CapturedStatement, capturing } from './captured-statement.ts';
+import { withEarlyLimit } from './early-limit.ts';
 import { listPlace, withList } from './list-places.ts';
 import { type ReadShape, withLeaves } from './read-shape.ts';
 
@@ -39,7 +40,7 @@ export async function planRead(
   // Of several statements only the last one is here.
   if (real.sql !== other.sql || real.count !== 1 || other.count !== 1) return undefined;
   const slots = slotsOf(real.params ?? [], other.params ?? [], leaves, strange);
-  const text = slots && textOf(real.sql, slots, leaves);
+  const text = slots && textOf(withEarlyLimit(real.sql, real.builder as never) ?? real.sql, slots, leaves);
   if (!text) return undefined;
   return {
     text,
