@@ -1,4 +1,4 @@
-import { EntityManager, defineEntity, MikroORM, p, Type, wrap } from '@mikro-orm/core';
+import { EntityManager, defineEntity, MikroORM, p, raw, Type, wrap } from '@mikro-orm/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type DataDriver, type DataEntityManager, bigintId, defineDataConfig, defineModule } from 'tombstone';
 import { emptyTestDatabase } from '../support/database.ts';
@@ -120,6 +120,10 @@ describe('a call that was made before', () => {
     ['findOne by its key', (em, n) => em.findOne(Parcel, String(n))],
     ['count', (em, n) => em.count(Parcel, { pieces: n })],
     ['nativeUpdate', (em, n) => em.nativeUpdate(Parcel, { id: `${n}00` }, { note: `n ${n}` })],
+    [
+      'nativeUpdate with SQL',
+      (em, n) => em.nativeUpdate(Parcel, { id: `${n}00` }, { note: raw('note || ?', [`n ${n}`]) }),
+    ],
     ['nativeDelete', (em, n) => em.nativeDelete(Parcel, { id: `${n}00` })],
   ])('does not go through its condition again: %s', async (_, call) => {
     for (const n of [1, 2]) await call(known.em.fork(), n);

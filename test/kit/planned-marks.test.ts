@@ -23,9 +23,11 @@ const sentBy = async (work: () => Promise<unknown>): Promise<string[]> => {
 const mark = (em: DataEntityManager, key: string) => em.getRepository(Copy).softDelete(key);
 
 describe('softDelete by key', () => {
-  it('sends what nativeDelete sends, the first time and from then on', async () => {
+  it('sends what nativeDelete sends, the first time and from then on, and asks for no key back', async () => {
     const byVerb = await sentBy(() => library.em().nativeDelete(Copy, { id: '1' }));
-    for (const key of ['2', '3', '3']) expect(await sentBy(() => mark(library.em(), key))).toEqual(byVerb);
+    expect(byVerb[0]).toMatch(/ returning "id"$/);
+    const short = byVerb.map((sql) => sql.replace(' returning "id"', ''));
+    for (const key of ['2', '3', '3']) expect(await sentBy(() => mark(library.em(), key))).toEqual(short);
     for (const key of [1, 2, 3]) expect(await library.stateOf('copy', key)).toBe('dead');
   });
 

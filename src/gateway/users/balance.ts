@@ -21,14 +21,14 @@ const NEW_BALANCE = new Map<BalanceOperation, string>([
   ['subtract', 'balance - ?::numeric'],
 ]);
 
-/** Changes that add to what is there, one statement each; no row where no user has the id. */
+/** Changes that add to what is there, one statement each; no row is changed where no user has the id. */
 export const ADD_TO_BALANCE = changeOf('balance_add', 'balance = balance + $1::numeric');
 export const TAKE_FROM_BALANCE = changeOf('balance_take', 'balance = balance - $1::numeric');
 export const ADD_TO_CONCURRENCY = changeOf('concurrency_add', 'concurrency = concurrency + $1::int');
 
 function changeOf(name: string, change: string): () => PreparedStatement {
   const text = (changeable: string): string =>
-    `update users set ${change}, updated_at = now() where id = $2 and ${changeable} returning id`;
+    `update users set ${change}, updated_at = now() where id = $2 and ${changeable}`;
   return scopedChange(`gateway_user_${name}`, (visible) => text(visible(User, 'users')));
 }
 

@@ -2,10 +2,10 @@ import type { Amount, Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError } from '../../kit/errors/index.ts';
 import { checkAmount, checkId, checkIds, checkInteger, checkText } from '../../kit/input/index.ts';
 import {
+  changePrepared,
   type DataEntityManager,
   placeReads,
   type PreparedStatement,
-  runPrepared,
   unitOfWork,
 } from '../../kit/orm/index.ts';
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
@@ -196,9 +196,8 @@ export class UserRepository {
 
   async #change(change: () => PreparedStatement, id: Id, value: Amount | number): Promise<void> {
     const key = checkId('id', id);
-    const write = () => runPrepared(this.#em, change(), [value, key], 'write');
-    const changed = await retryStatement(this.#em, write);
-    if (changed.length === 0) throw new NotFoundError('User', gatewayErrors);
+    const write = () => changePrepared(this.#em, change(), [value, key]);
+    if ((await retryStatement(this.#em, write)) === 0) throw new NotFoundError('User', gatewayErrors);
   }
 }
 

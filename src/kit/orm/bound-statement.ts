@@ -1,5 +1,6 @@
-import { isRaw, JsonProperty, type Platform, type Raw, Utils } from '@mikro-orm/core';
+import { isRaw, JsonProperty, type Platform, Utils } from '@mikro-orm/core';
 import type { ParameterPlace } from './parameter-places.ts';
+import { isClock, withPieces } from './raw-values.ts';
 import type { StatementTemplate, StatementTemplates } from './statement-template.ts';
 
 /** A statement with `$1`, `$2` … and its values in text form, as PostgreSQL reads them. */
@@ -36,7 +37,8 @@ export function bindStatement(
   sql: string,
   params: readonly unknown[],
 ): BoundStatement | undefined {
-  const read = templates.read(sql, params);
+  const apart = withPieces(sql, params);
+  const read = apart && templates.read(apart.sql, apart.params);
   if (!read) return undefined;
   const { template, values } = read;
   const shapes: (Shape | readonly Shape[])[] = [];
@@ -154,14 +156,8 @@ function numberShape(value: number): Shape | undefined {
   return Number.isSafeInteger(value) ? { code: 'l', parameter, cast: '::int8' } : undefined;
 }
 
-const CLOCK = /^(?:now\(\)|current_timestamp)$/;
-
-/** The clock of a soft delete is a piece of SQL, and always the same one. */
-const clockShape = ({ sql, params }: Raw): Shape | undefined =>
-  params.length === 0 && CLOCK.test(sql) ? { code: `${sql};`, literal: sql } : undefined;
-
 function objectShape(value: object, platform: Platform): Shape | undefined {
-  if (isRaw(value)) return clockShape(value);
+  if (isRaw(value)) return isClock(value) ? { code: `${value.sql};`, literal: value.sql } : undefined;
   if (Utils.isPlainObject(value) || JsonProperty in value) {
     return { code: 's', parameter: JSON.stringify(value) };
   }

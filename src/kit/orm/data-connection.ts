@@ -87,11 +87,36 @@ export class DataConnection extends PostgreSqlConnection {
     ctx?: object,
     loggerContext?: LoggingOptions,
   ): Promise<Row[]> {
-    const isLogged =
-      this.logger.isEnabled('query', loggerContext) || this.config.get('slowQueryThreshold') != null;
-    if (!isLogged) return this.#answer<Row>(query, ctx).then(rowsOf, this.#fail);
+    if (!this.#isShown(loggerContext)) return this.#answer<Row>(query, ctx).then(rowsOf, this.#fail);
     const send = (): Promise<Row[]> => this.#answer<Row>(query, ctx).then(rowsOf);
     return this.translating(this.#logged(query, send, loggerContext));
+  }
+
+  /** As {@link executeNamed} of a change that returns no row: how many rows it has changed. */
+  changeNamed(query: NamedQuery, ctx?: object, loggerContext?: LoggingOptions): Promise<number> {
+    if (!this.#isShown(loggerContext)) return this.#answer(query, ctx).then(countOf, this.#fail);
+    const send = (): Promise<Answer> => this.#answer(query, ctx);
+    return this.translating(this.#logged(query, send, loggerContext).then(countOf));
+  }
+
+  /** As `execute`, of which no more is asked than how many rows the statement of the ORM has changed. */
+  change(
+    sql: string,
+    params: unknown[],
+    ctx?: ExecuteArguments[3],
+    logging?: LoggingOptions,
+  ): Promise<number> {
+    const args: ExecuteArguments = [sql, params, 'run', ctx, logging];
+    if (captureOf(logging) || !this.#binds(args) || !this.#isSilent(logging))
+      return this.execute<{ affectedRows: number }>(...args).then(({ affectedRows }) => affectedRows);
+    try {
+      return this.#answer(this.#formed(this.config.get('onQuery')(sql, params), params), ctx).then(
+        countOf,
+        this.#fail,
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Ends the pool, too, of which Kysely knows only where it has sent something itself. */
@@ -126,7 +151,7 @@ export class DataConnection extends PostgreSqlConnection {
     try {
       const params = (given ?? []) as unknown[];
       const sql = this.config.get('onQuery')(query as string, params);
-      const bound = this.bound(sql, params) ?? { text: this.platform.formatQuery(sql, params), values: [] };
+      const bound = this.#formed(sql, params);
       const send = (): Promise<unknown> =>
         this.#answer(bound, ctx).then((answer) => this.transformRawResult(answer as never, method));
       return this.translating(this.#isSilent(logging) ? send() : this.#told(sql, params, logging, send));
@@ -135,12 +160,18 @@ export class DataConnection extends PostgreSqlConnection {
     }
   }
 
+  #formed(sql: string, params: unknown[]): SentQuery {
+    return this.bound(sql, params) ?? { text: this.platform.formatQuery(sql, params), values: [] };
+  }
+
+  #isShown(logging: LoggingOptions | undefined): boolean {
+    return this.logger.isEnabled('query', logging) || this.config.get('slowQueryThreshold') != null;
+  }
+
   /** A logger of the program's own may want more than it prints. */
   #isSilent(logging: ExecuteArguments[4]): boolean {
     const isCore = Object.getPrototypeOf(this.logger) === DefaultLogger.prototype;
-    return (
-      isCore && !this.logger.isEnabled('query', logging) && this.config.get('slowQueryThreshold') == null
-    );
+    return isCore && !this.#isShown(logging);
   }
 
   /** The log shows what it shows without parameters: the text with `?`, or with the values where they are asked for. */
@@ -218,11 +249,11 @@ export class DataConnection extends PostgreSqlConnection {
     return isTold != null || this.config.get('sessionContext') === 'connection';
   }
 
-  #logged<Row>(
+  #logged<T>(
     { text, values: params }: NamedQuery,
-    send: () => Promise<Row[]>,
+    send: () => Promise<T>,
     context: LoggingOptions | undefined,
-  ): Promise<Row[]> {
+  ): Promise<T> {
     const isShown = this.logger.isEnabled('query-params', context);
     const sql = isShown ? withValues(this.platform, text, params) : text;
     return this.executeQuery(sql, send, { ...context, params });
@@ -255,6 +286,7 @@ function makesTemporaryTable(query: unknown): boolean {
 }
 
 const rowsOf = <Row>({ rows }: Answer<Row>): Row[] => rows;
+const countOf = ({ numAffectedRows, rows }: Answer): number => Number(numAffectedRows ?? rows.length);
 
 /** Keeps the statement, and answers as a table without rows would. */
 function captured(sink: CapturedStatement, [sql, params, method]: ExecuteArguments): Promise<unknown> {

@@ -20,7 +20,7 @@ export { Migrator } from './migrator.ts';
 export { type DeleteCall, type OwnDeletion, ownDeletionOf, setOwnDeletion } from './own-deletion.ts';
 export { mayReadReplica, placeReads } from './place-reads.ts';
 export { PostgresNamingStrategy } from './naming-strategy.ts';
-export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
+export { changePrepared, type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
 export { checkedPatience, type ReplicaPatience, replicaPatienceOf } from './replica-patience.ts';
 export { type RowReader, rowReader } from './row-reader.ts';

@@ -8,7 +8,7 @@ import type { DataEntityManager } from './data-entity-manager.ts';
  * conditional types do not unify, so all are wrapped.
  */
 export function callKnownVerbs(prototype: DataEntityManager, core: EntityManager): void {
-  const { findOne, find, count, nativeUpdate, nativeDelete } = core;
+  const { findOne, find, count, nativeUpdate, nativeDelete, insert } = core;
   // A class of the program's own may do more in the steps that are not taken of a call that is known.
   const driverOf = (em: DataEntityManager): DataDriver | undefined =>
     Object.getPrototypeOf(em) === prototype ? em.getDriver() : undefined;
@@ -39,6 +39,11 @@ export function callKnownVerbs(prototype: DataEntityManager, core: EntityManager
     if (known) return known.nativeDelete(this, entityName, where, options);
     return nativeDelete.call(this, entityName as never, where as never, options as never);
   } as typeof nativeDelete;
+  prototype.insert = function (this: DataEntityManager, target, data, options = {}) {
+    const known = data === undefined ? undefined : driverOf(this)?.knownWrites;
+    if (known) return known.insert(this, target, data, options) as never;
+    return insert.call(this, target as never, data as never, options as never) as never;
+  } as typeof insert;
 }
 
 /** The core looks for an empty condition only after the filter has been merged into it, and returns the first live row. */

@@ -34,3 +34,18 @@ export function runPrepared<Row extends object>(
     return Promise.reject(error);
   }
 }
+
+/** As {@link runPrepared}, of a change that returns no row: how many rows it has changed. */
+export function changePrepared(
+  em: SqlEntityManager,
+  { name, text }: PreparedStatement,
+  values: readonly unknown[],
+): Promise<number> {
+  try {
+    const connection = em.getConnection('write') as unknown as DataConnection;
+    return connection.changeNamed({ name, text, values: [...values] }, em.getTransactionContext());
+  } catch (error) {
+    // An entity manager outside its scope.
+    return Promise.reject(error);
+  }
+}

@@ -1,4 +1,4 @@
-import { isRaw } from '@mikro-orm/core';
+import { isRaw, RawQueryFragment } from '@mikro-orm/core';
 import { type CapturedStatement, capturing } from './captured-statement.ts';
 import { withEarlyLimit } from './early-limit.ts';
 import { listPlace, withList } from './list-places.ts';
@@ -46,7 +46,7 @@ export async function planRead(
     text,
     builder: real.builder,
     captured: real,
-    values: (own) => slots.flatMap((slot) => (isLeafSlot(slot) ? own[slot.leaf] : [slot])),
+    values: (own) => valuesOf(slots, own),
   };
 }
 
@@ -88,6 +88,30 @@ class LeafSlot implements Leaf {
   }
 }
 
+/** A piece of SQL with values of the call. */
+class PieceSlot {
+  readonly sql: string;
+  readonly slots: readonly unknown[];
+  constructor(sql: string, slots: readonly unknown[]) {
+    this.sql = sql;
+    this.slots = slots;
+  }
+}
+
+function valuesOf(slots: readonly unknown[], own: readonly unknown[]): unknown[] {
+  const values: unknown[] = [];
+  for (const slot of slots) {
+    if (slot instanceof PieceSlot) values.push(new RawQueryFragment(slot.sql, valuesOf(slot.slots, own)));
+    else if (!isLeafSlot(slot)) values.push(slot);
+    else {
+      const value = own[slot.leaf];
+      if (Array.isArray(value)) values.push(...(value as unknown[]));
+      else values.push(value);
+    }
+  }
+  return values;
+}
+
 const isLeafSlot = (slot: unknown): slot is LeafSlot => slot instanceof LeafSlot;
 
 function slotsOf(
@@ -100,6 +124,11 @@ function slotsOf(
   const slots: unknown[] = [];
   for (let index = 0; index < other.length; index += 1) {
     const value = other[index];
+    const piece = pieceSlot(real[index], value, leaves, strange);
+    if (piece) {
+      slots.push(piece);
+      continue;
+    }
     const leaf = strange.findIndex((own) => isSame(Array.isArray(own) ? own[0] : own, value));
     if (leaf < 0) {
       if (!isFixed(value, real[index])) return undefined;
@@ -115,6 +144,18 @@ function slotsOf(
     index += (made as unknown[]).length - 1;
   }
   return slots;
+}
+
+/** The same piece of SQL with other values; one without values is the same in each call. */
+function pieceSlot(
+  real: unknown,
+  other: unknown,
+  leaves: readonly unknown[],
+  strange: readonly unknown[],
+): PieceSlot | undefined {
+  if (!isRaw(real) || !isRaw(other) || real.sql !== other.sql || real.params.length === 0) return undefined;
+  const slots = slotsOf(real.params, other.params, leaves, strange);
+  return slots && new PieceSlot(real.sql, slots);
 }
 
 function isSame(a: unknown, b: unknown): boolean {

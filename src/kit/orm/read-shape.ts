@@ -1,4 +1,4 @@
-import { QueryFlag } from '@mikro-orm/core';
+import { QueryFlag, RawQueryFragment } from '@mikro-orm/core';
 
 /** A read without its values: two reads with one key are one statement, with other values. */
 export interface ReadShape {
@@ -22,7 +22,9 @@ const FIXED = new Set(
   ),
 );
 /** Conditions, whose values are parameters. */
-const CONDITIONS = ['populateWhere', 'populateFilter', 'having', 'data'] as const;
+const CONDITIONS = ['populateWhere', 'populateFilter', 'having'] as const;
+/** The layer's own word for what a write is given. */
+const DATA = 'data';
 const OWN = new Set<string>([...CONDITIONS, 'offset']);
 
 /** More items make a statement that is seldom seen again; but a list after IN is one value, whatever its length. */
@@ -40,7 +42,8 @@ export function readShape(where: unknown, options: Options): ReadShape | undefin
       if (value === undefined || APART.has(name)) continue;
       // The builder then adds to the hints that it was given.
       if (name === 'flags' && (value as string[]).includes(QueryFlag.INFER_POPULATE)) return undefined;
-      if (FIXED.has(name)) key += `|${name}${written(value, undefined)}`;
+      if (name === DATA) key += `|${writtenData(value as object, leaves)}`;
+      else if (FIXED.has(name)) key += `|${name}${written(value, undefined)}`;
       else if (OWN.has(name)) key += `|${name}${written(value, leaves)}`;
       else return undefined;
     }
@@ -126,7 +129,37 @@ function writtenObject(value: object, leaves: unknown[] | undefined): string {
   return `${map}}`;
 }
 
+/** What an update stores: a value of it may be a piece of SQL, whose own values are parameters. */
+function writtenData(data: object, leaves: unknown[]): string {
+  if (Object.getOwnPropertySymbols(data).length > 0) throw UNKNOWN;
+  let map = 'data{';
+  for (const key in data) {
+    const value = (data as Record<string, unknown>)[key];
+    map += `${key.length}:${key}=${isPiece(value) ? writtenPiece(value, leaves) : written(value, leaves)};`;
+  }
+  return `${map}}`;
+}
+
+/** One of a class of its own may be read in another way. */
+const isPiece = (value: unknown): value is RawQueryFragment =>
+  typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === RawQueryFragment.prototype;
+
+function writtenPiece({ sql, params }: RawQueryFragment, leaves: unknown[]): string {
+  let list = `R${sql.length}:${sql}(`;
+  for (const param of params) {
+    // A list is written as several values, and whatever else is an object by rules of its own.
+    if (typeof param === 'object' && param !== null && !isLeaf(param)) throw UNKNOWN;
+    list += `${written(param, leaves)},`;
+  }
+  return `${list})`;
+}
+
 function copied(value: unknown, next: ((leaf: unknown) => unknown) | undefined): unknown {
+  if (next && isPiece(value))
+    return new RawQueryFragment(
+      value.sql,
+      value.params.map((param) => copied(param, next)),
+    );
   if (isLeaf(value)) return next ? next(value) : value;
   if (Array.isArray(value)) return value.map((item) => copied(item, next));
   if (typeof value !== 'object' || value === null) return value;

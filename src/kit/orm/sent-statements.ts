@@ -29,11 +29,12 @@ export function listenToStatements(config: Configuration, listener: Listener): (
 }
 
 /**
- * Writes the sender's scope into a query object for `pool.query`, which sends it in the scope of whoever gave a connection back.
+ * Writes the sender's scope into the query object of one call for `pool.query`, which sends it in the scope of whoever gave a connection back.
  * Whatever goes through Kysely waits for its connection by a promise, and so in its own scope.
  */
 export function withScope<T extends object>(query: T): T {
-  return { ...query, [SCOPE]: currentScope()?.mode };
+  (query as { [SCOPE]?: ScopeMode | undefined })[SCOPE] = currentScope()?.mode;
+  return query;
 }
 
 /** Told by the connection with what it is about to hand to the driver: a text, an object with one, or a cursor. */

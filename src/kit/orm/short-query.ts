@@ -52,9 +52,10 @@ type Query = (...args: unknown[]) => unknown;
 const OWN = Symbol('own');
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 
-/** Marks a prepared statement whose sender needs no more of the answer than {@link QueryResult}. */
+/** Marks a prepared statement, which is for this call only, whose sender needs no more of the answer than {@link QueryResult}. */
 export function asShort<T extends object>(query: T): T {
-  return { ...query, [OWN]: true };
+  (query as { [OWN]?: boolean })[OWN] = true;
+  return query;
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Platform } from '@mikro-orm/core';
 import { bindStatement } from './bound-statement.ts';
+import { type AgainBound, boundAgain, valuesAgain } from './bound-again.ts';
 import { StatementNames } from './statement-names.ts';
 import { StatementTemplates } from './statement-template.ts';
 
@@ -16,11 +17,15 @@ export interface SentQuery {
   readonly isPipelined?: boolean | undefined;
 }
 
+const MAX_KEPT = 1000;
+
 /** Turns the ORM's statements, which hold `?` and values apart, into ones with parameters and, from the second time on, a name. */
 export class StatementBinder {
   readonly #names = new StatementNames();
   readonly #platform: Platform;
   readonly #templates: StatementTemplates;
+  /** By the ORM's text: what was bound before, for values of the same kinds. */
+  readonly #again = new Map<string, AgainBound>();
 
   constructor(platform: Platform) {
     this.#platform = platform;
@@ -29,13 +34,28 @@ export class StatementBinder {
 
   /** Undefined where the values have to stay in the text. */
   bind(sql: string, params: readonly unknown[]): SentQuery | undefined {
+    const again = this.#again.get(sql);
+    const known = again && valuesAgain(again, params);
+    if (known) return this.#named(again.text, known);
     // Without values the core leaves `\?` as it is, which is no SQL.
     if (params.length === 0 && sql.includes('?')) return undefined;
     const bound = bindStatement(this.#templates, this.#platform, sql, params);
     if (!bound) return undefined;
     const { text, once } = bound;
     const values = [...bound.values] as unknown[];
-    const named = once ? undefined : this.#names.nameOf(text);
+    if (once) return { text, values };
+    const kept = boundAgain(text, params, values);
+    if (kept) this.#keep(sql, kept);
+    return this.#named(text, values);
+  }
+
+  #named(text: string, values: unknown[]): SentQuery {
+    const named = this.#names.nameOf(text);
     return named ? { name: named.name, isOpen: named.isOpen, text, values } : { text, values };
+  }
+
+  #keep(sql: string, kept: AgainBound): void {
+    if (this.#again.size >= MAX_KEPT) this.#again.delete(this.#again.keys().next().value as string);
+    this.#again.set(sql, kept);
   }
 }

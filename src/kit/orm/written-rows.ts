@@ -45,6 +45,7 @@ export function guardBatchUpdate(
 /** Takes rows that a bulk delete has marked out of the identity map; stock MikroORM leaves them to be found by key. */
 export function forgetDeleted(em: SqlEntityManager, meta: EntityMetadata, rows: readonly Dictionary[]): void {
   const uow = em.getUnitOfWork();
+  if (uow.getIdentityMap().getStore(meta.root).size === 0) return;
   for (const row of rows) {
     const key = em.getDriver().mapResult<object>(row, meta as never);
     const entity = key && uow.getById<object>(meta.class, Utils.extractPK(key, meta) as Primary<object>);
