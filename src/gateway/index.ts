@@ -39,6 +39,7 @@ export { AccountRepository } from './accounts/account.repository.ts';
 export type { AntigravityScope, ExtraOptions } from './accounts/extra-changes.ts';
 export type { SchedulableAccount } from './accounts/schedulable-accounts.ts';
 export type {
+  ApiKeyBulkChange,
   ApiKeyChange,
   ApiKeyRecord,
   ApiKeyWithRelations,

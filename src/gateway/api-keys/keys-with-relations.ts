@@ -1,9 +1,16 @@
 import type { Id } from '../../kit/columns/index.ts';
+import { InvalidInputError } from '../../kit/errors/index.ts';
+import { checkOptionalId } from '../../kit/input/index.ts';
 import { type DataEntityManager, rowReader, runPrepared, scopedStatement } from '../../kit/orm/index.ts';
 import { Group } from '../groups/group.entity.ts';
 import { groupRecord } from '../groups/group-record.ts';
 import { User } from '../users/user.entity.ts';
-import { apiKeyRecord, type ApiKeyWithRelations, type KeyOwner } from './api-key-record.ts';
+import {
+  apiKeyRecord,
+  type ApiKeyRecord,
+  type ApiKeyWithRelations,
+  type KeyOwner,
+} from './api-key-record.ts';
 import { ApiKey } from './api-key.entity.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -59,6 +66,12 @@ const page = (column: 'user_id' | 'group_id') =>
       order by p.id desc`,
   );
 
+const byIds = scopedStatement(
+  'gateway_api_keys_by_ids',
+  (visible) => `select ${readers().key.columns} from api_keys k
+    where k.id = any ($1::bigint[]) and ${visible(ApiKey, 'k')}`,
+);
+
 const BY = { id: one('id'), key: one('key') } as const;
 const PAGES = { userId: page('user_id'), groupId: page('group_id') } as const;
 
@@ -70,6 +83,26 @@ export async function readKey(
 ): Promise<ApiKeyWithRelations | null> {
   const [row] = await runPrepared<Row>(em, BY[by](), [value]);
   return (row && recordsOf([row])[0]) ?? null;
+}
+
+/** The keys with these ids, alone, in the order of the ids, in one prepared statement. */
+export async function readKeysById(em: DataEntityManager, ids: readonly Id[]): Promise<ApiKeyRecord[]> {
+  const asked = distinctIds(ids);
+  if (asked.length === 0) return [];
+  const rows = await runPrepared<Row>(em, byIds(), [asked]);
+  const { key } = readers();
+  const found = new Map<Id, ApiKeyRecord>();
+  for (const row of rows) {
+    const record = apiKeyRecord(key.read(row) as ApiKey);
+    found.set(record.id, record);
+  }
+  return asked.flatMap((id) => found.get(id) ?? []);
+}
+
+/** In the order in which each is met first. */
+function distinctIds(ids: readonly Id[]): Id[] {
+  if (!Array.isArray(ids)) throw new InvalidInputError('ids', 'be a list of ids');
+  return [...new Set(Array.from(ids, (id) => checkOptionalId('ids', id)))].filter((id) => id !== undefined);
 }
 
 /** Keys of a user or of a group, newest first, and how many there are, in one prepared statement. */

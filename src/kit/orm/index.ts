@@ -23,6 +23,7 @@ export { PostgresNamingStrategy } from './naming-strategy.ts';
 export { type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
 export { checkedPatience, type ReplicaPatience, replicaPatienceOf } from './replica-patience.ts';
+export type { ExactChange, RowChange, UpdateManyOptions } from './row-change.ts';
 export { type RowReader, rowReader } from './row-reader.ts';
 export { undoable } from './savepoint.ts';
 export { scopedChange, scopedStatement } from './scoped-statement.ts';
