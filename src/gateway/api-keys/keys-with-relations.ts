@@ -10,6 +10,7 @@ import {
   type ApiKeyRecord,
   type ApiKeyWithRelations,
   type KeyOwner,
+  withKey,
 } from './api-key-record.ts';
 import { ApiKey } from './api-key.entity.ts';
 
@@ -68,8 +69,9 @@ const page = (column: 'user_id' | 'group_id') =>
 
 const byIds = scopedStatement(
   'gateway_api_keys_by_ids',
-  (visible) => `select ${readers().key.columns} from api_keys k
-    where k.id = any ($1::bigint[]) and ${visible(ApiKey, 'k')}`,
+  (visible) => `select k.id, k.user_id as "userId", k.key, k.name, k.group_id as "groupId", k.status,
+      k.ip_whitelist as "ipWhitelist", k.ip_blacklist as "ipBlacklist", k.created_at as "createdAt", k.updated_at as "updatedAt"
+    from api_keys k where k.id = any ($1::bigint[]) and ${visible(ApiKey, 'k')}`,
 );
 
 const BY = { id: one('id'), key: one('key') } as const;
@@ -85,16 +87,20 @@ export async function readKey(
   return (row && recordsOf([row])[0]) ?? null;
 }
 
+type ApiKeyRow = Omit<ApiKeyRecord, 'createdAt' | 'updatedAt'> & {
+  readonly createdAt: string;
+  readonly updatedAt: string;
+};
+
 /** The keys with these ids, alone, in the order of the ids, in one prepared statement. */
 export async function readKeysById(em: DataEntityManager, ids: readonly Id[]): Promise<ApiKeyRecord[]> {
   const asked = distinctIds(ids);
   if (asked.length === 0) return [];
-  const rows = await runPrepared<Row>(em, byIds(), [asked]);
-  const { key } = readers();
+  const rows = await runPrepared<ApiKeyRow>(em, byIds(), [asked]);
   const found = new Map<Id, ApiKeyRecord>();
-  for (const row of rows) {
-    const record = apiKeyRecord(key.read(row) as ApiKey);
-    found.set(record.id, record);
+  for (const { key, createdAt, updatedAt, ...row } of rows) {
+    const record = { ...row, createdAt: new Date(createdAt), updatedAt: new Date(updatedAt) };
+    found.set(row.id, withKey(record, key));
   }
   return asked.flatMap((id) => found.get(id) ?? []);
 }

@@ -1,4 +1,4 @@
-import type { ArrayColumn } from './array-column.ts';
+import { type ArrayColumn, arrayLiteral } from './array-column.ts';
 import { typedArray } from './array-statement.ts';
 
 /** A column that an update sets, by a value for each row or by one piece of SQL for all; `given` says in which rows, if not in all. */
@@ -64,8 +64,8 @@ export function updateParts(
   const values: unknown[] = [];
   const arrays: string[] = [];
   const names: string[] = [];
-  const add = (name: string, array: readonly unknown[], expression: (place: string) => string): string => {
-    values.push(array);
+  const add = (name: string, array: Parameters<typeof arrayLiteral>[0], expression: (place: string) => string): string => {
+    values.push(arrayLiteral(array));
     arrays.push(expression(`$${values.length}`));
     names.push(name);
     return `"u".${name}`;

@@ -1,19 +1,17 @@
 import {
   type EntityMetadata,
-  type LoggingOptions,
   OptimisticLockError,
   ReferenceKind,
 } from '@mikro-orm/core';
 import { InvalidInputError, SoftDeletedRowError, withoutEntity } from '../errors/index.ts';
 import { arrayColumnOf } from './array-column.ts';
-import { arrayStatement } from './array-statement.ts';
-import type { DataConnection } from './data-connection.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { filteredKeys } from './filtered-keys.ts';
 import { livePredicates } from './live-predicates.ts';
-import { type LockedAnswer, lockedUpdate } from './locked-update.ts';
+import type { LockedAnswer } from './locked-update.ts';
 import type { UpdateManyOptions } from './row-change.ts';
 import { type RowChanges, rowChanges } from './row-changes.ts';
+import { sendMany } from './send-many.ts';
 import { versionOf } from './update-by-arrays.ts';
 
 /**
@@ -49,29 +47,19 @@ async function send(
   { keys, versions, sets }: RowChanges,
   isWhole: boolean,
 ): Promise<LockedAnswer> {
-  const driver = em.getDriver();
-  const quote = (name: string): string => driver.getPlatform().quoteIdentifier(name);
-  const target = livePredicates(driver, meta, em.schema);
+  const target = livePredicates(em.getDriver(), meta, em.schema);
   const filter = await filteredKeys(em, meta);
-  const update = {
+  return sendMany(em, {
     ...target,
     keys: [...keys, ...versions],
     sets,
-    computed: versionOf(driver, meta),
+    computed: versionOf(em.getDriver(), meta),
     conditions: [...target.conditions, ...filter],
     isWhole,
     mayRepeat: mayRepeat(meta),
-  };
-  const { text, values } = lockedUpdate(update, quote);
-  const sent = driver.config.get('onQuery')(text, values);
-  // A filter has its values in the text.
-  const statement = (filter.length === 0 && arrayStatement(sent)) || { text: sent };
-  const connection = driver.getConnection('write');
-  const query = { ...statement, values } as Parameters<DataConnection['executeNamed']>[0];
-  const context = { id: em.id, ...em.getLoggerContext() } as LoggingOptions;
-  const ctx: object | undefined = em.getTransactionContext();
-  const [answer] = await connection.executeNamed<LockedAnswer>(query, ctx, context);
-  return answer as LockedAnswer;
+    // A filter has its values in the text.
+    isPrepared: filter.length === 0,
+  });
 }
 
 /** Of these types each value has one text. */
