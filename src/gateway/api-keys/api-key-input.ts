@@ -54,8 +54,9 @@ export function checkedChanges(changes: readonly ApiKeyBulkChange[]): (RowChange
     const prefix = `changes[${index}].`;
     if (change?.groupId !== undefined)
       throw new InvalidInputError(`${prefix}groupId`, 'be left out: update changes the group of a key');
-    const { key: _never, ...columns } = checkedColumns(change, prefix);
-    return { id: checkId(`${prefix}id`, change.id), ...columns };
+    const columns = checkedColumns(change, prefix);
+    if ('key' in columns) delete columns['key'];
+    return Object.assign(columns, { id: checkId(`${prefix}id`, change.id) });
   });
 }
 
