@@ -43,7 +43,11 @@ interface Change {
 }
 
 /** What the statement promises, in a dozen lines: the rows afterwards, and the changes that were written. */
-function modelled(table: Table, changes: readonly Change[], missing: 'refuse' | 'skip'): [Table, Change[] | string[]] {
+function modelled(
+  table: Table,
+  changes: readonly Change[],
+  missing: 'refuse' | 'skip',
+): [Table, Change[] | string[]] {
   const there = changes.filter(({ id }) => table[id]?.isDead === false);
   const gone = changes.filter(({ id }) => table[id]?.isDead !== false).map(({ id }) => id);
   if (missing === 'refuse' && gone.length > 0) return [table, gone];
@@ -55,7 +59,10 @@ function modelled(table: Table, changes: readonly Change[], missing: 'refuse' | 
 const text = fc.string({ unit: 'grapheme', maxLength: 8 }).filter((one) => !one.includes('\0'));
 const properties = fc.constantFrom<readonly string[]>(['title'], ['remark'], ['title', 'remark']);
 /** Some beyond the end of the table. */
-const keys = fc.uniqueArray(fc.integer({ min: 1, max: ROWS + 3 }).map(String), { minLength: 1, maxLength: 20 });
+const keys = fc.uniqueArray(fc.integer({ min: 1, max: ROWS + 3 }).map(String), {
+  minLength: 1,
+  maxLength: 20,
+});
 const changes = fc.tuple(keys, properties).chain(([own, names]) =>
   fc.tuple(
     ...own.map((id) =>
@@ -78,7 +85,8 @@ describe('an update of many rows', () => {
         await plant(new Set(own));
         const [after, answer] = modelled(await stored(), given, how);
         const em = flushes.em();
-        const work = (): Promise<unknown> => em.getRepository(Sample).updateMany(given as never, { missing: how });
+        const work = (): Promise<unknown> =>
+          em.getRepository(Sample).updateMany(given as never, { missing: how });
         const outcome = await (isInside ? em.transactional(() => work()) : work()).catch((error: unknown) => {
           expect(error).toBeInstanceOf(SoftDeletedRowError);
           refusals += 1;

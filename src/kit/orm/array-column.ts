@@ -93,7 +93,10 @@ export function arrayLiteral(values: readonly (string | boolean | null)[]): stri
     if (n > 0) text += ',';
     if (value === null) text += 'NULL';
     else if (typeof value === 'boolean') text += value ? 't' : 'f';
-    else text += PLAIN.test(value) ? value : `"${SPECIAL.test(value) ? value.replaceAll(/["\\]/g, String.raw`\$&`) : value}"`;
+    else
+      text += PLAIN.test(value)
+        ? value
+        : `"${SPECIAL.test(value) ? value.replaceAll(/["\\]/g, String.raw`\$&`) : value}"`;
   }
   return `${text}}`;
 }

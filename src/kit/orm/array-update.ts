@@ -64,7 +64,11 @@ export function updateParts(
   const values: unknown[] = [];
   const arrays: string[] = [];
   const names: string[] = [];
-  const add = (name: string, array: Parameters<typeof arrayLiteral>[0], expression: (place: string) => string): string => {
+  const add = (
+    name: string,
+    array: Parameters<typeof arrayLiteral>[0],
+    expression: (place: string) => string,
+  ): string => {
     values.push(arrayLiteral(array));
     arrays.push(expression(`$${values.length}`));
     names.push(name);

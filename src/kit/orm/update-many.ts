@@ -1,8 +1,4 @@
-import {
-  type EntityMetadata,
-  OptimisticLockError,
-  ReferenceKind,
-} from '@mikro-orm/core';
+import { type EntityMetadata, OptimisticLockError, ReferenceKind } from '@mikro-orm/core';
 import { InvalidInputError, SoftDeletedRowError, withoutEntity } from '../errors/index.ts';
 import { arrayColumnOf } from './array-column.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
