@@ -86,22 +86,24 @@ export function arrayText(
   return Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : undefined;
 }
 
-/** The values as the text of an array, by which the driver's own way takes three times as long. */
-export function arrayLiteral(values: readonly (string | boolean | null)[]): string {
+/** The values as the text of an array, which the driver's own way takes three times as long to write. */
+export function arrayLiteral(values: readonly (string | number | boolean | Date | null)[]): string {
   let text = '{';
-  for (const [n, value] of values.entries()) {
+  for (let n = 0; n < values.length; n += 1) {
     if (n > 0) text += ',';
-    if (value === null) text += 'NULL';
-    else if (typeof value === 'boolean') text += value ? 't' : 'f';
-    else
-      text += PLAIN.test(value)
-        ? value
-        : `"${SPECIAL.test(value) ? value.replaceAll(/["\\]/g, String.raw`\$&`) : value}"`;
+    text += elementOf(values[n] ?? null);
   }
   return `${text}}`;
 }
 
-const PLAIN = /^\d+$/;
+function elementOf(value: string | number | boolean | Date | null): string {
+  if (value === null) return 'NULL';
+  if (typeof value !== 'string') return value instanceof Date ? value.toISOString() : String(value);
+  if (PLAIN.test(value)) return value;
+  return `"${SPECIAL.test(value) ? value.replaceAll(/["\\]/g, String.raw`\$&`) : value}"`;
+}
+
+const PLAIN = /^-?\d+(?:\.\d+)?$/;
 const SPECIAL = /["\\]/;
 
 const FRACTIONS = /^(?:numeric|decimal|real|double|float|money)/i;

@@ -1,4 +1,5 @@
 export { LIVE_COLUMN } from '../migrations/index.ts';
+export { arrayLiteral } from './array-column.ts';
 export { shownTable, backstopTables } from './backstop-tables.ts';
 export { checkBackstop } from './check-backstop.ts';
 export { DataDriver } from './data-driver.ts';
