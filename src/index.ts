@@ -45,6 +45,8 @@ export {
   SoftDeleteError,
   type TrashReads,
   unitOfWork,
+  type RowChange,
+  type UpdateManyOptions,
 } from './kit/orm/index.ts';
 export {
   checkAmount,

@@ -43,6 +43,7 @@ export type {
   SelectionOptions,
 } from './accounts/schedulable-accounts.ts';
 export type {
+  ApiKeyBulkChange,
   ApiKeyChange,
   ApiKeyRecord,
   ApiKeyWithRelations,

@@ -90,6 +90,11 @@ const writes: [string, Write, unknown][] = [
     { ...refused, keys: ['9'] },
   ],
   [
+    'updateMany',
+    (em) => em.getRepository(Exhibit).updateMany(['8', '9'].map((id) => ({ id, note: 'x' }))),
+    { ...refused, keys: ['9'] },
+  ],
+  [
     'lock',
     (em) => em.transactional((own) => own.lock(own.getReference(Exhibit, '9'), LockMode.PESSIMISTIC_WRITE)),
     refused,

@@ -97,6 +97,12 @@ export const word = (valid: string): Argument => ({
 
 export const list = (valid: unknown, malformed: readonly unknown[]): Argument => ({ valid, malformed });
 
+/** Of one element. */
+export const listOf = ({ valid, malformed }: Argument): Argument => ({
+  valid: [valid],
+  malformed: [null, undefined, 1, {}, ...malformed.map((element) => [element])],
+});
+
 /** Takes everything: what is out of range is brought into it. */
 export const clamped = (valid: unknown): Argument => ({ valid, malformed: [] });
 

@@ -56,7 +56,7 @@ const insertAll = (em: DataEntityManager, usages: readonly Usage[]): Promise<unk
   em.insertMany(UsageLog, usages.map(relationsOf));
 
 /** Loads, changes and flushes. */
-export async function renameKeys(root: DataEntityManager, { ids, round }: Renaming): Promise<void> {
+async function renameKeys(root: DataEntityManager, { ids, round }: Renaming): Promise<void> {
   const em = root.fork();
   const keys = await em.find(ApiKey, { id: { $in: [...ids] } });
   for (const key of keys) key.name = newName(key.id, round);

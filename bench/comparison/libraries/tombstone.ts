@@ -1,9 +1,9 @@
 import { MikroORM } from '@mikro-orm/postgresql';
 import { gatewayRepositories, recordUsages } from 'tombstone/gateway';
 import { defineDataConfig } from 'tombstone';
-import type { Connections, Library } from '../library.ts';
+import { type Connections, type Library, newName } from '../library.ts';
 import { deletionsOf } from './tombstone-deletion.ts';
-import { MODULES, renameKeys } from './tombstone-orm.ts';
+import { MODULES } from './tombstone-orm.ts';
 
 /** Tombstone by its repositories. */
 export async function open({ url, size }: Connections): Promise<Library> {
@@ -24,7 +24,10 @@ export async function open({ url, size }: Connections): Promise<Library> {
       // No repository stores logs alone by the hundred; these are free, so that nothing is charged either.
       W5: (usages) => recordUsages(em, usages),
       W6: (id) => repositories().apiKeys.delete(id),
-      W7: (renaming) => renameKeys(em, renaming),
+      W7: async ({ ids, round }) => {
+        const keys = await repositories().apiKeys.getByIds(ids);
+        await repositories().apiKeys.updateMany(keys.map(({ id }) => ({ id, name: newName(id, round) })));
+      },
       W8: ({ userId, amount }) => repositories().users.deductBalance(userId, amount),
     },
     faster: { W3: { 'with groups': (group) => repositories().accounts.listSchedulableByGroupId(group) } },

@@ -1,30 +1,37 @@
 import { isIP } from 'node:net';
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkOptionalId, checkText } from '../../kit/input/index.ts';
-import type { ApiKeyChange, NewApiKey } from './api-key-record.ts';
+import type { Id } from '../../kit/columns/index.ts';
+import { checkId, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import type { RowChange } from '../../kit/orm/index.ts';
+import type { ApiKeyBulkChange, ApiKeyChange, NewApiKey } from './api-key-record.ts';
+import type { ApiKey } from './api-key.entity.ts';
 
-const TEXTS = {
-  key: { max: 128, filled: true },
-  name: { max: 100 },
-  status: { max: 20, filled: true },
-} as const;
+const TEXT_RULES = [
+  ['key', { max: 128, filled: true }],
+  ['name', { max: 100 }],
+  ['status', { max: 20, filled: true }],
+] as const;
 
 /**
  * The columns of a key that the input gives, each checked; an empty list of addresses is stored as NULL.
  *
- * @throws InvalidInputError (code VALIDATION); the message names the field and never the key.
+ * @throws InvalidInputError (code VALIDATION); the message names the field, after `prefix`, and never the key.
  */
-export function checkedColumns(input: Partial<NewApiKey> | ApiKeyChange): Record<string, unknown> {
-  if (input === null || input === undefined) throw new InvalidInputError('apiKey', 'be given');
+export function checkedColumns(
+  input: Partial<NewApiKey> | ApiKeyChange,
+  prefix = '',
+): Record<string, unknown> {
+  if (input === null || input === undefined) throw new InvalidInputError(`${prefix}apiKey`, 'be given');
   const given = input as Partial<NewApiKey>;
   const columns: Record<string, unknown> = {};
-  for (const [name, rule] of Object.entries(TEXTS)) {
-    const value = given[name as keyof typeof TEXTS];
-    if (value !== undefined) columns[name] = checkText(name, value, rule);
+  for (const [name, rule] of TEXT_RULES) {
+    const value = given[name];
+    if (value !== undefined) columns[name] = checkText(prefix + name, value, rule);
   }
-  if (given.groupId !== undefined) columns['group'] = checkOptionalId('groupId', given.groupId) ?? null;
+  if (given.groupId !== undefined)
+    columns['group'] = checkOptionalId(`${prefix}groupId`, given.groupId) ?? null;
   for (const name of ['ipWhitelist', 'ipBlacklist'] as const) {
-    if (given[name] !== undefined) columns[name] = checkedAddresses(name, given[name]);
+    if (given[name] !== undefined) columns[name] = checkedAddresses(prefix + name, given[name]);
   }
   return columns;
 }
@@ -33,6 +40,24 @@ export function checkedColumns(input: Partial<NewApiKey> | ApiKeyChange): Record
 export function newColumns(input: NewApiKey): Record<string, unknown> {
   const needed = { key: input?.key ?? null, name: input?.name ?? null };
   return checkedColumns(input && { ...input, ...needed });
+}
+
+/**
+ * Changes of many keys as rows of their columns.
+ *
+ * @throws InvalidInputError; `field` begins with the position, as in `changes[3].name`.
+ */
+export function checkedChanges(changes: readonly ApiKeyBulkChange[]): (RowChange<ApiKey> & { id: Id })[] {
+  if (!Array.isArray(changes)) throw new InvalidInputError('changes', 'be a list');
+  // Not by map, which passes over the holes of a list.
+  return Array.from(changes as readonly ApiKeyChange[], (change, index) => {
+    const prefix = `changes[${index}].`;
+    if (change?.groupId !== undefined)
+      throw new InvalidInputError(`${prefix}groupId`, 'be left out: update changes the group of a key');
+    const columns = checkedColumns(change, prefix);
+    if ('key' in columns) delete columns['key'];
+    return Object.assign(columns, { id: checkId(`${prefix}id`, change.id) });
+  });
 }
 
 function checkedAddresses(field: string, addresses: readonly string[] | null): readonly string[] | null {

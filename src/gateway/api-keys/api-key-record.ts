@@ -52,6 +52,9 @@ export interface NewApiKey {
 /** What is left out stays; null, or an empty list, clears. Key and owner never change. */
 export type ApiKeyChange = { readonly id: Id } & Partial<Omit<NewApiKey, 'userId' | 'key'>>;
 
+/** As {@link ApiKeyChange}, without the group: a key changes it by itself, because its new group is locked. */
+export type ApiKeyBulkChange = Omit<ApiKeyChange, 'groupId'>;
+
 export function apiKeyRecord(apiKey: ApiKey): ApiKeyRecord {
   const { id, name, status, createdAt, updatedAt } = apiKey;
   const record = {

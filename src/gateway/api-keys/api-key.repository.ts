@@ -1,13 +1,14 @@
 import { raw } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
-import { NotFoundError } from '../../kit/errors/index.ts';
+import { NotFoundError, SoftDeletedRowError } from '../../kit/errors/index.ts';
 import { checkId, checkIds, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, runPrepared, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import { checkedColumns, newColumns } from './api-key-input.ts';
+import { checkedChanges, checkedColumns, newColumns } from './api-key-input.ts';
 import {
+  type ApiKeyBulkChange,
   type ApiKeyChange,
   type ApiKeyRecord,
   apiKeyRecord,
@@ -18,7 +19,7 @@ import {
 import { ApiKey } from './api-key.entity.ts';
 import { type AuthRow, authSnapshot, type AuthSnapshot, BY_KEY_FOR_AUTH } from './auth-snapshot.ts';
 import { clearGroup, keepsGroup, lockGroup } from './key-group.ts';
-import { readKey, readKeys } from './keys-with-relations.ts';
+import { readKey, readKeys, readKeysById } from './keys-with-relations.ts';
 
 // FOR SHARE makes a soft delete of the owner wait; FOR KEY SHARE would let it pass, as it changes no key.
 const LOCK_OWNER = 'select id from users where id = ? and deleted_at is null for share';
@@ -67,6 +68,11 @@ export class ApiKeyRepository {
   /** Null when there is no live key with this id. */
   async findById(id: Id): Promise<ApiKeyWithRelations | null> {
     return readKey(this.#em, 'id', checkId('id', id));
+  }
+
+  /** The keys alone, in the order of the ids, each once; one prepared statement. Missing ones are left out. */
+  async getByIds(ids: readonly Id[]): Promise<ApiKeyRecord[]> {
+    return readKeysById(this.#em, ids);
   }
 
   /** With owner and group. @throws NotFoundError API_KEY_NOT_FOUND. */
@@ -121,6 +127,22 @@ export class ApiKeyRepository {
       if (!row) throw notFound();
       return { updatedAt: new Date(row.updated_at) };
     });
+  }
+
+  /**
+   * Writes what is given for many keys, each with values of its own, by one prepared statement: all of them or none. All changes
+   * have the same properties. Of none nothing is sent.
+   *
+   * @throws NotFoundError API_KEY_NOT_FOUND, whose `cause` names the keys; InvalidInputError VALIDATION.
+   */
+  async updateMany(changes: readonly ApiKeyBulkChange[]): Promise<void> {
+    const rows = checkedChanges(changes);
+    await this.#em
+      .getRepository(ApiKey)
+      .updateMany(rows)
+      .catch((error: unknown) => {
+        throw error instanceof SoftDeletedRowError ? Object.assign(notFound(), { cause: error }) : error;
+      });
   }
 
   /** Soft-deletes; a second call succeeds. @throws NotFoundError when the id never existed. */

@@ -1,9 +1,17 @@
 import type { Id } from '../../kit/columns/index.ts';
+import { InvalidInputError } from '../../kit/errors/index.ts';
+import { checkOptionalId } from '../../kit/input/index.ts';
 import { type DataEntityManager, rowReader, runPrepared, scopedStatement } from '../../kit/orm/index.ts';
 import { Group } from '../groups/group.entity.ts';
 import { groupRecord } from '../groups/group-record.ts';
 import { User } from '../users/user.entity.ts';
-import { apiKeyRecord, type ApiKeyWithRelations, type KeyOwner } from './api-key-record.ts';
+import {
+  apiKeyRecord,
+  type ApiKeyRecord,
+  type ApiKeyWithRelations,
+  type KeyOwner,
+  withKey,
+} from './api-key-record.ts';
 import { ApiKey } from './api-key.entity.ts';
 
 type Row = Readonly<Record<string, unknown>>;
@@ -59,6 +67,13 @@ const page = (column: 'user_id' | 'group_id') =>
       order by p.id desc`,
   );
 
+const byIds = scopedStatement(
+  'gateway_api_keys_by_ids',
+  (visible) => `select k.id, k.user_id as "userId", k.key, k.name, k.group_id as "groupId", k.status,
+      k.ip_whitelist as "ipWhitelist", k.ip_blacklist as "ipBlacklist", k.created_at as "createdAt", k.updated_at as "updatedAt"
+    from api_keys k where k.id = any ($1::bigint[]) and ${visible(ApiKey, 'k')}`,
+);
+
 const BY = { id: one('id'), key: one('key') } as const;
 const PAGES = { userId: page('user_id'), groupId: page('group_id') } as const;
 
@@ -70,6 +85,43 @@ export async function readKey(
 ): Promise<ApiKeyWithRelations | null> {
   const [row] = await runPrepared<Row>(em, BY[by](), [value]);
   return (row && recordsOf([row])[0]) ?? null;
+}
+
+type ApiKeyRow = Omit<ApiKeyRecord, 'createdAt' | 'updatedAt'> & {
+  readonly createdAt: string;
+  readonly updatedAt: string;
+};
+
+/** The keys with these ids, alone, in the order of the ids, in one prepared statement. */
+export async function readKeysById(em: DataEntityManager, ids: readonly Id[]): Promise<ApiKeyRecord[]> {
+  const asked = distinctIds(ids);
+  if (asked.length === 0) return [];
+  const rows = await runPrepared<ApiKeyRow>(em, byIds(), [asked]);
+  const found = new Map<Id, ApiKeyRecord>();
+  for (const row of rows) found.set(row.id, recordOf(row));
+  return asked.flatMap((id) => found.get(id) ?? []);
+}
+
+/** Each property by its name: a copy of the rest of a row takes three times as long. */
+function recordOf(row: ApiKeyRow): ApiKeyRecord {
+  const record = {
+    id: row.id,
+    userId: row.userId,
+    name: row.name,
+    groupId: row.groupId,
+    status: row.status,
+    ipWhitelist: row.ipWhitelist,
+    ipBlacklist: row.ipBlacklist,
+    createdAt: new Date(row.createdAt),
+    updatedAt: new Date(row.updatedAt),
+  };
+  return withKey(record, row.key);
+}
+
+/** In the order in which each is met first. */
+function distinctIds(ids: readonly Id[]): Id[] {
+  if (!Array.isArray(ids)) throw new InvalidInputError('ids', 'be a list of ids');
+  return [...new Set(Array.from(ids, (id) => checkOptionalId('ids', id)))].filter((id) => id !== undefined);
 }
 
 /** Keys of a user or of a group, newest first, and how many there are, in one prepared statement. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { arrayLiteral, type DataEntityManager } from '../../kit/orm/index.ts';
 import { retryStatement } from '../../kit/transactions/index.ts';
 import { type StoredUsage, storedUsage } from '../usage/stored-usage.ts';
 import { USAGE_COLUMNS } from '../usage/usage-columns.ts';
@@ -40,14 +40,15 @@ export async function recordUsages(
   // Not by map, which passes over the holes of a list.
   const rows = Array.from(usages, (usage, index) => checkedUsage(usage, `usages[${index}].`));
   for (const row of rows) row[REQUEST_ID] ??= randomUUID();
-  const columns = USAGE_COLUMNS.map((_, index) => rows.map((row) => row[index]));
+  const keys = rows.map((row) => keyOf(row[API_KEY_ID], row[REQUEST_ID]));
+  const columns = USAGE_COLUMNS.map((_, index) => arrayLiteral(rows.map((row) => row[index] ?? null)));
   const insert = async (): Promise<Row[]> => runUsageStatement<Row>(em, statements.recordUsages, columns);
   const inserted = byRequest(await retryStatement(em, insert));
-  const missing = rows.filter((row) => !inserted.has(keyOf(row[API_KEY_ID], row[REQUEST_ID])));
+  const missing = rows.filter((_, index) => !inserted.has(keys[index] as string));
   const stored = byRequest(missing.length > 0 ? await readStored(em, statements, missing) : []);
-  return rows.map((row) => {
-    const [apiKeyId, requestId] = [row[API_KEY_ID], row[REQUEST_ID] as string];
-    const key = keyOf(apiKeyId, requestId);
+  return rows.map((row, index) => {
+    const requestId = row[REQUEST_ID] as string;
+    const key = keys[index] as string;
     const fresh = inserted.get(key);
     // The second of two in one batch finds what the first one has stored.
     if (fresh) inserted.delete(key);

@@ -70,5 +70,5 @@ function cut(text: string, max: number): string | null {
 
 /** Without what PostgreSQL cannot store: NUL, and halves of surrogate pairs. */
 function storable(text: string): string {
-  return text.replaceAll('\0', '').toWellFormed();
+  return text.includes('\0') || !text.isWellFormed() ? text.replaceAll('\0', '').toWellFormed() : text;
 }

@@ -25,10 +25,11 @@ export function checkAmount(
   const match = typeof value === 'string' ? DECIMAL.exec(value) : null;
   if (!match) throw new InvalidInputError(field, 'be a decimal string such as "12.50"');
   const [, sign, whole = '', decimals = ''] = match;
-  if (decimals.replace(/0+$/, '').length > scale)
+  if (decimals.length > scale && decimals.replace(/0+$/, '').length > scale)
     throw new InvalidInputError(field, `have at most ${scale} decimals`);
-  if (whole.replace(/^0+/, '').length > precision - scale) {
-    throw new InvalidInputError(field, `have at most ${precision - scale} digits before the point`);
+  const digits = precision - scale;
+  if (whole.length > digits && whole.replace(/^0+/, '').length > digits) {
+    throw new InvalidInputError(field, `have at most ${digits} digits before the point`);
   }
   if (notNegative && sign === '-' && /[1-9]/.test(whole + decimals))
     throw new InvalidInputError(field, 'not be negative');

@@ -10,8 +10,10 @@ const DIGITS = /^(0|[1-9]\d{0,18})$/;
  * @throws InvalidInputError.
  */
 export function checkId(field: string, value: unknown): Id {
-  if (typeof value === 'string' && DIGITS.test(value) && value !== '0' && BigInt(value) <= LARGEST)
-    return value;
+  if (typeof value === 'string' && DIGITS.test(value) && value !== '0') {
+    // Only one of nineteen digits can be too large.
+    if (value.length < 19 || BigInt(value) <= LARGEST) return value;
+  }
   throw new InvalidInputError(field, 'be an id: a decimal string from 1 to 9223372036854775807');
 }
 

@@ -1,4 +1,4 @@
-import type { ArrayColumn } from './array-column.ts';
+import { type ArrayColumn, arrayLiteral } from './array-column.ts';
 import { typedArray } from './array-statement.ts';
 
 /** A column that an update sets, by a value for each row or by one piece of SQL for all; `given` says in which rows, if not in all. */
@@ -26,7 +26,18 @@ export interface ArrayUpdate {
   readonly conditions: readonly string[];
 }
 
-type Quote = (name: string) => string;
+/** Writes a name of the database into SQL. */
+export type Quote = (name: string) => string;
+
+/** The pieces of which both forms of the update are put together. */
+export interface UpdateParts {
+  /** `unnest($1, $2 …) as "u" (k0, c0 …)`. */
+  readonly source: string;
+  /** That a row of `u` is for a row of `t`. */
+  readonly joins: readonly string[];
+  readonly assignments: readonly string[];
+  readonly values: readonly unknown[];
+}
 
 /**
  * `update … from unnest($1, $2 …)`: one text for a set of columns, whatever the number of rows, and its values.
@@ -34,12 +45,31 @@ type Quote = (name: string) => string;
  * A column that not every row sets comes with a second array that says which ones do; the others keep what the row holds.
  */
 export function arrayUpdate(update: ArrayUpdate, quote: Quote): { text: string; values: unknown[] } {
-  const { table, keys, sets, computed, returning, conditions } = update;
+  const { source, joins, assignments, values } = updateParts(update, quote);
+  const where = [...joins, ...[update.live('t')].filter(Boolean), ...update.conditions];
+  return {
+    text:
+      `update ${update.table} as "t" set ${assignments.join(', ')} from ${source} ` +
+      `where ${where.join(' and ')} returning ${update.returning.join(', ')}`,
+    values: [...values],
+  };
+}
+
+/** The same update in pieces. */
+export function updateParts(
+  update: Pick<ArrayUpdate, 'table' | 'keys' | 'sets' | 'computed' | 'numbered' | 'live'>,
+  quote: Quote,
+): UpdateParts {
+  const { table, keys, sets, computed } = update;
   const values: unknown[] = [];
   const arrays: string[] = [];
   const names: string[] = [];
-  const add = (name: string, array: readonly unknown[], expression: (place: string) => string): string => {
-    values.push(array);
+  const add = (
+    name: string,
+    array: Parameters<typeof arrayLiteral>[0],
+    expression: (place: string) => string,
+  ): string => {
+    values.push(arrayLiteral(array));
     arrays.push(expression(`$${values.length}`));
     names.push(name);
     return `"u".${name}`;
@@ -57,12 +87,6 @@ export function arrayUpdate(update: ArrayUpdate, quote: Quote): { text: string; 
   });
   if (update.numbered) names.push('n');
   const ordinality = update.numbered ? ' with ordinality' : '';
-  const where = [...joins, ...[update.live('t')].filter(Boolean), ...conditions];
-  return {
-    text:
-      `update ${table} as "t" set ${[...assignments, ...computed].join(', ')} ` +
-      `from unnest(${arrays.join(', ')})${ordinality} as "u" (${names.join(', ')}) ` +
-      `where ${where.join(' and ')} returning ${returning.join(', ')}`,
-    values,
-  };
+  const source = `unnest(${arrays.join(', ')})${ordinality} as "u" (${names.join(', ')})`;
+  return { source, joins, assignments: [...assignments, ...computed], values };
 }

@@ -1,6 +1,7 @@
-import { type EntityMetadata, type EntityProperty, isRaw, type Platform } from '@mikro-orm/core';
+import { type EntityMetadata, type EntityProperty, type Platform } from '@mikro-orm/core';
 import { type ArrayColumn, arrayColumnOf, arrayText, keyOrder } from './array-column.ts';
 import type { SetColumn } from './array-update.ts';
+import { constantSql } from './constant-sql.ts';
 
 type Row = Readonly<Record<string, unknown>>;
 
@@ -11,9 +12,6 @@ export interface BatchUpdate {
   /** The columns whose new values only the database knows, and the keys, by which the core finds the entity of a row. */
   readonly returning: readonly string[];
 }
-
-/** Pieces of SQL that mean the same in every statement and name no column. */
-const CONSTANT = /^\s*(?:now\(\)|current_timestamp)\s*$/i;
 
 /**
  * The batch that the core hands to its driver, turned from rows into columns; undefined for one that arrays cannot hold: a
@@ -102,10 +100,9 @@ function constantOf(name: string, rows: readonly Row[]): string | undefined {
   let constant: string | undefined;
   for (const row of rows) {
     if (!(name in row)) continue;
-    const value = row[name];
-    if (!isRaw(value) || value.params.length > 0 || !CONSTANT.test(value.sql)) return undefined;
-    if (constant !== undefined && constant !== value.sql) return undefined;
-    constant = value.sql;
+    const sql = constantSql(row[name]);
+    if (sql === undefined || (constant !== undefined && constant !== sql)) return undefined;
+    constant = sql;
   }
   return constant;
 }

@@ -5,6 +5,8 @@ import type { DataEntityManager } from './data-entity-manager.ts';
 import { instantsSetOnUpdate } from './live-predicate.ts';
 import { markByPlan } from './planned-marks.ts';
 import { ownDeletionOf } from './own-deletion.ts';
+import type { ExactChange, RowChange, UpdateManyOptions } from './row-change.ts';
+import { updateMany } from './update-many.ts';
 
 /**
  * The repository of every entity that names none of its own: MikroORM's, with deletion and restoring by key. Each is one
@@ -40,6 +42,23 @@ export class DataRepository<Entity extends object> extends SqlEntityRepository<E
       const where = { $and: [this.#byKey(key), dead] } as FilterQuery<NoInfer<Entity>>;
       return (await em.nativeUpdate(this.entityName, where, live as never)) > 0;
     });
+  }
+
+  /**
+   * Changes many rows, each to values of its own, in one statement: `[{ id: '1', name: 'a' }, { id: '2', name: 'b' }]`. All of them
+   * are changed or none, and the rows are locked in the order of their keys. What changes on update does, as `updatedAt`; no
+   * managed entity is needed, and none that is there is changed. Answers the changes that were written, which is all of them unless
+   * missing rows are skipped. Of a class with a version that is counted, it is counted up, and compared where it is given.
+   *
+   * @throws SoftDeletedRowError naming the rows that are deleted, hidden or gone, or OptimisticLockError where versions are given;
+   *   nothing is written then, and a transaction goes on. InvalidInputError before anything is sent: `field` names row and property.
+   */
+  async updateMany<Change extends RowChange<Entity>>(
+    rows: readonly ExactChange<Entity, Change>[],
+    options: UpdateManyOptions = {},
+  ): Promise<Change[]> {
+    const places = await updateMany(this.#em(), this.#meta(), rows, options);
+    return places.map((place) => rows[place] as Change);
   }
 
   /** Removes the row physically, live or dead; the actions of foreign keys fire. */

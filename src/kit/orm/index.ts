@@ -1,4 +1,5 @@
 export { LIVE_COLUMN } from '../migrations/index.ts';
+export { arrayLiteral } from './array-column.ts';
 export { shownTable, backstopTables } from './backstop-tables.ts';
 export { checkBackstop } from './check-backstop.ts';
 export { DataDriver } from './data-driver.ts';
@@ -23,6 +24,7 @@ export { PostgresNamingStrategy } from './naming-strategy.ts';
 export { changePrepared, type PreparedStatement, runPrepared } from './prepared-statement.ts';
 export { refuseUnsafeMappings } from './refuse-mappings.ts';
 export { checkedPatience, type ReplicaPatience, replicaPatienceOf } from './replica-patience.ts';
+export type { ExactChange, RowChange, UpdateManyOptions } from './row-change.ts';
 export { type RowReader, rowReader } from './row-reader.ts';
 export { undoable } from './savepoint.ts';
 export { scopedChange, scopedStatement } from './scoped-statement.ts';

@@ -4,12 +4,12 @@ import {
   type EntityProperty,
   EventType,
   helper,
-  isRaw,
   Reference,
   Utils,
   validateProperty,
 } from '@mikro-orm/core';
 import { arrayText } from './array-column.ts';
+import { constantSql } from './constant-sql.ts';
 import { type QuickPlan, quickPlan } from './quick-plan.ts';
 import { isChanged, snapshotValue, UNKNOWN } from './tracked-property.ts';
 
@@ -34,9 +34,6 @@ export interface QuickChange {
 export const LEAVE = Symbol('leave it to the core');
 
 const HOOKS = [EventType.beforeUpdate, EventType.afterUpdate] as const;
-
-/** Pieces of SQL that mean the same in every statement and name no column. */
-const CONSTANT = /^\s*(?:now\(\)|current_timestamp)\s*$/i;
 
 /**
  * The changed entities of a unit of work, or {@link LEAVE} at the first sight of anything but changes of plain columns: a new
@@ -174,17 +171,14 @@ function constantsFor(
   validate(entity, plan);
   const constants: Record<string, string> = {};
   for (const prop of plan.onUpdate) {
-    const value: unknown = prop.onUpdate?.(entity, em);
+    const sql = constantSql(prop.onUpdate?.(entity, em));
     // Any other value becomes one of the entity, and part of another comparison.
-    if (!isRaw(value) || value.params.length > 0 || !isConstant(value.sql)) return LEAVE;
-    if (!plan.columns.has(prop.name)) return LEAVE;
-    constants[prop.name] = value.sql;
+    if (sql === undefined || !plan.columns.has(prop.name)) return LEAVE;
+    constants[prop.name] = sql;
     if (prop.name in payload) delete payload[prop.name];
   }
   return constants;
 }
-
-const isConstant = (sql: string): boolean => sql === 'now()' || CONSTANT.test(sql);
 
 /** The core's check, without its way through each value that is what it should be. */
 function validate(entity: object, { validated }: QuickPlan): void {

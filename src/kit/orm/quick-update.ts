@@ -78,7 +78,7 @@ export function quickUpdate(
  * Alone, outside a transaction, a row that is missing has to undo the rest, and the one way to do that inside a statement is to
  * fail: the words that are no number are what the log of the server says.
  */
-function summed(update: string, count: number, isAlone: boolean): string {
+export function summed(update: string, count: number, isAlone: boolean): string {
   const all = 'count(*) = cardinality($1)';
   const indexes = Array.from({ length: count }, (_, n) => n);
   const differ = indexes.map((n) => ` or min(v${n}) is distinct from max(v${n})`).join('');

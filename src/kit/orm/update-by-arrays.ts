@@ -58,7 +58,8 @@ function isPlainTable(meta: EntityMetadata): boolean {
   return meta.inheritanceType !== 'tpt' && !meta.view && meta.getOwnConcurrencyCheckKeys().length === 0;
 }
 
-function versionOf(driver: DataDriver, meta: EntityMetadata): string[] {
+/** How an update counts the version up, as SQL; empty where the class has none of its own. */
+export function versionOf(driver: DataDriver, meta: EntityMetadata): string[] {
   const prop = meta.ownsVersionProperty() ? meta.properties[meta.versionProperty] : undefined;
   if (!prop) return [];
   const column = driver.getPlatform().quoteIdentifier(prop.fieldNames[0] ?? '');
