@@ -172,7 +172,7 @@ describe('dashboards', () => {
     const range = await dashboardAggregation.aggregateNewLogs();
     gateway.statements();
     const found = await usageReports.getDashboardStats();
-    expect(gateway.statements()).toHaveLength(4);
+    expect(gateway.statements()).toHaveLength(3);
     expect(found).toMatchObject({
       totalUsers: 2, // and one that is deleted
       todayNewUsers: 2,
@@ -194,7 +194,7 @@ describe('dashboards', () => {
     const ofRange = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-01T00:00:00.001Z') };
     gateway.statements();
     const ranged = await usageReports.getDashboardStatsWithRange(ofRange);
-    expect(gateway.statements()).toHaveLength(5);
+    expect(gateway.statements()).toHaveLength(4);
     expect(ranged).toMatchObject({ averageDurationMs: 90, totalUsers: 2 });
     expect(ranged.total).toMatchObject({ requests: 1, cost: '5.0000000000' });
     const backwards = { start: ofRange.end, end: ofRange.end };
