@@ -107,7 +107,10 @@ const NOTHING: Totals = {
   avgDurationMs: 0,
 };
 
-const reportSql = (where: RawQueryFragment, zone: string): RawQueryFragment => sql`with parts as materialized (
+const reportSql = (
+  where: RawQueryFragment,
+  zone: string,
+): RawQueryFragment => sql`with parts as materialized (
     select ${labelSql('day', zone)} as date, model, ${measures.requests} as requests, ${measures.allTokens} as tokens,
       ${measures.inputTokens} as "inputTokens", ${measures.outputTokens} as "outputTokens", ${measures.listCost} as cost,
       ${measures.accountCost} as account_cost, ${measures.userCost} as user_cost,
