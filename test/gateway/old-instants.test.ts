@@ -65,7 +65,7 @@ describe.each(['UTC', 'Europe/Paris', 'America/Los_Angeles', 'Asia/Kolkata'])(
       const { usageLogs } = repositories();
       const found = [first, await recordUsage(gateway.em(), usage), again, other];
       found.push((await usageLogs.create(usage)) as never, (await usageLogs.getById(first.id)) as never);
-      expect(found.map((one) => one?.createdAt)).toEqual(Array(6).fill(NEVER));
+      expect(found.map((one) => one?.createdAt)).toEqual(found.map(() => NEVER));
     });
 
     it('is the instant of an event', async () => {
