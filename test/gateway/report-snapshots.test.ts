@@ -24,9 +24,9 @@ const repositories = (): GatewayRepositories => gatewayRepositories(gateway.em()
 async function whileWriting(after: () => Promise<unknown>, look: () => Promise<void>): Promise<number> {
   await gateway.rows('truncate usage_logs, billing_usage_entries');
   let looks = 0;
-  let writing = true;
+  const written = new AbortController();
   const looking = Array.from({ length: 3 }, async () => {
-    for (; writing; looks += 1) await look();
+    for (; !written.signal.aborted; looks += 1) await look();
   });
   try {
     for (const [n, user] of users.entries()) {
@@ -36,7 +36,7 @@ async function whileWriting(after: () => Promise<unknown>, look: () => Promise<v
       await after();
     }
   } finally {
-    writing = false;
+    written.abort();
   }
   await Promise.all(looking);
   return looks;

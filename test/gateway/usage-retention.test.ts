@@ -192,7 +192,7 @@ describe('the clean-up of months', () => {
     await fill('several-jan', '2025-01-10T00:00:00Z', 20);
     await fill('several-feb', '2025-02-10T00:00:00Z', 20);
     const removed = await Promise.all(Array.from({ length: 6 }, () => cleanup('2025-03-01T00:00:00Z', 7)));
-    expect(removed.flatMap(({ partitions }) => partitions).toSorted()).toEqual([
+    expect(removed.flatMap((one) => one.partitions).toSorted()).toEqual([
       'public.usage_logs_202501',
       'public.usage_logs_202502',
     ]);
