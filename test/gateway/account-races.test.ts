@@ -44,10 +44,12 @@ describe('an account that somebody deletes as soon as it is seen', () => {
           `update accounts set deleted_at = now() where name = 'brief' and deleted_at is null`,
         );
     })();
-    return work().finally(async () => {
+    try {
+      return await work();
+    } finally {
       done.abort();
       await deleting;
-    });
+    }
   }
   const brief = { name: 'brief', platform: 'sora', type: 'oauth' } as const;
 
