@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import {
   deleteGroupCascade,
@@ -89,8 +90,11 @@ describe.each(USAGE_FORMS)('usage logs as %s', (usageLogs) => {
     const payers = await several(6, () => mustCreatePayer(gateway.em()));
     const { dashboardAggregation } = repositories();
     const codes = await several(300, async (n) => {
+      // All at once, what is one statement would come before what is several.
+      await sleep(n * 2);
       const payer = payers[n % 6] as Payer;
-      const usage = (i: number) => usageOf(payer, { requestId: `d-${n}-${i}`, ...half(payer, i + n) });
+      const usage = (i: number) =>
+        usageOf(payer, { requestId: `d-${n}-${i}`, ...half(payer, i + Math.floor(n / 7)) });
       if (n % 50 === 41) return codeOf(deleteGroupCascade(gateway.em(), payer.groupId));
       if (n % 50 === 43) return codeOf(repositories().users.delete(payer.userId));
       if (n % 50 === 45) return codeOf(repositories().accounts.delete(payer.accountId));
@@ -104,6 +108,9 @@ describe.each(USAGE_FORMS)('usage logs as %s', (usageLogs) => {
     });
     // A group that is deleted a second time is not there.
     expect(codes.filter((code) => code !== 'done' && code !== 'GROUP_NOT_FOUND')).toEqual([]);
+    const refused =
+      'select count(*) > 5 as several from billing_usage_entries where not applied and billing_type = ?';
+    for (const type of [0, 1]) expect(await gateway.rows(refused, [type])).toEqual([{ several: true }]);
     for (const { userId, subscriptionId } of payers)
       expect(await gateway.rows(DIFFERENCES, [userId, subscriptionId])).toEqual(NONE);
     await dashboardAggregation.aggregateNewLogs();
