@@ -43,6 +43,16 @@ describe('updateExtra', () => {
     expect(gateway.statements()).toHaveLength(1);
   });
 
+  it('F16: sets updated_at, which the original’s merge leaves as it was', async () => {
+    const old = `updated_at = '2020-01-01'`;
+    await gateway.rows(`update accounts set ${old} where id = ?`, [account.id]);
+    await gateway.rows(`update accounts set extra = extra || '{"a": 1}' where id = ?`, [account.id]);
+    const unchanged = `select id from accounts where id = ? and ${old}`;
+    expect(await gateway.rows(unchanged, [account.id])).toEqual([{ id: account.id }]);
+    await accounts.updateExtra(account.id, { a: 2 });
+    expect(await gateway.rows(unchanged, [account.id])).toEqual([]);
+  });
+
   it('F28: removes keys, and makes an object of what is none, which a plain || makes a list of', async () => {
     await accounts.updateExtra(account.id, { deep: 1 }, { removeKeys: ['kept', 'deep', 'a,b"{}'] });
     expect((await stored()).extra).toEqual({ deep: 1 });

@@ -34,6 +34,54 @@ async function whileLocked<T>(id: string, work: (n: number) => Promise<T>): Prom
   return results ?? [];
 }
 
+describe('an account that somebody deletes as soon as it is seen', () => {
+  /** Deletes every live account again and again until `work` has ended. */
+  async function whileDeleting<T>(work: () => Promise<T>): Promise<T> {
+    const done = new AbortController();
+    const deleting = (async () => {
+      while (!done.signal.aborted)
+        await gateway.rows(
+          `update accounts set deleted_at = now() where name = 'brief' and deleted_at is null`,
+        );
+    })();
+    try {
+      return await work();
+    } finally {
+      done.abort();
+      await deleting;
+    }
+  }
+  const brief = { name: 'brief', platform: 'sora', type: 'oauth' } as const;
+
+  it('is answered by the call that has made it', async () => {
+    const codes = await whileDeleting(() =>
+      Promise.all(Array.from({ length: 8 * CALLERS }, () => codeOf(accounts().create(brief)))),
+    );
+    expect(codes).toEqual(codes.map(() => 'done'));
+  });
+
+  it('is answered by the call that has changed it', async () => {
+    const ids = await all(newAccount);
+    const codes = await whileDeleting(() =>
+      Promise.all(ids.map((id) => codeOf(accounts().update({ id, name: 'brief', notes: 'changed' })))),
+    );
+    expect(codes).toEqual(codes.map(() => 'done'));
+  });
+});
+
+it('F29: an account is bound to many groups by as many statements as to one', async () => {
+  const id = await newAccount();
+  const groups = await all(async () => (await mustCreateGroup(gateway.em())).id);
+  const statementsFor = async (ids: readonly string[]): Promise<number> => {
+    gateway.statements();
+    await accounts().bindGroups(id, ids);
+    return gateway.statements().length;
+  };
+  const [one, many] = [await statementsFor(groups.slice(0, 1)), await statementsFor(groups)];
+  expect(many).toBe(one);
+  expect((await accounts().getById(id)).groupIds).toEqual(groups);
+});
+
 describe(`${CALLERS} patches of different keys of one account`, () => {
   it('lose all but one where each writes back what it has read', async () => {
     const id = await newAccount();

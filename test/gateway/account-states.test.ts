@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 import { type AccountRecord, type GatewayRepositories, gatewayRepositories } from 'tombstone/gateway';
 import { eventsOf, mustCreateAccount } from '../support/gateway-accounts.ts';
 import { type Gateway, mustCreateGroup, openGateway } from '../support/gateway.ts';
@@ -264,9 +265,18 @@ describe('bindings', () => {
     expect((await stored()).accountGroups).toEqual([]);
   });
 
-  it('are added once and removed once', async () => {
+  it('F41: are added once and removed once; a second time is a code of the domain', async () => {
     const { id } = await mustCreateGroup(gateway.em());
     await accounts.addToGroup(account.id, id, 7);
+    // What the original lets through is the driver’s own error, which names the row.
+    const client = new Client({ connectionString: gateway.url });
+    await client.connect();
+    const original = 'insert into account_groups (account_id, group_id) values ($1, $2)';
+    await expect(client.query(original, [account.id, id])).rejects.toMatchObject({
+      code: '23505',
+      detail: expect.stringContaining(`(${account.id}, ${id})`),
+    });
+    await client.end();
     const again = await eventsOf(gateway, () =>
       expect(accounts.addToGroup(account.id, id, 7)).rejects.toMatchObject({
         code: 'ACCOUNT_GROUP_EXISTS',

@@ -100,6 +100,9 @@ it('F46: secrets are in no copy, no JSON and no log of an account', async () => 
     (await accounts.listWithFilters({}, { search: '' })).items,
     await accounts.listSchedulable(),
   ];
+  // The original's answer is the row.
+  const original = await gateway.rows('select * from accounts where id = ?', [id]);
+  expect(JSON.stringify(original)).toMatch(/account-secret/);
   expect(JSON.stringify(found)).not.toMatch(/secret/);
   expect(JSON.stringify({ ...(found[0] as object) })).not.toMatch(/secret/);
   expect((await accounts.getById(id)).credentials).toEqual({ token: 'account-secret' });

@@ -251,7 +251,7 @@ describe('a rotation', () => {
     const cut = gateway.em().transactional(async (tx) => {
       await gatewayRepositories(tx, { soraKeys: ROTATED_KEYS }).soraAccounts.reencryptTokens({ batch: 4 });
       const [own] = await tx.execute<{ pid: number }[]>('select pg_backend_pid() as pid');
-      await gateway.rows('select pg_terminate_backend(?)', [own?.pid]);
+      await gateway.rows('select pg_terminate_backend(?, 10000)', [own?.pid]);
     });
     await expect(cut).rejects.toMatchObject({ code: 'DATA.UNAVAILABLE' });
     expect(await soraOf(gateway).soraAccounts.countTokensByKey()).toEqual(new Map([['k1', 18]]));

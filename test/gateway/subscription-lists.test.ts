@@ -42,6 +42,9 @@ describe('lists', () => {
     const group = await mustCreateGroup(gateway.em());
     const { id } = await mustCreate({ userId: user.id, groupId: group.id, expiresAt: inDays(-1) });
     await mustCreate({ userId: user.id, status: 'suspended', expiresAt: inDays(-1) });
+    // What the original shows, which has the stored status alone.
+    const original = 'select status from user_subscriptions where id = ? and expires_at < now()';
+    expect(await gateway.rows(original, [id])).toEqual([{ status: 'active' }]);
     const shown = { status: 'active', effectiveStatus: 'expired' };
     expect(await subscriptions().getById(id)).toMatchObject(shown);
     expect((await subscriptions().listByUserId(user.id)).map((each) => each.effectiveStatus)).toEqual([

@@ -186,6 +186,20 @@ describe('the clean-up of months', () => {
     expect(await straysOf(gateway)).toEqual(NO_STRAYS);
   });
 
+  it('by several schedulers at once removes each log and each month once', async () => {
+    await cleanup('2024-12-01T00:00:00Z');
+    await ensure('2025-02-10T00:00:00Z');
+    await fill('several-jan', '2025-01-10T00:00:00Z', 20);
+    await fill('several-feb', '2025-02-10T00:00:00Z', 20);
+    const removed = await Promise.all(Array.from({ length: 6 }, () => cleanup('2025-03-01T00:00:00Z', 7)));
+    expect(removed.flatMap((one) => one.partitions).toSorted()).toEqual([
+      'public.usage_logs_202501',
+      'public.usage_logs_202502',
+    ]);
+    expect(removed.reduce((sum, { rows }) => sum + rows, 0)).toBe(40);
+    expect(await straysOf(gateway)).toEqual(NO_STRAYS);
+  });
+
   it('joins the transaction of its caller', async () => {
     await ensure('2024-02-10T00:00:00Z');
     await fill('inside', '2024-02-10T00:00:00Z', 5);

@@ -1,5 +1,6 @@
-import { sql } from '@mikro-orm/core';
+import { sql, TransactionPropagation } from '@mikro-orm/core';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { DataEntityManager } from 'tombstone';
 import { type GatewayRepositories, gatewayRepositories } from 'tombstone/gateway';
 import { startOfDaySql } from '../../src/gateway/usage/reports/zone-sql.ts';
 import { insertAccount } from '../support/gateway-rows.ts';
@@ -7,6 +8,7 @@ import { insertLogs, mustCreateUsageWorld, type UsageWorld } from '../support/ga
 import { type Gateway, mustCreateApiKey, mustCreateUser, openGateway } from '../support/gateway.ts';
 
 const ZONE = 'Asia/Kolkata';
+const NESTED = { propagation: TransactionPropagation.NESTED };
 let gateway: Gateway;
 let ada: UsageWorld;
 let bob: UsageWorld;
@@ -172,7 +174,7 @@ describe('dashboards', () => {
     const range = await dashboardAggregation.aggregateNewLogs();
     gateway.statements();
     const found = await usageReports.getDashboardStats();
-    expect(gateway.statements()).toHaveLength(4);
+    expect(gateway.statements()).toHaveLength(3);
     expect(found).toMatchObject({
       totalUsers: 2, // and one that is deleted
       todayNewUsers: 2,
@@ -194,7 +196,7 @@ describe('dashboards', () => {
     const ofRange = { start: new Date('2026-01-01T00:00:00Z'), end: new Date('2026-01-01T00:00:00.001Z') };
     gateway.statements();
     const ranged = await usageReports.getDashboardStatsWithRange(ofRange);
-    expect(gateway.statements()).toHaveLength(5);
+    expect(gateway.statements()).toHaveLength(4);
     expect(ranged).toMatchObject({ averageDurationMs: 90, totalUsers: 2 });
     expect(ranged.total).toMatchObject({ requests: 1, cost: '5.0000000000' });
     const backwards = { start: ofRange.end, end: ofRange.end };
@@ -217,6 +219,27 @@ describe('dashboards', () => {
 });
 
 describe('reports', () => {
+  it('F42: of an account fail with the read of its models, which the original leaves out then', async () => {
+    await gateway.rows('truncate usage_logs, billing_usage_entries');
+    await insertLogs(gateway.em(), ada, [{ model: 'claude', total_cost: '1' }]);
+    const range = { start: new Date(0), end: new Date(Date.now() + 60_000) };
+    const original = async (em: DataEntityManager): Promise<unknown> => {
+      const [row] = await em.execute<object[]>('select count(*)::int as requests from usage_logs');
+      const byModel = 'select model, count(*)::int as requests from usage_logs group by model';
+      const models = em.transactional((tx) => tx.execute<object[]>(byModel), NESTED);
+      return { ...row, models: await models.catch(() => []) };
+    };
+    const broken = gateway.em().transactional(async (em) => {
+      await em.execute('alter table usage_logs rename column model to gone');
+      // One request, and none of any model.
+      expect(await original(em)).toEqual({ requests: 1, models: [] });
+      return gatewayRepositories(em).usageReports.getAccountUsageStats(ada.account_id, range);
+    });
+    await expect(broken).rejects.toMatchObject({ code: 'DATA.QUERY', sqlState: '42703' });
+    const whole = await reports().getAccountUsageStats(ada.account_id, range);
+    expect(whole.models).toMatchObject([{ model: 'claude', requests: 1 }]);
+  });
+
   it('refuse bad input before any statement', async () => {
     gateway.statements();
     const range = { start: new Date(0), end: new Date(1) };

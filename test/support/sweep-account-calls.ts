@@ -19,9 +19,9 @@ import {
 import type { SweepCalls, SweepRows } from './sweep-calls.ts';
 
 const page = clamped({ page: 1, pageSize: 50 });
-const NO_INSTANTS = [new Date(Number.NaN), '2026-01-01', 5, {}, new Date(8.64e15)];
+const NO_INSTANTS = [new Date(Number.NaN), '2026-01-01', 5, {}, new Date(8.64e15), '', 0, false];
 const instant = list(new Date('2030-01-01'), NO_INSTANTS);
-const json = (valid: unknown): Argument => list(valid, [5, 'a', [], [1], { a: 'b\0' }, new Map()]);
+const json = (valid: unknown): Argument => list(valid, [5, 'a', [], [1], { a: 'b\0' }, new Map(), '', 0, false]);
 
 const STATE = {
   expiresAt: instant,

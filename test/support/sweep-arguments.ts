@@ -20,9 +20,12 @@ const NO_IDS = [
   {},
   ['1'],
   true,
+  0,
+  false,
+  Number.NaN,
 ];
 const ABSENT_IDS = ['0', '-1', '', null, undefined];
-const NO_TEXTS = [`${SECRET}\0`, `${SECRET}\ud800`, `\udc00${SECRET}`, 5, {}, ['a'], true, Symbol.iterator];
+const NO_TEXTS = [`${SECRET}\0`, `${SECRET}\ud800`, `\udc00${SECRET}`, 5, {}, ['a'], true, 0, false, Symbol.iterator];
 const NO_AMOUNTS = [
   'NaN',
   'Infinity',
@@ -40,8 +43,10 @@ const NO_AMOUNTS = [
   1n,
   Number.NaN,
   {},
+  0,
+  false,
 ];
-const NO_INTEGERS = [Number.NaN, Number.POSITIVE_INFINITY, 1.5, 2 ** 31, -(2 ** 31) - 1, '5', 5n, {}, null];
+const NO_INTEGERS = [Number.NaN, Number.POSITIVE_INFINITY, 1.5, 2 ** 31, -(2 ** 31) - 1, '5', 5n, {}, null, '', false];
 
 export const id = (valid: unknown): Argument => ({ valid, malformed: [...NO_IDS, ...ABSENT_IDS] });
 
@@ -72,8 +77,8 @@ export const text = (valid: unknown, { max, filled, nullable }: TextOptions = {}
   ],
 });
 
-/** A filter of a list: '' and absent mean "all". */
-export const filter = (valid: unknown): Argument => ({ valid, malformed: NO_TEXTS });
+/** A filter of a list: what is empty, zero or absent means "all". */
+export const filter = (valid: unknown): Argument => ({ valid, malformed: NO_TEXTS.filter(Boolean) });
 
 export const amount = (valid: unknown, { nullable = false, decimals = 10 } = {}): Argument => ({
   valid,

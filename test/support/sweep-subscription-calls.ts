@@ -21,6 +21,9 @@ const NO_INSTANTS = [
   new Date('x'),
   new Date(8.64e15),
   new Date('-000001-01-01T00:00:00Z'),
+  '',
+  0,
+  false,
 ];
 const instant = (valid: Date | null, nullable = false): Argument =>
   list(valid, nullable ? NO_INSTANTS : [...NO_INSTANTS, null]);

@@ -30,7 +30,7 @@ export async function insertSweepUsage(
 const page = clamped({ page: 1, pageSize: 50 });
 const granularity = clamped('day');
 const [first, last] = [new Date('2026-01-01T00:00:00Z'), new Date('2100-01-01T00:00:00Z')];
-const NO_INSTANTS = [new Date(Number.NaN), '2026-01-01', 5, {}, true, new Date(-1e15)];
+const NO_INSTANTS = [new Date(Number.NaN), '2026-01-01', 5, {}, true, new Date(-1e15), '', 0, false];
 
 const instant = (valid: Date): Argument => ({ valid, malformed: [...NO_INSTANTS, null, undefined] });
 const range = list({ start: first, end: last }, [

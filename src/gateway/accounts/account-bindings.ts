@@ -4,7 +4,7 @@ import { checkId, checkIds, checkInteger } from '../../kit/input/index.ts';
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import { lockLiveGroup } from '../groups/lock-group.ts';
+import { lockLiveGroup, lockLiveGroups } from '../groups/lock-group.ts';
 import { enqueueEvent } from '../outbox/enqueue-event.ts';
 import { Account } from './account.entity.ts';
 
@@ -54,9 +54,11 @@ export async function replaceBindings(
 ): Promise<void> {
   const account = checkId('accountId', accountId);
   const ordered = checkIds('groupIds', groupIds);
-  const wanted = [...new Set(groupIds)].filter((id) => ordered.includes(id));
+  const meant = new Set(ordered);
+  const wanted = [...new Set(groupIds)].filter((id) => meant.has(id));
   await withAccount(em, account, async (tx) => {
-    for (const group of ordered) await lockLiveGroup(tx, group);
+    if ((await lockLiveGroups(tx, ordered)).length < ordered.length)
+      throw new NotFoundError('Group', gatewayErrors);
     const removed = await tx.execute<{ group_id: Id }[]>(REMOVE_ALL, [account]);
     if (wanted.length > 0) await tx.execute(BIND, [account, `{${wanted.join(',')}}`], 'run');
     const touched = checkIds('groupIds', [...removed.map((row) => row.group_id), ...wanted]);

@@ -1,4 +1,5 @@
 import type { Amount, Id } from '../../kit/columns/index.ts';
+import { storedInstantOrNull } from '../../kit/orm/index.ts';
 
 /** How an account is let in by its platform. No constraint of the database says it, nor what the next ones may be. */
 export const ACCOUNT_TYPES = ['oauth', 'setup-token', 'apikey'] as const;
@@ -78,26 +79,21 @@ export function accountColumns(stored: StoredColumns): AccountColumns {
     rateMultiplier: stored.rateMultiplier ?? '',
     status: stored.status ?? '',
     errorMessage: stored.errorMessage ?? '',
-    lastUsedAt: instant(stored.lastUsedAt),
-    expiresAt: instant(stored.expiresAt),
+    lastUsedAt: storedInstantOrNull(stored.lastUsedAt),
+    expiresAt: storedInstantOrNull(stored.expiresAt),
     autoPauseOnExpired: stored.autoPauseOnExpired,
     schedulable: stored.schedulable,
-    rateLimitedAt: instant(stored.rateLimitedAt),
-    rateLimitResetAt: instant(stored.rateLimitResetAt),
-    overloadUntil: instant(stored.overloadUntil),
-    tempUnschedulableUntil: instant(stored.tempUnschedulableUntil),
+    rateLimitedAt: storedInstantOrNull(stored.rateLimitedAt),
+    rateLimitResetAt: storedInstantOrNull(stored.rateLimitResetAt),
+    overloadUntil: storedInstantOrNull(stored.overloadUntil),
+    tempUnschedulableUntil: storedInstantOrNull(stored.tempUnschedulableUntil),
     tempUnschedulableReason: stored.tempUnschedulableReason ?? '',
-    sessionWindowStart: instant(stored.sessionWindowStart),
-    sessionWindowEnd: instant(stored.sessionWindowEnd),
+    sessionWindowStart: storedInstantOrNull(stored.sessionWindowStart),
+    sessionWindowEnd: storedInstantOrNull(stored.sessionWindowEnd),
     sessionWindowStatus: stored.sessionWindowStatus ?? '',
-    createdAt: instant(stored.createdAt),
-    updatedAt: instant(stored.updatedAt),
+    createdAt: storedInstantOrNull(stored.createdAt),
+    updatedAt: storedInstantOrNull(stored.updatedAt),
   };
   const { credentials } = stored;
   return Object.defineProperty(columns, 'credentials', { value: credentials }) as unknown as AccountColumns;
-}
-
-/** A raw statement gives the text of the database. */
-function instant(value: Date | string | null | undefined): Date | null {
-  return typeof value === 'string' ? new Date(value) : (value ?? null);
 }

@@ -8,12 +8,13 @@ import { enqueueEvent } from '../outbox/enqueue-event.ts';
 import { lockLiveProxy } from '../proxies/lock-proxy.ts';
 import { gatewayRules } from '../rules.ts';
 import { checkedColumns, type ColumnValue, WRITABLE_IN_BULK } from './account-input.ts';
-import type { AccountChange, BulkAccountChange, NewAccount } from './account-record.ts';
+import { findAccount } from './account-lists.ts';
+import type { AccountChange, AccountRecord, BulkAccountChange, NewAccount } from './account-record.ts';
 import { type AccountAssignment, changeAccount, isLiveAccount } from './change-account.ts';
 import { type JsonAssignment, jsonAssignments } from './json-changes.ts';
 
-/** Inserts an account and its event; answers the id. @throws RuleError ACCOUNT_NIL_INPUT; InvalidInputError VALIDATION. */
-export async function insertAccount(em: DataEntityManager, account: NewAccount): Promise<Id> {
+/** Inserts an account and its event, and reads it before anybody else can change it. @throws RuleError ACCOUNT_NIL_INPUT; InvalidInputError VALIDATION. */
+export async function insertAccount(em: DataEntityManager, account: NewAccount): Promise<AccountRecord> {
   if (account === null || account === undefined) throw new RuleError(gatewayRules.ACCOUNT_NIL_INPUT);
   const { columns, json } = checkedNew(account);
   const groupIds = checkIds('groupIds', account.groupIds ?? []);
@@ -32,7 +33,7 @@ export async function insertAccount(em: DataEntityManager, account: NewAccount):
     const accountId = row?.id ?? '';
     const payload = groupIds.length > 0 ? { group_ids: groupIds } : undefined;
     await enqueueEvent(tx, { eventType: 'account_changed', accountId, payload });
-    return accountId;
+    return readBack(tx, accountId);
   });
 }
 
@@ -48,20 +49,27 @@ function checkedNew(account: NewAccount): { columns: ColumnValue[]; json: JsonAs
 }
 
 /**
- * Writes what differs from what is stored, and the event where anything does.
+ * Writes what differs from what is stored, and the event where anything does; answers the account as this has left it.
  *
  * @throws NotFoundError ACCOUNT_NOT_FOUND, PROXY_NOT_FOUND; InvalidInputError VALIDATION.
  */
-export async function updateAccount(em: DataEntityManager, change: AccountChange): Promise<Id> {
+export async function updateAccount(em: DataEntityManager, change: AccountChange): Promise<AccountRecord> {
   if (change === null || change === undefined) throw new RuleError(gatewayRules.ACCOUNT_NIL_INPUT);
   const id = checkId('id', change.id);
   const columns = checkedColumns(change);
   const json = jsonAssignments(change);
-  await write(em, async (tx) => {
+  return write(em, async (tx) => {
     await keepProxy(tx, columns);
     await changeOrFail(tx, id, columns, json);
+    return readBack(tx, id);
   });
-  return id;
+}
+
+/** What this transaction has left: after its end another one may have deleted the account. */
+async function readBack(em: DataEntityManager, id: Id): Promise<AccountRecord> {
+  const account = await findAccount(em, id);
+  if (account) return account;
+  throw new NotFoundError('Account', gatewayErrors);
 }
 
 /** @throws NotFoundError ACCOUNT_NOT_FOUND. */

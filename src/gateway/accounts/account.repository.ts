@@ -45,7 +45,7 @@ export class AccountRepository {
 
   /** Binds no groups. @throws RuleError ACCOUNT_NIL_INPUT; NotFoundError PROXY_NOT_FOUND; InvalidInputError VALIDATION. */
   async create(account: NewAccount): Promise<AccountRecord> {
-    return this.getById(await insertAccount(this.#em, account));
+    return insertAccount(this.#em, account);
   }
 
   /** @throws NotFoundError ACCOUNT_NOT_FOUND. */
@@ -76,7 +76,7 @@ export class AccountRepository {
 
   /** Writes what differs, in one update; JSON columns are merged. @throws NotFoundError ACCOUNT_NOT_FOUND, PROXY_NOT_FOUND. */
   async update(change: AccountChange): Promise<AccountRecord> {
-    return this.getById(await updateAccount(this.#em, change));
+    return updateAccount(this.#em, change);
   }
 
   /** Soft-deletes and removes the bindings; an account that is missing or deleted already is a success. */

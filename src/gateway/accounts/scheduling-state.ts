@@ -82,10 +82,10 @@ export async function updateSessionWindow(
   status: string,
 ): Promise<boolean> {
   const given = [
-    ['session_window_start', 'timestamptz', start && instantText('start', start)],
-    ['session_window_end', 'timestamptz', end && instantText('end', end)],
+    ['session_window_start', 'timestamptz', givenInstant('start', start)],
+    ['session_window_end', 'timestamptz', givenInstant('end', end)],
     ['session_window_status', 'text', checkText('status', status, { max: 20 })],
-  ].filter(([, , value]) => value !== undefined && value !== null);
+  ].filter(([, , value]) => value !== undefined);
   const values = given.map(([, , value]) => value);
   return changeAccount(em, checkId('id', id), {
     set: given.map(([column, type]) => `${column} = ?::${type}`).join(', '),
@@ -95,6 +95,11 @@ export async function updateSessionWindow(
       values,
     },
   });
+}
+
+/** Undefined where nothing is given; what is no instant is refused, also where it is empty or zero. */
+function givenInstant(field: string, value: Date | null | undefined): string | undefined {
+  return value === null || value === undefined ? undefined : instantText(field, value);
 }
 
 // By id, as everyone who locks several accounts. One that someone changes at this moment is left to the next run.

@@ -19,10 +19,12 @@ const PARTITIONS = `select name, ${bound('FROM', 'MINVALUE', '-infinity')} as lo
   ) bounds`;
 
 const EXPIRED = `select name, lower::text, upper::text from (${PARTITIONS}) p where p.upper <= ?::timestamptz order by p.upper`;
+const NAMED = `select name from (${PARTITIONS}) p where name = ?`;
 const COVERING = `select name from (${PARTITIONS}) p where lower <= ?::timestamptz and upper >= ?::timestamptz`;
 
-const DEFAULT_PARTITION = `select p.partdefid::regclass::text as name from pg_partitioned_table p
-  where p.partrelid = to_regclass('usage_logs') and p.partdefid <> 0`;
+const DEFAULT_PARTITION = `select format('%I.%I', n.nspname, c.relname) as name from pg_partitioned_table p
+  join pg_class c on c.oid = p.partdefid join pg_namespace n on n.oid = c.relnamespace
+  where p.partrelid = to_regclass('usage_logs')`;
 
 /** A partition of the logs; its bounds are instants as PostgreSQL writes them. */
 export interface Partition {
@@ -50,7 +52,15 @@ export async function expiredPartitions(em: DataEntityManager, cutoff: Date): Pr
   return em.execute<Partition[]>(EXPIRED, [cutoff]);
 }
 
-/** The name of the partition for what no other one takes. */
+/**
+ * Whether a partition that was found before is still there. The tables of the catalogue are read, because to_regclass asks
+ * the session's cache, which may not have heard yet of what was dropped while it waited for a lock.
+ */
+export async function isPartition(em: DataEntityManager, name: string): Promise<boolean> {
+  return (await em.execute<unknown[]>(NAMED, [name])).length > 0;
+}
+
+/** The partition for what no other one takes, named as the others are. */
 export async function defaultPartition(em: DataEntityManager): Promise<string | undefined> {
   const [row] = await em.execute<{ name: string }[]>(DEFAULT_PARTITION);
   return row?.name;

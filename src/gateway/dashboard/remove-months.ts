@@ -1,6 +1,12 @@
 import { type DataEntityManager, unitOfWork } from '../../kit/orm/index.ts';
 import { givingWay } from './giving-way.ts';
-import { defaultPartition, expiredPartitions, type Partition, startOfMonth } from './log-partitions.ts';
+import {
+  defaultPartition,
+  expiredPartitions,
+  isPartition,
+  type Partition,
+  startOfMonth,
+} from './log-partitions.ts';
 import { lockWatermark } from './watermark.ts';
 
 /** What went: the number of logs, and the partitions that were dropped when they were empty. */
@@ -22,9 +28,12 @@ export async function removeMonths(
   let rows = 0;
   const partitions: string[] = [];
   for (const partition of await expiredPartitions(em, cutoff)) {
-    do rows += await removeLogs(em, partition, size);
-    while (!(await dropEmpty(em, partition.name)));
-    partitions.push(partition.name);
+    let end: PartitionEnd;
+    do {
+      rows += await removeLogs(em, partition, size);
+      end = await dropEmpty(em, partition.name);
+    } while (end === 'filled');
+    if (end === 'dropped') partitions.push(partition.name);
   }
   const rest = await defaultPartition(em);
   if (rest)
@@ -38,7 +47,8 @@ async function removeLogs(em: DataEntityManager, partition: Partition, size: num
   for (;;) {
     const batch = await unitOfWork(em, async (tx) => {
       await lockWatermark(tx);
-      return removeBatch(tx, partition, from, size);
+      // Whoever cleans up at the same time may have been the first to drop it, behind the same lock.
+      return (await isPartition(tx, partition.name)) ? removeBatch(tx, partition, from, size) : NOTHING;
     });
     rows += batch.removed;
     if (batch.last === null) return rows;
@@ -51,6 +61,8 @@ interface Batch {
   /** The instant of the last log that was looked at; null when there was none. */
   readonly last: string | null;
 }
+
+const NOTHING: Batch = { removed: 0, last: null };
 
 /**
  * Through the whole table, whose trigger removes what is kept for a log, and bounded so that no other partition is looked at.
@@ -74,16 +86,19 @@ async function removeBatch(
     select (select count(*) from gone)::int as removed, (select max(created_at) from old)::text as last`,
     [from, upper, size, lower, upper],
   );
-  return batch ?? { removed: 0, last: null };
+  return batch ?? NOTHING;
 }
 
-/** False when somebody has stored a log there meanwhile. */
-async function dropEmpty(em: DataEntityManager, name: string): Promise<boolean> {
+/** How a partition has ended: `filled`, when somebody has stored a log there meanwhile, and `gone`, when another one dropped it. */
+type PartitionEnd = 'dropped' | 'filled' | 'gone';
+
+async function dropEmpty(em: DataEntityManager, name: string): Promise<PartitionEnd> {
   return givingWay(em, async (tx) => {
+    if (!(await isPartition(tx, name))) return 'gone';
     await tx.execute(`lock table ${name} in share row exclusive mode`);
     const [log] = await tx.execute<unknown[]>(`select 1 from ${name} limit 1`);
-    if (log) return false;
+    if (log) return 'filled';
     await tx.execute(`drop table ${name}`);
-    return true;
+    return 'dropped';
   });
 }

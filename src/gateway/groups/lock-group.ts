@@ -5,6 +5,10 @@ import { gatewayErrors } from '../errors.ts';
 
 const SHARE = 'select id from groups where id = ? and deleted_at is null for share';
 
+// By id, as everyone who locks several groups.
+const SHARE_ALL =
+  'select id from groups where id = any (?::bigint[]) and deleted_at is null order by id for share';
+
 // By id, as sets of allowed groups lock theirs: two that take several groups in one order do not deadlock.
 const UPDATE_WITH_DEPENDENTS = `select id, subscription_type from groups
   where (id = ? or fallback_group_id = ?) and deleted_at is null order by id for update`;
@@ -18,6 +22,17 @@ const UPDATE_WITH_DEPENDENTS = `select id, subscription_type from groups
 export async function lockLiveGroup(em: DataEntityManager, id: Id): Promise<void> {
   const rows = await em.execute<unknown[]>(SHARE, [id]);
   if (rows.length === 0) throw new NotFoundError('Group', gatewayErrors);
+}
+
+/**
+ * Keeps those of the groups live that are, until the transaction ends, and answers their ids.
+ *
+ * Groups come before users in every transaction that locks both: the deletion of a group has it locked when it writes the
+ * sets, and the arrays, of its users.
+ */
+export async function lockLiveGroups(em: DataEntityManager, ids: readonly Id[]): Promise<readonly Id[]> {
+  if (ids.length === 0) return ids;
+  return (await em.execute<{ id: Id }[]>(SHARE_ALL, [`{${ids.join(',')}}`])).map(({ id }) => id);
 }
 
 /**

@@ -15,7 +15,7 @@ export const MOST_DAYS = 36_500;
 export interface Assignment {
   readonly userId: Id;
   readonly groupId: Id;
-  /** 1 to 36500; 30 when left out. */
+  /** Of 24 hours each, 1 to 36500; 30 when left out. */
   readonly days?: number;
   /** Who assigns; kept as it was when the subscription is there already. */
   readonly assignedBy?: Id | null;
@@ -36,7 +36,8 @@ export interface AssignedSubscription {
 }
 
 const CAP = `timestamptz '2099-12-31 23:59:59+00'`;
-const DAYS = 'make_interval(days => ?)';
+// Hours, because PostgreSQL adds days by the calendar of the session's time zone.
+const DAYS = 'make_interval(hours => 24 * ?::int)';
 // The type is read from a group that is locked by then. A row that was there carries the lock of the conflict in its xmax, a new one has none.
 const ASSIGN = `insert into user_subscriptions as s (user_id, group_id, starts_at, expires_at, assigned_by, notes)
   select ?, id, now(), least(now() + ${DAYS}, ${CAP}), ?, ?

@@ -14,6 +14,6 @@ export function checkedEvent(
     eventType: checkText('eventType', eventType, { filled: true }) as SchedulerEventType,
     accountId: checkOptionalId('accountId', accountId),
     groupId: checkOptionalId('groupId', groupId),
-    ...((payload ?? undefined) && { payload: checkJsonObject('payload', payload) }),
+    ...(payload !== undefined && payload !== null && { payload: checkJsonObject('payload', payload) }),
   };
 }

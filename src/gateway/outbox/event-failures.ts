@@ -1,5 +1,5 @@
 import type { Id } from '../../kit/columns/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { type DataEntityManager, storedInstant } from '../../kit/orm/index.ts';
 import {
   type OutboxPosition,
   schedulerEventRecord,
@@ -97,8 +97,8 @@ export async function readDeadLetters(
     ...schedulerEventRecord(row),
     attempts: row.attempts,
     lastError: row.last_error,
-    failedAt: new Date(row.failed_at),
-    parkedAt: new Date(row.parked_at),
+    failedAt: storedInstant(row.failed_at),
+    parkedAt: storedInstant(row.parked_at),
   }));
 }
 

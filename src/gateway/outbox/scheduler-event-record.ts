@@ -1,5 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
+import { storedInstant } from '../../kit/orm/index.ts';
 
 /**
  * A place in the order of the events: by the transaction that wrote them, and within one by id. Keep it as it is; to compare
@@ -43,7 +44,7 @@ export function schedulerEventRecord(row: SchedulerEventRow): SchedulerEventReco
     accountId: row.account_id,
     groupId: row.group_id,
     payload: row.payload,
-    createdAt: new Date(row.created_at),
+    createdAt: storedInstant(row.created_at),
     position: { txid: row.txid, id: row.id },
   };
 }

@@ -1,9 +1,8 @@
 import { RuleError } from '../../kit/errors/index.ts';
-import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { type DataEntityManager, type StoredInstant, storedInstant } from '../../kit/orm/index.ts';
 import { retryStatement } from '../../kit/transactions/index.ts';
 import { gatewayRules } from '../rules.ts';
 import type { SoraTaskClaim } from './sora-task-record.ts';
-import { type StoredInstant, storedInstant } from './stored-instant.ts';
 
 /** How a claimed task ended. */
 export interface SoraTaskEnd {

@@ -1,6 +1,6 @@
+import { type StoredInstant, storedInstant, storedInstantOrNull } from '../../kit/orm/index.ts';
 import type { Id } from '../../kit/columns/index.ts';
 import type { HiddenToken } from './hidden-token.ts';
-import { type StoredInstant, storedInstant, storedInstantOrNull } from './stored-instant.ts';
 
 /** What an account has at the platform, without its tokens. What is NULL in a table of the original is the column's default. */
 export interface SoraAccountRecord {

@@ -1,5 +1,5 @@
+import { type StoredInstant, storedInstant } from '../../kit/orm/index.ts';
 import type { Id } from '../../kit/columns/index.ts';
-import { type StoredInstant, storedInstant } from './stored-instant.ts';
 
 export const SORA_MEDIA = ['image', 'video'] as const;
 export type SoraMedia = (typeof SORA_MEDIA)[number];

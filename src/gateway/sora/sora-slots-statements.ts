@@ -1,9 +1,14 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, NotFoundError } from '../../kit/errors/index.ts';
-import { type DataEntityManager, type PreparedStatement, runPrepared } from '../../kit/orm/index.ts';
+import {
+  type DataEntityManager,
+  type PreparedStatement,
+  runPrepared,
+  type StoredInstant,
+  storedInstant,
+} from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import { liveOwner } from './lock-account.ts';
-import { type StoredInstant, storedInstant } from './stored-instant.ts';
 
 /** Slots of an account that somebody has, until they are released or the lease ends. */
 export interface SoraSlotLease {

@@ -1,6 +1,6 @@
+import { type StoredInstant, storedInstant, storedInstantOrNull } from '../../kit/orm/index.ts';
 import type { Id } from '../../kit/columns/index.ts';
 import { storedResultUrls } from './payload.ts';
-import { type StoredInstant, storedInstant, storedInstantOrNull } from './stored-instant.ts';
 
 export const SORA_TASK_STATUSES = ['processing', 'completed', 'failed'] as const;
 export type SoraTaskStatus = (typeof SORA_TASK_STATUSES)[number];

@@ -1,5 +1,5 @@
+import { type StoredInstant, storedInstant, storedInstantOrNull } from '../../kit/orm/index.ts';
 import type { Id } from '../../kit/columns/index.ts';
-import { type StoredInstant, storedInstant, storedInstantOrNull } from './stored-instant.ts';
 
 /** How often an account has succeeded and failed. The counters of today are those of the UTC day of the database. */
 export interface SoraUsageRecord {

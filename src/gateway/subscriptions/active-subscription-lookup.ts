@@ -5,6 +5,7 @@ import {
   type PreparedStatement,
   rowReader,
   runPrepared,
+  storedInstant,
 } from '../../kit/orm/index.ts';
 import { groupRecord } from '../groups/group-record.ts';
 import { Group } from '../groups/group.entity.ts';
@@ -43,7 +44,7 @@ export async function readActiveSubscription(
   if (!own) return null;
   const its = group.read(row);
   // In SQL this condition made the lookup a tenth slower.
-  const windowsDue = areWindowsDue(own, new Date(row['now'] as string));
+  const windowsDue = areWindowsDue(own, storedInstant(row['now'] as string));
   const more = { group: its ? groupRecord(its) : null, windowsDue };
   return Object.assign(subscriptionRecord(own, 'active'), more);
 }

@@ -1,5 +1,5 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { type DataEntityManager, liveSql, runPrepared } from '../../kit/orm/index.ts';
+import { type DataEntityManager, liveSql, runPrepared, storedInstant } from '../../kit/orm/index.ts';
 import { retryStatement } from '../../kit/transactions/index.ts';
 import { UserSubscription } from './user-subscription.entity.ts';
 
@@ -33,7 +33,7 @@ const EXPIRE = () => ({
 export async function extendByDays(em: DataEntityManager, id: Id, days: number): Promise<Date | undefined> {
   const extend = () => runPrepared<{ expires_at: string }>(em, EXTEND_BY_DAYS(), [id, days]);
   const [row] = await retryStatement(em, extend);
-  return row && new Date(row.expires_at);
+  return row && storedInstant(row.expires_at);
 }
 
 /** Writes 'expired' where 'active' is over, batch by batch, each in a transaction of its own unless the caller has one. */

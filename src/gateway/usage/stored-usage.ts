@@ -1,12 +1,13 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
+import { type StoredInstant, storedInstant } from '../../kit/orm/index.ts';
 import { gatewayErrors } from '../errors.ts';
 import type { Charge } from './usage-record.ts';
 
 /** A log and its line of the ledger as a statement gives them. */
 export interface StoredUsage {
   readonly id: Id;
-  readonly created_at: Date | string;
+  readonly created_at: StoredInstant;
   readonly applied: boolean | null;
   readonly amount: string | null;
 }
@@ -25,5 +26,5 @@ export function storedUsage(row: StoredUsage | undefined): {
   if (!row) throw new NotFoundError('UsageLog', gatewayErrors);
   const { id, amount, applied } = row;
   const charge = amount === null ? null : { amount, applied: applied === true };
-  return { id, createdAt: new Date(row.created_at), charge };
+  return { id, createdAt: storedInstant(row.created_at), charge };
 }

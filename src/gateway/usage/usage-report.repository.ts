@@ -181,19 +181,19 @@ export class UsageReportRepository {
     return userDashboard(this.#em, checkId('userId', userId), this.#zone);
   }
 
-  /** Totals and today are as fresh as `aggregatedUntil` says. Four statements. */
+  /** Totals and today are as fresh as `aggregatedUntil` says. Three statements. */
   async getDashboardStats(): Promise<DashboardStats> {
     return dashboardStats(this.#em, this.#zone);
   }
 
-  /** The same with totals from the logs of the range. @throws RuleError INVALID_TIME_RANGE. */
+  /** The same with totals from the logs of the range, in one statement more. @throws RuleError INVALID_TIME_RANGE. */
   async getDashboardStatsWithRange(range: HalfOpenRange): Promise<DashboardStats> {
     const condition = within(range);
     if (range.end <= range.start) throw new RuleError(gatewayRules.INVALID_TIME_RANGE);
     return dashboardStats(this.#em, this.#zone, condition);
   }
 
-  /** History per day, what it comes to, and models. Two statements. */
+  /** History per day, what it comes to, and models, all of the same logs. One statement. */
   async getAccountUsageStats(accountId: Id, range: HalfOpenRange): Promise<AccountUsageStats> {
     return accountUsage(this.#em, checkId('accountId', accountId), range, this.#zone);
   }

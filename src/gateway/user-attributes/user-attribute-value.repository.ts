@@ -1,7 +1,7 @@
 import { sql } from '@mikro-orm/postgresql';
 import type { Id } from '../../kit/columns/index.ts';
 import { checkId, checkIds } from '../../kit/input/index.ts';
-import { type DataEntityManager, live, placeReads } from '../../kit/orm/index.ts';
+import { type DataEntityManager, live, placeReads, storedInstant } from '../../kit/orm/index.ts';
 import { removeValuesOfAttribute, removeValuesOfUser } from './remove-values.ts';
 import { type NewAttributeValue, upsertValues } from './upsert-values.ts';
 import { UserAttributeDefinition } from './user-attribute-definition.entity.ts';
@@ -74,8 +74,8 @@ export class UserAttributeValueRepository {
     // Without an entity the driver gives instants as text.
     return rows.map((row) => ({
       ...row,
-      createdAt: new Date(row.createdAt),
-      updatedAt: new Date(row.updatedAt),
+      createdAt: storedInstant(row.createdAt),
+      updatedAt: storedInstant(row.updatedAt),
     }));
   }
 }

@@ -11,10 +11,6 @@ const LOCK_USER = 'select id from users where id = ? and deleted_at is null for 
 
 const REMOVE_OTHERS = 'delete from user_allowed_groups where user_id = ? and group_id <> all (?::bigint[])';
 
-// FOR SHARE, because a soft delete is an update of a column that is no key, which FOR KEY SHARE would let pass.
-const LOCK_LIVE =
-  'select id from groups where id = any (?::bigint[]) and deleted_at is null order by id for share';
-
 const ADD = `insert into user_allowed_groups (user_id, group_id) select ?, unnest(?::bigint[]) on conflict do nothing`;
 
 const COUNT =
@@ -36,17 +32,6 @@ export async function readAllowedGroups(
     else sets.set(userId, [groupId]);
   }
   return sets;
-}
-
-/**
- * Keeps those of the groups live that are, until the transaction ends, and answers their ids.
- *
- * Groups come before users in every transaction that locks both: the deletion of a group has it locked when it writes the
- * sets, and the arrays, of its users.
- */
-export async function lockLiveGroups(em: DataEntityManager, ids: readonly Id[]): Promise<readonly Id[]> {
-  if (ids.length === 0) return ids;
-  return (await em.execute<{ id: Id }[]>(LOCK_LIVE, [arrayOf(ids)])).map(({ id }) => id);
 }
 
 /**

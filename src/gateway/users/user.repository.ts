@@ -11,12 +11,8 @@ import {
 import type { Page, PageRequest } from '../../kit/queries/index.ts';
 import { retryStatement, retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayErrors } from '../errors.ts';
-import {
-  lockLiveGroups,
-  readAllowedGroups,
-  removeGroupFromSets,
-  replaceAllowedGroups,
-} from './allowed-groups.ts';
+import { lockLiveGroups } from '../groups/lock-group.ts';
+import { readAllowedGroups, removeGroupFromSets, replaceAllowedGroups } from './allowed-groups.ts';
 import {
   ADD_TO_BALANCE,
   ADD_TO_CONCURRENCY,

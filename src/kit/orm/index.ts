@@ -30,5 +30,6 @@ export { undoable } from './savepoint.ts';
 export { scopedChange, scopedStatement } from './scoped-statement.ts';
 export { listenToStatements, type SentStatement } from './sent-statements.ts';
 export { SoftDeleteError } from './soft-delete-error.ts';
+export { type StoredInstant, storedInstant, storedInstantOrNull } from './stored-instant.ts';
 export type { TrashReads } from './trash-reads.ts';
 export { unitOfWork } from './unit-of-work.ts';

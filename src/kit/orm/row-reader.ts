@@ -8,6 +8,7 @@ import {
   ReferenceKind,
 } from '@mikro-orm/core';
 import { escapeIdentifier } from 'pg';
+import { storedInstant } from './stored-instant.ts';
 
 /** Reads the columns of one entity out of rows that a statement of your own gives. */
 export interface RowReader<Entity> {
@@ -106,7 +107,7 @@ function partOf(prop: EntityProperty, alias: string): Part {
 
 function converterOf(prop: EntityProperty): Part['convert'] {
   if (isReference(prop)) return (id) => ({ id });
-  if (prop.runtimeType === 'Date') return (text) => new Date(text as string);
+  if (prop.runtimeType === 'Date') return (text) => storedInstant(text as string);
   const { customType } = prop;
   // The driver has parsed JSON already; the type of the ORM would parse a text in it once more.
   if (!customType || customType instanceof JsonType) return undefined;

@@ -3,7 +3,7 @@ import type { Amount, Id } from '../../../kit/columns/index.ts';
 import type { DataEntityManager } from '../../../kit/orm/index.ts';
 import { type HalfOpenRange, within } from '../usage-range.ts';
 import { measures, withCounts } from './measures.ts';
-import { modelStats, type ModelStats } from './model-stats.ts';
+import type { ModelStats } from './model-stats.ts';
 import { labelSql, todaySql } from './zone-sql.ts';
 
 /** One day of the application's zone on which the account served a request. */
@@ -55,7 +55,7 @@ export interface AccountUsageStats {
   readonly models: readonly ModelStats[];
 }
 
-/** Two statements; days and summary are of the same rows. */
+/** One statement over the rows, each of which is read once: so days, summary and models are of the same rows. */
 export async function accountUsage(
   em: DataEntityManager,
   accountId: Id,
@@ -63,9 +63,10 @@ export async function accountUsage(
   zone: string,
 ): Promise<AccountUsageStats> {
   const where = sql`account_id = ${accountId}::bigint and ${within(range)}`;
-  const rows = await em.execute<Row[]>(historySql(where, zone));
+  const rows = await em.execute<Row[]>(reportSql(where, zone));
+  const days = rows.filter((row) => row.model === null);
   const marked = (name: keyof Marks): AccountDay | null => {
-    const row = rows.find((day) => day[name]);
+    const row = days.find((day) => day[name]);
     return row ? dayOf(row) : null;
   };
   const summary = {
@@ -75,7 +76,7 @@ export async function accountUsage(
     highestCostDay: marked('isCostliest'),
     highestRequestDay: marked('isBusiest'),
   };
-  return { history: rows.map(dayOf), summary, models: await modelStats(em, where, 'account') };
+  return { history: days.map(dayOf), summary, models: rows.flatMap(modelsOf) };
 }
 
 type Totals = Omit<AccountSummary, 'days' | 'today' | 'highestCostDay' | 'highestRequestDay'>;
@@ -86,8 +87,11 @@ interface Marks {
   readonly isBusiest: boolean;
 }
 
-/** A day with the marks that it has, and the totals, which are the same on every row. */
-type Row = AccountDay & Marks & Totals;
+/** A day with its marks, or a model, without a date; with the totals, which are the same on every row. */
+type Row = AccountDay &
+  Marks &
+  Totals &
+  Pick<ModelStats, 'inputTokens' | 'outputTokens'> & { readonly model: string | null };
 
 const NOTHING: Totals = {
   actualDaysUsed: 1,
@@ -103,24 +107,36 @@ const NOTHING: Totals = {
   avgDurationMs: 0,
 };
 
-const historySql = (where: RawQueryFragment, zone: string): RawQueryFragment => sql`with days as (
-    select ${labelSql('day', zone)} as date, ${measures.requests} as requests, ${measures.allTokens} as tokens,
-      ${measures.listCost} as cost, ${measures.accountCost} as account_cost, ${measures.userCost} as user_cost,
+const reportSql = (
+  where: RawQueryFragment,
+  zone: string,
+): RawQueryFragment => sql`with parts as materialized (
+    select ${labelSql('day', zone)} as date, model, ${measures.requests} as requests, ${measures.allTokens} as tokens,
+      ${measures.inputTokens} as "inputTokens", ${measures.outputTokens} as "outputTokens", ${measures.listCost} as cost,
+      ${measures.accountCost} as account_cost, ${measures.userCost} as user_cost,
       sum(duration_ms) as duration, count(duration_ms) as measured
-    from usage_logs where ${where} group by 1
+    from usage_logs where ${where} group by grouping sets ((1), (2))
   ), totals as (
     select count(*) as "actualDaysUsed", sum(requests) as "totalRequests", sum(tokens) as "totalTokens",
       sum(account_cost) as "totalCost", sum(cost) as "totalStandardCost", sum(user_cost) as "totalUserCost",
       avg(requests)::float8 as "avgDailyRequests", avg(tokens)::float8 as "avgDailyTokens",
       round(avg(account_cost), 14) as "avgDailyCost", round(avg(user_cost), 10) as "avgDailyUserCost",
       coalesce(sum(duration) / nullif(sum(measured), 0), 0)::float8 as "avgDurationMs"
-    from days
+    from parts where model is null
   )
-  select date, replace(substr(date, 6), '-', '/') as label, requests, tokens, cost, account_cost as "actualCost",
-    user_cost as "userCost", date = ${todaySql(zone)}::text as "isToday",
-    row_number() over (order by account_cost desc, date) = 1 as "isCostliest",
-    row_number() over (order by requests desc, date) = 1 as "isBusiest", totals.*
-  from days cross join totals order by date`;
+  select date, replace(substr(date, 6), '-', '/') as label, model, requests, tokens, "inputTokens", "outputTokens", cost,
+    account_cost as "actualCost", user_cost as "userCost", date = ${todaySql(zone)}::text as "isToday",
+    row_number() over (partition by model is null order by account_cost desc, date) = 1 as "isCostliest",
+    row_number() over (partition by model is null order by requests desc, date) = 1 as "isBusiest", totals.*
+  from parts cross join totals order by date, tokens desc, model collate "C"`;
+
+/** The model of a row that is one. */
+function modelsOf(row: Row): ModelStats[] {
+  const { model, requests, inputTokens, outputTokens, tokens: totalTokens, cost, actualCost } = row;
+  if (model === null) return [];
+  const one = { model, requests, inputTokens, outputTokens, totalTokens, cost, actualCost };
+  return [withCounts(one, ['requests', 'inputTokens', 'outputTokens', 'totalTokens'])];
+}
 
 function dayOf({ date, label, requests, tokens, cost, actualCost, userCost }: AccountDay): AccountDay {
   return withCounts({ date, label, requests, tokens, cost, actualCost, userCost }, ['requests', 'tokens']);
