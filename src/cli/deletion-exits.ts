@@ -79,6 +79,7 @@ export const DELETION_EXITS: Readonly<Record<DeletionCode, DeletionExit>> = {
   'DELETION.NOT_REGISTERED': { ...UNUSABLE, remedy: 'name an entity that trash list names' },
   'DELETION.QUERY_BUILDER': { ...UNUSABLE, remedy: 'the message names the other way' },
   'DELETION.FLUSH_ORDER': { ...UNUSABLE, remedy: 'the message says what to flush first' },
+  'DELETION.RESISTED': { ...UNUSABLE, remedy: 'look at the triggers and rules of the table' },
   'ERASURE.NO_ROW': {
     exit: 69,
     meaning: 'there is no row to erase',

@@ -29,6 +29,7 @@ export function fallOfRoots(table: GraphTable, alias: string): string {
       from ($root order by ${keyColumns(table, alias)} for update of ${alias}) q
     ), fell0 as (${mark(table, 'hit', isSameRow(table, 't', 'h'))})`,
     [table],
+    () => 'hit',
   );
 }
 
@@ -39,14 +40,14 @@ export function fallOfChildren(graph: DeletionGraph, edges: readonly GraphEdge[]
     const into = edges.filter((edge) => edge.child === child);
     const isParent =
       edgesInto(graph, new Set([child]), 'cascade', 'restrict', 'unlink', 'remove', 'record').length > 0;
-    return stepsOf(child, into, { index, locks: isParent });
+    return stepsOf(child, into, { index, locks: isParent || child.resists });
   });
-  return fallen(steps.join(', '), children);
+  return fallen(steps.join(', '), children, (index) => `locked${index}`);
 }
 
 interface StepForm {
   readonly index: number;
-  /** Whether the rows have children of their own, which nobody may add meanwhile. */
+  /** Whether the rows have children of their own, which nobody may add meanwhile, or have to be counted before they are marked. */
   readonly locks: boolean;
 }
 
@@ -96,7 +97,7 @@ function assignments({ deletedAt, touch }: GraphTable): string {
 }
 
 /** The journal is written by the statement that marks, so that it costs no round trip; a batch begins with its first row. */
-function fallen(steps: string, tables: readonly GraphTable[]): string {
+function fallen(steps: string, tables: readonly GraphTable[], lockedBy: (index: number) => string): string {
   const all = tables
     .map(
       ({ name }, index) => `select ${escapeLiteral(name)} as table_name, key, edge, cause from fell${index}`,
@@ -107,5 +108,11 @@ function fallen(steps: string, tables: readonly GraphTable[]): string {
       select $batch, now(), $tenant, $actor, $reason where ${tables.map((_, index) => `exists (select from fell${index})`).join(' or ')}
       on conflict (id) do nothing
     ), ${notedSql(`select 'fell' as kind, table_name, key, edge, cause, null::jsonb as detail from (${all}) f`)}
-    ${tables.map(({ name }, index) => `select ${escapeLiteral(name)} as name, count(*)::int as rows from fell${index}`).join(' union all ')}`;
+    ${tables.map(({ name, resists }, index) => counted(name, index, resists ? lockedBy(index) : undefined)).join(' union all ')}`;
+}
+
+/** How many rows fell, and how many were to fall where not all may. */
+function counted(name: string, index: number, locked: string | undefined): string {
+  const meant = locked === undefined ? 'null::int' : `(select count(*)::int from ${locked})`;
+  return `select ${escapeLiteral(name)} as name, count(*)::int as rows, ${meant} as meant from fell${index}`;
 }

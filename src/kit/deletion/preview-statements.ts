@@ -1,7 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { CatalogueColumn } from './catalogue.ts';
 import type { GraphEdge, GraphTable } from './graph.ts';
-import { hasKey, isLiveRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
+import { comparison, hasKey, isLiveRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
 import type { LiveUnique } from './live-uniques.ts';
 
 const FELL = (table: GraphTable): string =>
@@ -140,10 +140,13 @@ export function relinksStatement(edge: GraphEdge): string {
 
 /** The rows that were removed by edges to this table, and can be inserted again: what they refer to must exist. */
 export function canReinsert(table: GraphTable): string {
-  const exist = table.ownKeys.map(({ columns, parent, referenced }) => {
+  const exist = table.ownKeys.map(({ columns, parent, referenced, period }) => {
     const isNull = columns.map((name) => `r.${escapeIdentifier(name)} is null`).join(' or ');
     const match = columns
-      .map((name, index) => `p.${escapeIdentifier(referenced[index] ?? '')} = r.${escapeIdentifier(name)}`)
+      .map(
+        (name, index) =>
+          `p.${escapeIdentifier(referenced[index] ?? '')} ${comparison({ columns, period }, index)} r.${escapeIdentifier(name)}`,
+      )
       .join(' and ');
     return `(${isNull} or exists (select from ${parent} p where ${match}
       /* soft-delete: dead rows too, because links may lead to them */))`;
