@@ -17,8 +17,8 @@ export interface DeletionExit {
 
 const UNUSABLE = { exit: 68, meaning: 'journal or policies cannot be used' };
 
-/** Ctrl-C, as shells know it: 128 and the number of the signal. */
-export const INTERRUPTED = 130;
+/** As shells know it: 128 and the number of the signal. A service manager ends a job by SIGTERM, a person by Ctrl-C. */
+export const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** The guard of live parents refuses what a restore of one row by itself brings back; no other command meets it. */
 type GuardCode = 'DELETION.DEAD_PARENT';
@@ -79,6 +79,7 @@ export const DELETION_EXITS: Readonly<Record<DeletionCode, DeletionExit>> = {
   'DELETION.NOT_REGISTERED': { ...UNUSABLE, remedy: 'name an entity that trash list names' },
   'DELETION.QUERY_BUILDER': { ...UNUSABLE, remedy: 'the message names the other way' },
   'DELETION.FLUSH_ORDER': { ...UNUSABLE, remedy: 'the message says what to flush first' },
+  'DELETION.RESISTED': { ...UNUSABLE, remedy: 'look at the triggers and rules of the table' },
   'ERASURE.NO_ROW': {
     exit: 69,
     meaning: 'there is no row to erase',
@@ -164,7 +165,8 @@ export function deletionExitLines(): string[] {
     [EXIT_OF['MIGRATION.WRONG_PASSWORD'], 'the server refused the login'],
     [EXIT_OF['MIGRATION.NO_DATABASE'], 'there is no such database'],
     ...own,
-    [INTERRUPTED, 'interrupted behind a batch; the next purge goes on'],
+    [INTERRUPTED.SIGINT, 'interrupted behind a batch; the next purge goes on'],
+    [INTERRUPTED.SIGTERM, 'the same, by SIGTERM'],
   ]);
   return [...lines].map(([code, meaning]) => `${String(code).padStart(4)}  ${meaning}`);
 }

@@ -52,7 +52,6 @@ async function purgeRows({ target, em }: OpenedOrm, options: PurgeArguments): Pr
   const report = await untilInterrupted(view, (signal) =>
     purge(em, { ...asked, signal, onProgress: (progress) => view?.tell(progress) }),
   );
-  if (!report.completed) process.exitCode = INTERRUPTED;
   if (options.json) return say(JSON.stringify({ target, report }));
   say(`Database ${target}`);
   return sayReport(report);
@@ -81,21 +80,29 @@ async function dueRows(em: DataEntityManager, asked: PurgeOptions): Promise<numb
   return Object.values(purged).reduce((sum, rows) => sum + rows, 0);
 }
 
-/** Ctrl-C lets the batch that runs end; a second one ends the program, whose batch the database then takes back. */
+const SIGNALS = Object.keys(INTERRUPTED) as (keyof typeof INTERRUPTED)[];
+
+/** A signal lets the batch that runs end; a second one ends the program, whose batch the database then takes back. */
 async function untilInterrupted(
   view: PurgeView | undefined,
   work: (signal: AbortSignal) => Promise<PurgeReport>,
 ): Promise<PurgeReport> {
   const ending = new AbortController();
-  const stop = (): void => {
+  let by: keyof typeof INTERRUPTED = 'SIGINT';
+  const stop = (signal: NodeJS.Signals): void => {
+    by = signal as typeof by;
+    // Whatever the first one was, a second one ends the program.
+    for (const name of SIGNALS) process.removeListener(name, stop);
     ending.abort();
     process.stderr.write('Interrupted: stops behind the batch that runs.\n');
   };
-  process.once('SIGINT', stop);
+  for (const name of SIGNALS) process.on(name, stop);
   try {
-    return await work(ending.signal);
+    const report = await work(ending.signal);
+    if (!report.completed) process.exitCode = INTERRUPTED[by];
+    return report;
   } finally {
-    process.removeListener('SIGINT', stop);
+    for (const name of SIGNALS) process.removeListener(name, stop);
     view?.end();
   }
 }

@@ -72,32 +72,39 @@ describe('trash purge', () => {
     expect(await left()).toBe('0 1 1');
   }, 120_000);
 
-  it('stops behind the batch that runs when it is interrupted', async () => {
-    // Whoever places a hold makes each batch wait at its beginning.
-    await client.query('begin');
-    await client.query('lock table deletion_holds in row exclusive mode');
-    const running = trash(url, 'purge', '--entity', 'Contract', '--batch-size', '1', '--yes', '--json');
-    const watcher = await connect(url);
-    try {
-      await until(async () => {
-        const { rowCount } = await watcher.query(
-          `select from pg_locks where not granted and relation = 'deletion_holds'::regclass`,
-        );
-        return rowCount === 1;
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)(
+    'stops behind the batch that runs when it is interrupted by %s',
+    async (signal, exit) => {
+      // Whoever places a hold makes each batch wait at its beginning.
+      await client.query('begin');
+      await client.query('lock table deletion_holds in row exclusive mode');
+      const running = trash(url, 'purge', '--entity', 'Contract', '--batch-size', '1', '--yes', '--json');
+      const watcher = await connect(url);
+      try {
+        await until(async () => {
+          const { rowCount } = await watcher.query(
+            `select from pg_locks where not granted and relation = 'deletion_holds'::regclass`,
+          );
+          return rowCount === 1;
+        });
+        running.kill(signal);
+        await until(() => Promise.resolve(running.printed().includes('Interrupted')));
+      } finally {
+        await client.query('rollback');
+        await watcher.end();
+      }
+      const { code, out } = await running;
+      expect(code).toBe(exit);
+      expect(JSON.parse(out)).toMatchObject({
+        report: { completed: false, batches: 1, purged: { 'public.contracts': 1 } },
       });
-      running.kill('SIGINT');
-      await until(() => Promise.resolve(running.printed().includes('Interrupted')));
-    } finally {
-      await client.query('rollback');
-      await watcher.end();
-    }
-    const { code, out } = await running;
-    expect(code).toBe(130);
-    expect(JSON.parse(out)).toMatchObject({
-      report: { completed: false, batches: 1, purged: { 'public.contracts': 1 } },
-    });
-    expect(await left()).toBe('2 2 1');
-  }, 120_000);
+      expect(await left()).toBe('2 2 1');
+    },
+    120_000,
+  );
 
   it('leaves whole batches when it is killed, and the next one goes on', async () => {
     await client.query(`truncate contracts, deletion_holds;

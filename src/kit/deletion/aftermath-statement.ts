@@ -1,4 +1,4 @@
-import { notedSql } from './noted-sql.ts';
+import { GIVEN, notedSql } from './noted-sql.ts';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { GraphEdge } from './graph.ts';
 import { isLiveRow, keyText, parentRow, refersTo } from './key-sql.ts';
@@ -44,16 +44,17 @@ export function aftermathStatement(edges: readonly GraphEdge[]): string {
     ({ constraint, policy }, index) =>
       `select ${escapeLiteral(constraint)} as name, ${policy === 'unlink'} as unlinks, count(*)::int as rows from done${index}`,
   );
-  return `with ${steps.join(', ')}${journal} ${counts.join(' union all ')}`;
+  return `with ${GIVEN}, ${steps.join(', ')}${journal} ${counts.join(' union all ')}`;
 }
 
 /** RETURNING shows the row as it is now; what stood in it before is what it was found by. */
 function unlink(edge: GraphEdge): string {
   const { child, emptied } = edge;
+  const columns = new Set([...child.primaryKey, ...edge.columns, ...emptied].map(({ name }) => name));
   const set = [...emptied.map(({ name }) => `${escapeIdentifier(name)} = null`), ...child.touch].join(', ');
   return `update ${child.sql} t set ${set}
     from (
-      select t.*, e.key as tombstone_cause from ${child.sql} t, deletion_rows e ${parentRow(edge, 'e.key')}
+      select ${[...columns].map((name) => `t.${escapeIdentifier(name)}`).join(', ')}, e.key as tombstone_cause from ${child.sql} t, deletion_rows e ${parentRow(edge, 'e.key')}
       where ${fallenParent(edge)} and ${isLiveRow(child, 't')}
     ) o
     where ${child.primaryKey.map(({ name }) => `t.${escapeIdentifier(name)} = o.${escapeIdentifier(name)}`).join(' and ')}

@@ -18,6 +18,8 @@ export interface CatalogueTable {
   readonly primaryKey: readonly string[];
   /** Whether any foreign key refers to it. */
   readonly referenced: boolean;
+  /** Whether a trigger or a rule, none of ours, sees a row before it is updated, and may keep it as it is. */
+  readonly resists: boolean;
 }
 
 /** The first letter of the catalogue's: NO ACTION, RESTRICT, CASCADE, SET NULL, SET DEFAULT. */
@@ -33,6 +35,8 @@ export interface CatalogueKey {
   /** The columns of ON DELETE SET NULL (…), where it names some. */
   readonly emptied: readonly string[];
   readonly deferrable: boolean;
+  /** Whether its last column is a PERIOD, which the periods of the parent have to cover. */
+  readonly period: boolean;
   /** The conditions of the indexes that begin with its columns; null for one of all rows. */
   readonly indexes: readonly (string | null)[];
 }
@@ -69,7 +73,7 @@ const KEYS = `
     (select json_agg(oid::text order by number) from places) as places,
     (select coalesce(json_agg(json_build_object(
       'constraint', k.conname, 'child', k.conrelid::text, 'parent', k.confrelid::text, 'onDelete', k.confdeltype,
-      'deferrable', k.condeferrable,
+      'deferrable', k.condeferrable, 'period', coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false),
       'columns', (select json_agg(a.attname order by n) from unnest(k.conkey) with ordinality as u (number, n)
         join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
       'referenced', (select json_agg(a.attname order by n) from unnest(k.confkey) with ordinality as u (number, n)
@@ -84,6 +88,9 @@ const KEYS = `
     (select coalesce(json_agg(json_build_object(
       'oid', t.oid::text, 'schema', n.nspname, 'name', t.relname,
       'referenced', exists (select from pg_catalog.pg_constraint r where r.contype = 'f' and r.confrelid = t.oid),
+      'resists', exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.oid and not g.tgisinternal
+          and g.tgenabled <> 'D' and g.tgtype & 19 = 19 and left(g.tgname, 10) <> 'tombstone_')
+        or exists (select from pg_catalog.pg_rewrite w where w.ev_class = t.oid and w.ev_type = '2'),
       'primaryKey', (select coalesce(json_agg(a.attname order by u.n), '[]')
         from pg_catalog.pg_constraint c, unnest(c.conkey) with ordinality as u (number, n), pg_catalog.pg_attribute a
         where c.contype = 'p' and c.conrelid = t.oid and a.attrelid = t.oid and a.attnum = u.number),

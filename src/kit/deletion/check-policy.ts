@@ -111,6 +111,11 @@ function refuseImpossible(name: string, policy: DeletePolicy, question: PolicyQu
       'declares keep, but the database refuses a live row of a deleted parent. Declare cascade, unlink or restrict, or drop the guarantee by a migration.',
     );
   }
+  if (edge.period && policy !== 'keep' && policy !== 'restrict') {
+    refuse(
+      `declares ${policy} for a foreign key with a PERIOD, whose rows may need several parents. Declare restrict or keep.`,
+    );
+  }
   if (policy === 'cascade') {
     if (!meta || !isSoftDeletable(meta)) {
       refuse(

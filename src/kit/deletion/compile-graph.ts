@@ -107,10 +107,16 @@ export function graphTable(
     columns: table.columns,
     primaryKey: table.primaryKey.map((name) => columnOf(table, name)),
     deletedAt: meta && isSoftDeletable(meta) ? deletedAtColumn(meta) : undefined,
+    resists: table.resists,
     touch: meta ? touchesOf(meta.root) : [],
     ownKeys: keys
       .filter((key) => key.child === table.oid && !isLiveKey(key))
-      .map(({ columns, parent, referenced }) => ({ columns, parent: names.get(parent) ?? '', referenced })),
+      .map(({ columns, parent, referenced, period }) => ({
+        columns,
+        parent: names.get(parent) ?? '',
+        referenced,
+        period,
+      })),
   };
 }
 
@@ -159,6 +165,7 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
     parent: tables.get(key.parent) as GraphTable,
     columns,
     referenced: key.referenced.map((name) => columnOf(parent, name)),
+    period: key.period,
     onDelete: key.onDelete,
     emptied,
     indexed: key.indexes.some((condition) => condition === null || condition === liveOnly),

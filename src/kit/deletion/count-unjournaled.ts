@@ -3,7 +3,6 @@ import { type DataEntityManager, ownDeletionOf } from '../orm/index.ts';
 import { runOf } from './graph-of.ts';
 import { instantText } from './instant-sql.ts';
 import { softRoots, softTables } from './soft-table.ts';
-import { withoutSigns } from './statement.ts';
 
 /** Deleted rows of a class of which no journal tells what belongs together. */
 export interface UnjournaledRows {
@@ -28,5 +27,5 @@ export async function countUnjournaled(em: DataEntityManager): Promise<Unjournal
         ${instantText(`min(${mark})`)} as oldest, ${instantText(`max(${mark})`)} as newest
       from ${sql} t where ${mark} is not null /* soft-delete: dead rows, because they are what is counted */`;
   });
-  return run<UnjournaledRows>(withoutSigns(`${counts.join(' union all ')} order by entity`));
+  return run<UnjournaledRows>(`${counts.join(' union all ')} order by entity`);
 }

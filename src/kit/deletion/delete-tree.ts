@@ -4,6 +4,7 @@ import type { BatchId } from './batch-id.ts';
 import { closureBlockers } from './closure.ts';
 import type { DeletionFacts } from './context.ts';
 import { fallOfChildren, fallOfRoots } from './fall-statement.ts';
+import { DeletionError } from './errors.ts';
 import { type DeletionGraph, edgesInto, type GraphEdge, type GraphTable, reachOf } from './graph.ts';
 import { askingLast } from './live-keys.ts';
 import { type Blocker, DeletionRestrictedError } from './restricted-error.ts';
@@ -28,6 +29,8 @@ export interface DeletionTask {
   readonly rows: KeySelection;
   readonly batch: OpenBatch;
   readonly facts: DeletionFacts;
+  /** Leaves rows that would be removed, for a caller who removes them himself and tells which they were. */
+  readonly leavesLinks?: boolean;
 }
 
 /** How many rows, by table; those that were unlinked or removed, by foreign key. */
@@ -38,12 +41,15 @@ export interface DeletionCounts {
 }
 
 type Count = { readonly name: string; readonly rows: number };
+/** `meant` where rows may resist. */
+type Fall = Count & { readonly meant: number | null };
 type Done = Count & { readonly unlinks: boolean };
 
 /**
  * Deletes the rows and what falls with them, one statement for each level. It must run in a transaction.
  *
  * @throws DeletionRestrictedError when live rows forbid it; before anything is written, but for those that came meanwhile.
+ * @throws DeletionError when a trigger or a rule of the database keeps rows live.
  */
 export async function deleteTree(run: Run, task: DeletionTask): Promise<DeletionCounts> {
   const { graph, root } = task;
@@ -65,7 +71,9 @@ async function deleteAll(
   const span = { first, last: task.batch.step - 1 };
   const blocking = restricting.filter(({ parent }) => fallen.has(parent));
   if (blocking.length > 0) refuse(task, await run2<Blocker>(run, blockersStatement(blocking), task, span));
-  const after = edgesInto(graph, fallen, 'unlink', 'remove', 'record');
+  const after = task.leavesLinks
+    ? edgesInto(graph, fallen, 'unlink')
+    : edgesInto(graph, fallen, 'unlink', 'remove', 'record');
   // Constraints of several tables may have one name.
   const unlinked: Record<string, number> = {};
   const removed: Record<string, number> = {};
@@ -84,7 +92,8 @@ async function fallAll(run: Run, task: DeletionTask): Promise<Map<string, number
   let text = fallOfRoots(task.root, task.rows.alias);
   for (;;) {
     const { step } = task.batch;
-    const counts = await run2<Count>(run, text, task, { before: step - 1 });
+    const counts = await run2<Fall>(run, text, task, { before: step - 1 });
+    refuseResistance(counts);
     const hit = counts.filter(({ rows }) => rows > 0);
     if (hit.length === 0) return fell;
     task.batch.step += 1;
@@ -108,6 +117,12 @@ function run2<Row extends object>(run: Run, text: string, task: DeletionTask, mo
     ...more,
   });
   return run<Row>(sql, params);
+}
+
+/** A child that a trigger keeps live would be one of a deleted parent. */
+function refuseResistance(counts: readonly Fall[]): void {
+  const kept = counts.find(({ rows, meant }) => meant !== null && meant !== rows);
+  if (kept) throw DeletionError.resisted(kept.name, (kept.meant ?? 0) - kept.rows);
 }
 
 function refuse({ root }: DeletionTask, blockers: readonly Blocker[]): void {

@@ -8,6 +8,7 @@ export class DeletionError extends Error {
     | 'DELETION.NOT_REGISTERED'
     | 'DELETION.QUERY_BUILDER'
     | 'DELETION.FLUSH_ORDER'
+    | 'DELETION.RESISTED'
     | 'DELETION.SCOPE';
   /** The foreign key that it is about, where it is about one. */
   readonly constraint: string | undefined;
@@ -67,6 +68,14 @@ export class DeletionError extends Error {
       'DELETION.FLUSH_ORDER',
       `${relation} is moved away from a row of ${parent} that the same flush deletes before, because a new row takes its key or unique value. ` +
         `Give the ${parent} that goes another value and flush, and then move and remove, in one transaction.`,
+    );
+  }
+
+  /** An UPDATE of the mark changed fewer rows than it was to. */
+  static resisted(table: string, rows: number): DeletionError {
+    return new DeletionError(
+      'DELETION.RESISTED',
+      `A trigger or a rule of ${table} kept ${rows} rows live, so that nothing was deleted. Let it pass updates of the mark.`,
     );
   }
 

@@ -1,4 +1,4 @@
-import { notedSql } from './noted-sql.ts';
+import { GIVEN, notedSql } from './noted-sql.ts';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { DeletionGraph, GraphEdge, GraphTable } from './graph.ts';
 import { edgesInto } from './graph.ts';
@@ -25,10 +25,11 @@ export function fallOfRoots(table: GraphTable, alias: string): string {
   return fallen(
     `
     hit as (
-      select q.*, ''::text as tombstone_edge, null::text as tombstone_cause
+      select ${keyColumns(table, 'q')}, ''::text as tombstone_edge, null::text as tombstone_cause
       from ($root order by ${keyColumns(table, alias)} for update of ${alias}) q
     ), fell0 as (${mark(table, 'hit', isSameRow(table, 't', 'h'))})`,
     [table],
+    () => 'hit',
   );
 }
 
@@ -39,14 +40,14 @@ export function fallOfChildren(graph: DeletionGraph, edges: readonly GraphEdge[]
     const into = edges.filter((edge) => edge.child === child);
     const isParent =
       edgesInto(graph, new Set([child]), 'cascade', 'restrict', 'unlink', 'remove', 'record').length > 0;
-    return stepsOf(child, into, { index, locks: isParent });
+    return stepsOf(child, into, { index, locks: isParent || child.resists });
   });
-  return fallen(steps.join(', '), children);
+  return fallen(steps.join(', '), children, (index) => `locked${index}`);
 }
 
 interface StepForm {
   readonly index: number;
-  /** Whether the rows have children of their own, which nobody may add meanwhile. */
+  /** Whether the rows have children of their own, which nobody may add meanwhile, or have to be counted before they are marked. */
   readonly locks: boolean;
 }
 
@@ -60,15 +61,18 @@ function stepsOf(child: GraphTable, into: readonly GraphEdge[], { index, locks }
       where ${BEFORE} and e.table_name = ${escapeLiteral(edge.parent.name)} and ${refersTo(edge, 't', 'e.key')} and ${isLiveRow(child, 't')}`,
   );
   const hit = `hit${index} as (
-      select distinct on (${keyColumns(child, 'u')}) * from (${hits.join(' union all ')}) u
+      select distinct on (${keyColumns(child, 'u')}) ${hitColumns(child, 'u')} from (${hits.join(' union all ')}) u
       order by ${keyColumns(child, 'u')}, u.tombstone_order)`;
   const still = `${isSameRow(child, 't', 'h')} and (${into.map(stillRefers).join(' or ')})`;
   if (!locks) return [hit, `fell${index} as (${mark(child, `hit${index}`, still)})`];
   const locked = `locked${index} as (
-      select h.* from ${child.sql} t join hit${index} h on ${still} where ${isLiveRow(child, 't')}
+      select ${hitColumns(child, 'h')} from ${child.sql} t join hit${index} h on ${still} where ${isLiveRow(child, 't')}
       order by ${keyColumns(child, 't')} for update of t)`;
   return [hit, locked, `fell${index} as (${mark(child, `locked${index}`, isSameRow(child, 't', 'h'))})`];
 }
+
+const hitColumns = (table: GraphTable, alias: string): string =>
+  `${keyColumns(table, alias)}, ${alias}.tombstone_edge, ${alias}.tombstone_cause`;
 
 /** Asked again after a wait: a row that was moved to another parent meanwhile does not fall. */
 function stillRefers(edge: GraphEdge): string {
@@ -96,16 +100,22 @@ function assignments({ deletedAt, touch }: GraphTable): string {
 }
 
 /** The journal is written by the statement that marks, so that it costs no round trip; a batch begins with its first row. */
-function fallen(steps: string, tables: readonly GraphTable[]): string {
+function fallen(steps: string, tables: readonly GraphTable[], lockedBy: (index: number) => string): string {
   const all = tables
     .map(
       ({ name }, index) => `select ${escapeLiteral(name)} as table_name, key, edge, cause from fell${index}`,
     )
     .join(' union all ');
-  return `with ${steps}, batch as (
+  return `with ${GIVEN}, ${steps}, batch as (
       insert into deletion_batches (id, deleted_at, tenant, actor, reason)
-      select $batch, now(), $tenant, $actor, $reason where ${tables.map((_, index) => `exists (select from fell${index})`).join(' or ')}
+      select g.batch, now(), g.tenant, g.actor, g.reason from given g where ${tables.map((_, index) => `exists (select from fell${index})`).join(' or ')}
       on conflict (id) do nothing
     ), ${notedSql(`select 'fell' as kind, table_name, key, edge, cause, null::jsonb as detail from (${all}) f`)}
-    ${tables.map(({ name }, index) => `select ${escapeLiteral(name)} as name, count(*)::int as rows from fell${index}`).join(' union all ')}`;
+    ${tables.map(({ name, resists }, index) => counted(name, index, resists ? lockedBy(index) : undefined)).join(' union all ')}`;
+}
+
+/** How many rows fell, and how many were to fall where not all may. */
+function counted(name: string, index: number, locked: string | undefined): string {
+  const meant = locked === undefined ? 'null::int' : `(select count(*)::int from ${locked})`;
+  return `select ${escapeLiteral(name)} as name, count(*)::int as rows, ${meant} as meant from fell${index}`;
 }

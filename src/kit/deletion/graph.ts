@@ -13,6 +13,8 @@ export interface GraphTable {
   readonly primaryKey: readonly CatalogueColumn[];
   /** The column behind `deletedAt`; undefined where every row is live. */
   readonly deletedAt: string | undefined;
+  /** Whether a trigger or a rule may keep a row from being marked. */
+  readonly resists: boolean;
   /** Assignments that go with every write (`updated_at`, a version), as SQL. */
   readonly touch: readonly string[];
   /** Every foreign key of a table whose rows can be removed and brought back. */
@@ -20,6 +22,7 @@ export interface GraphTable {
     readonly columns: readonly string[];
     readonly parent: string;
     readonly referenced: readonly string[];
+    readonly period: boolean;
   }[];
 }
 
@@ -30,6 +33,8 @@ export interface GraphEdge {
   readonly parent: GraphTable;
   readonly columns: readonly CatalogueColumn[];
   readonly referenced: readonly CatalogueColumn[];
+  /** Whether its last column is a PERIOD. */
+  readonly period: boolean;
   readonly onDelete: OnDelete;
   readonly policy: DeletePolicy;
   /** The columns that `unlink` sets to null. */

@@ -55,6 +55,14 @@ export function leadsToKey({ parent, referenced }: GraphEdge): boolean {
   return referenced.every((column) => parent.primaryKey.includes(column));
 }
 
+/** A period needs each row of the parent that it has an instant of. */
+export function comparison(
+  { columns, period }: { readonly columns: readonly unknown[]; readonly period: boolean },
+  index: number,
+): string {
+  return period && index === columns.length - 1 ? '&&' : '=';
+}
+
 /** That the row `child` refers to the parent with the key; where the values of the parent are needed, by its row `p`. */
 export function refersTo(edge: GraphEdge, child: string, key: string): string {
   const isByKey = leadsToKey(edge);
@@ -62,7 +70,7 @@ export function refersTo(edge: GraphEdge, child: string, key: string): string {
     .map(({ name }, index) => {
       const referenced = edge.referenced[index] as CatalogueColumn;
       const value = isByKey ? partOf(edge.parent, key, referenced) : `p.${escapeIdentifier(referenced.name)}`;
-      return `${child}.${escapeIdentifier(name)} = ${value}`;
+      return `${child}.${escapeIdentifier(name)} ${comparison(edge, index)} ${value}`;
     })
     .join(' and ');
 }
@@ -77,14 +85,14 @@ export function parentRow(edge: GraphEdge, key: string): string {
 
 /** That the row `child` refers to the row `parent`. */
 export function refersToRow(
-  edge: Pick<GraphEdge, 'columns' | 'referenced'>,
+  edge: Pick<GraphEdge, 'columns' | 'referenced' | 'period'>,
   child: string,
   parent: string,
 ): string {
   return edge.columns
     .map(
       ({ name }, index) =>
-        `${child}.${escapeIdentifier(name)} = ${parent}.${escapeIdentifier((edge.referenced[index] as CatalogueColumn).name)}`,
+        `${child}.${escapeIdentifier(name)} ${comparison(edge, index)} ${parent}.${escapeIdentifier((edge.referenced[index] as CatalogueColumn).name)}`,
     )
     .join(' and ');
 }

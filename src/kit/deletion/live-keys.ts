@@ -3,7 +3,6 @@ import { LIVE_COLUMN } from '../orm/index.ts';
 import type { Catalogue, CatalogueKey, Run } from './catalogue.ts';
 import { DeletionError } from './errors.ts';
 import type { DeletionGraph, GraphTable, LiveKey } from './graph.ts';
-import { withoutSigns } from './statement.ts';
 
 /** Whether a foreign key is the guarantee of a live parent; what becomes of its rows, the key beside it says. */
 export const isLiveKey = ({ columns }: Pick<CatalogueKey, 'columns'>): boolean =>
@@ -58,7 +57,7 @@ export async function askingLast<Result>(
 ): Promise<Result> {
   const names = liveKeys.filter(({ parent }) => parents.has(parent)).map(({ sql }) => sql);
   if (names.length === 0) return work();
-  const constraints = withoutSigns(names.join(', '));
+  const constraints = names.join(', ');
   await run(`set constraints ${constraints} deferred`);
   const result = await work();
   await run(`set constraints ${constraints} immediate`);

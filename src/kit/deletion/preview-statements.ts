@@ -1,7 +1,8 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
+import type { CatalogueColumn } from './catalogue.ts';
 import type { GraphEdge, GraphTable } from './graph.ts';
-import { hasKey, isLiveRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
-import type { PartialUnique } from './live-uniques.ts';
+import { comparison, hasKey, isLiveRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
+import type { LiveUnique } from './live-uniques.ts';
 
 const FELL = (table: GraphTable): string =>
   `e.batch_id = $batch and e.kind = 'fell' and e.table_name = ${escapeLiteral(table.name)}`;
@@ -63,41 +64,67 @@ export function ancestorsStatement(edge: GraphEdge, lock = false): string {
 }
 
 /** The rows of the batch whose values a live row, or another row of the batch, has in the index. */
-export function twinsStatement(table: GraphTable, unique: PartialUnique): string {
-  const columns = table.columns.map(({ name, type }) =>
-    name === table.deletedAt ? `null::${type} as ${escapeIdentifier(name)}` : `t.${escapeIdentifier(name)}`,
-  );
+export function twinsStatement(table: GraphTable, unique: LiveUnique): string {
   const values = unique.expressions.map((expression, index) => `(${expression}) as k${index}`).join(', ');
   const keys = unique.expressions.map((_, index) => `k${index}`);
-  const equal = keys.map((k) =>
-    unique.nullsNotDistinct ? `d.${k} is not distinct from l.${k}` : `d.${k} = l.${k}`,
+  const equal = keys.map((k, index) =>
+    unique.nullsNotDistinct
+      ? `d.${k} is not distinct from l.${k}`
+      : `d.${k} ${unique.operators[index] ?? '='} l.${k}`,
   );
   const isNone = unique.nullsNotDistinct ? 'false' : keys.map((k) => `${k} is null`).join(' or ');
-  const own = keyText(table, 'r');
   // Names in what the catalogue prints are those of one row: each part has that row alone.
-  const form = (rows: string) => `select ${own} as key, ${values} from (${rows}) r where ${unique.predicate}`;
+  const form = (rows: string) =>
+    `select ${keyText(table, 'r')} as key, ${values} from (${rows}) r where ${unique.predicate ?? 'true'}`;
+  const live = `select t.* from ${table.sql} t where ${isLiveRow(table, 't')}`;
+  // Rows that do not overlap a live one were live together before, and are no equals that could be counted.
+  const among = unique.isExclusion
+    ? ''
+    : `union select key from (select key, count(*) over (partition by ${keys.join(', ')}) as same from d where not (${isNone})) s
+      where same > 1`;
+  return `select ${escapeLiteral(unique.constraint)} as constraint, ${escapeLiteral(table.name)} as table, ${COUNTED} from (
+      with d as (${form(restoredRows(table, unique))}), l as (${form(live)})
+      select d.key from d where exists (select from l where ${equal.join(' and ')})
+      ${among}
+    ) x having count(*) > 0`;
+}
+
+/** The rows of the batch as they would be without their marks, with what is computed from these. */
+function restoredRows(table: GraphTable, { generated }: LiveUnique): string {
+  const isStored = ({ name }: { readonly name: string }) => !(name in generated);
+  const columns = table.columns
+    .filter(isStored)
+    .map(({ name, type }) =>
+      name === table.deletedAt ? `null::${type} as ${escapeIdentifier(name)}` : `t.${escapeIdentifier(name)}`,
+    );
   const fallen = `select ${columns.join(', ')} from ${table.sql} t join deletion_rows e on ${FELL(table)} and ${hasKey(table, 't', 'e.key')}
       where ${isAsLeft(table, 't')}`;
-  const live = `select t.* from ${table.sql} t where ${isLiveRow(table, 't')}`;
-  return `select ${escapeLiteral(unique.constraint)} as constraint, ${escapeLiteral(table.name)} as table, ${COUNTED} from (
-      with d as (${form(fallen)}), l as (${form(live)})
-      select d.key from d where exists (select from l where ${equal.join(' and ')})
-      union select key from (select key, count(*) over (partition by ${keys.join(', ')}) as same from d where not (${isNone})) s
-      where same > 1
-    ) x having count(*) > 0`;
+  const computed = Object.entries(generated).map(([name, sql]) => `(${sql}) as ${escapeIdentifier(name)}`);
+  return computed.length === 0 ? fallen : `select f.*, ${computed.join(', ')} from (${fallen}) f`;
 }
 
 /** An erasure leaves the key of an entry, and takes what the entry knew. */
 const HAS_IMAGE = 'e.detail is not null';
 
-/** Whether an unlinked row can have its link again. */
+/**
+ * Whether an unlinked row can have its link again. What of the foreign key was not emptied, and what the target is referred to by, may
+ * have changed since: the link would lead to another row, or to none.
+ */
 export function canRelink(edge: GraphEdge): string {
   const { child, parent, emptied } = edge;
   const still = emptied.map(({ name }) => `t.${escapeIdentifier(name)} is null`).join(' and ');
-  const lives = `exists (select from ${parent.sql} p where ${hasKey(parent, 'p', 'e.cause')} and (${isLiveRow(parent, 'p')}
+  const leads = edge.columns.map((column, index) => {
+    const value = emptied.includes(column) ? oldValue(column) : `t.${escapeIdentifier(column.name)}`;
+    return `p.${escapeIdentifier((edge.referenced[index] as CatalogueColumn).name)} = ${value}`;
+  });
+  const lives = `exists (select from ${parent.sql} p where ${hasKey(parent, 'p', 'e.cause')} and ${leads.join(' and ')} and (${isLiveRow(parent, 'p')}
       or (${isAsLeft(parent, 'p')} and e.cause in ${keysOf(parent)})))`;
   return `${HAS_IMAGE} and ${hasKey(child, 't', 'e.key')} and ${still} and ${lives}`;
 }
+
+/** What stood in a column that was emptied. */
+export const oldValue = ({ name, type }: CatalogueColumn): string =>
+  `(e.detail ->> ${escapeLiteral(name)})::${type}`;
 
 export const UNLINKED = (edge: GraphEdge): string =>
   `e.batch_id = $batch and e.kind = 'unlinked' and e.table_name = ${escapeLiteral(edge.child.name)} and e.edge = ${escapeLiteral(edge.constraint)}`;
@@ -113,24 +140,31 @@ export function relinksStatement(edge: GraphEdge): string {
 
 /** The rows that were removed by edges to this table, and can be inserted again: what they refer to must exist. */
 export function canReinsert(table: GraphTable): string {
-  const exist = table.ownKeys.map(({ columns, parent, referenced }) => {
+  const exist = table.ownKeys.map(({ columns, parent, referenced, period }) => {
     const isNull = columns.map((name) => `r.${escapeIdentifier(name)} is null`).join(' or ');
     const match = columns
-      .map((name, index) => `p.${escapeIdentifier(referenced[index] ?? '')} = r.${escapeIdentifier(name)}`)
+      .map(
+        (name, index) =>
+          `p.${escapeIdentifier(referenced[index] ?? '')} ${comparison({ columns, period }, index)} r.${escapeIdentifier(name)}`,
+      )
       .join(' and ');
     return `(${isNull} or exists (select from ${parent} p where ${match}
       /* soft-delete: dead rows too, because links may lead to them */))`;
   });
-  const isAbsent = `not exists (select from ${table.sql} t where ${hasKey(table, 't', 'e.key')})`;
-  return [HAS_IMAGE, isAbsent, ...exist].join(' and ');
+  return [HAS_IMAGE, isAbsent(table), ...exist].join(' and ');
 }
+
+const isAbsent = (table: GraphTable): string =>
+  `not exists (select from ${table.sql} t where ${hasKey(table, 't', 'e.key')})`;
 
 export const REMOVED = (table: GraphTable): string =>
   `e.batch_id = $batch and e.kind = 'removed' and e.table_name = ${escapeLiteral(table.name)}`;
 
-/** How many removed rows would be inserted again. */
+/** How many removed rows would be inserted again, and which not, but for those that are there already. */
 export function reinsertsStatement(table: GraphTable): string {
-  return `select ${escapeLiteral(table.name)} as table, count(*)::int as rows
-    from deletion_rows e, lateral jsonb_populate_record(null::${table.sql}, e.detail) r
-    where ${REMOVED(table)} and ${canReinsert(table)}`;
+  return `select edge as constraint, ${escapeLiteral(table.name)} as table, "canReinsert", ${COUNTED} from (
+      select e.edge, e.key, (${canReinsert(table)}) as "canReinsert"
+      from deletion_rows e, lateral jsonb_populate_record(null::${table.sql}, e.detail) r
+      where ${REMOVED(table)} and ${isAbsent(table)}
+    ) x group by edge, "canReinsert"`;
 }

@@ -1,7 +1,7 @@
 import type { Run } from './catalogue.ts';
 import type { DeletionGraph, GraphEdge, GraphTable } from './graph.ts';
-import type { JournalBatch } from './journal.ts';
-import { partialUniques } from './live-uniques.ts';
+import type { Contents, JournalBatch } from './journal.ts';
+import { liveUniques } from './live-uniques.ts';
 import {
   ancestorsStatement,
   reinsertsStatement,
@@ -22,6 +22,8 @@ export interface BatchScope {
   readonly unknown: readonly ChangedRows[];
   readonly unlinked: readonly GraphEdge[];
   readonly removed: readonly GraphTable[];
+  /** Unlinked and removed rows of foreign keys and tables that the schema does not have any more. */
+  readonly lost: readonly RowsByConstraint[];
   /** The foreign keys by which rows of the batch need a live parent. */
   readonly needs: readonly GraphEdge[];
 }
@@ -32,12 +34,15 @@ export function scopeOf(graph: DeletionGraph, batch: JournalBatch): BatchScope {
   const tables = (kind: string) =>
     contents.filter((one) => one.kind === kind).flatMap(({ table }) => graph.tableNamed(table) ?? []);
   const fallen = tables('fell').filter(({ deletedAt }) => deletedAt !== undefined);
-  const unlinked = contents
-    .filter(({ kind }) => kind === 'unlinked')
-    .flatMap(
-      ({ table, edge }) =>
-        graph.edges.find((one) => one.constraint === edge && one.child.name === table) ?? [],
-    );
+  const edgeOf = ({ table, edge }: Contents) =>
+    graph.edges.find((one) => one.constraint === edge && one.child.name === table);
+  const unlinked = contents.filter(({ kind }) => kind === 'unlinked').flatMap((one) => edgeOf(one) ?? []);
+  const lost = contents
+    .filter(
+      (one) =>
+        (one.kind === 'unlinked' && !edgeOf(one)) || (one.kind === 'removed' && !graph.tableNamed(one.table)),
+    )
+    .map(({ table, edge, rows }) => ({ constraint: edge, table, rows, keys: [] }));
   const needs = graph.edges.filter(
     ({ child, parent, policy }) =>
       fallen.includes(child) && policy !== 'keep' && parent.deletedAt !== undefined,
@@ -48,7 +53,7 @@ export function scopeOf(graph: DeletionGraph, batch: JournalBatch): BatchScope {
   const unknown = contents
     .filter(({ kind, table }) => kind === 'fell' && graph.tableNamed(table)?.deletedAt === undefined)
     .map((one): ChangedRows => ({ table: one.table, state: 'unknown', rows: one.rows, keys: [] }));
-  return { batch, rows, fallen, unknown, unlinked, removed: tables('removed'), needs };
+  return { batch, rows, fallen, unknown, unlinked, removed: tables('removed'), lost, needs };
 }
 
 /** Asks the statements as one. */
@@ -76,7 +81,7 @@ export async function obstaclesOf(
   // A lock has no place in a statement with UNION.
   for (const edge of needs)
     deadAncestors.push(...(await ask<RowsByConstraint>(run, batch, [ancestorsStatement(edge, lock)])));
-  const uniques = await partialUniques(run, fallen);
+  const uniques = await liveUniques(run, fallen);
   const twins = uniques.flatMap((unique) =>
     fallen.filter(({ name }) => name === unique.table).map((table) => twinsStatement(table, unique)),
   );
@@ -97,13 +102,14 @@ export async function previewOf(run: Run, scope: BatchScope): Promise<RestorePre
     batch,
     unlinked.map(relinksStatement),
   );
-  const reinserts = await ask<{ table: string; rows: number }>(run, batch, removed.map(reinsertsStatement));
+  const inserts = await ask<RowsByConstraint & { canReinsert: boolean }>(
+    run,
+    batch,
+    removed.map(reinsertsStatement),
+  );
   const changed = states
     .flatMap(({ state, ...rows }): ChangedRows[] => (state === 'dead' ? [] : [{ ...rows, state }]))
     .concat(scope.unknown);
-  const relinks: Record<string, number> = {};
-  for (const { canRelink, constraint, rows } of links)
-    if (canRelink) relinks[constraint] = (relinks[constraint] ?? 0) + rows;
   return {
     batch: batch.id,
     restorable:
@@ -115,13 +121,21 @@ export async function previewOf(run: Run, scope: BatchScope): Promise<RestorePre
     rows: Object.fromEntries(
       states.filter(({ state }) => state === 'dead').map(({ table, rows }) => [table, rows]),
     ),
-    relinks,
-    reinserts: Object.fromEntries(
-      reinserts.filter(({ rows }) => rows > 0).map(({ table, rows }) => [table, rows]),
-    ),
+    relinks: summed(links.filter(({ canRelink }) => canRelink).map((one) => [one.constraint, one.rows])),
+    reinserts: summed(inserts.filter(({ canReinsert }) => canReinsert).map((one) => [one.table, one.rows])),
     changed,
     liveTwins,
     deadAncestors,
-    vanishedTargets: links.filter(({ canRelink }) => !canRelink).map(({ canRelink: _no, ...rows }) => rows),
+    vanishedTargets: [
+      ...links.filter(({ canRelink }) => !canRelink).map(({ canRelink: _no, ...rows }) => rows),
+      ...inserts.filter(({ canReinsert }) => !canReinsert).map(({ canReinsert: _no, ...rows }) => rows),
+      ...scope.lost,
+    ],
   };
+}
+
+function summed(counts: readonly (readonly [string, number])[]): Record<string, number> {
+  const sums: Record<string, number> = {};
+  for (const [name, rows] of counts) sums[name] = (sums[name] ?? 0) + rows;
+  return sums;
 }

@@ -2,14 +2,14 @@ import { type EntityMetadata, type QueryResult, raw, type Transaction, Utils } f
 import { escapeIdentifier } from 'pg';
 import type { DataDriver, DeleteCall } from '../orm/index.ts';
 import { type GuardedQueryBuilder, undoable } from '../orm/index.ts';
-import { retryLostRace } from '../transactions/index.ts';
 import type { BatchId } from './batch-id.ts';
 import { currentFacts, noteBatch } from './context.ts';
-import { type DeletionCounts, deleteTree, type KeySelection } from './delete-tree.ts';
+import { type DeletionCounts, type DeletionTask, deleteTree, type KeySelection } from './delete-tree.ts';
 import { DeletionError } from './errors.ts';
 import { forgetFallen } from './forget-fallen.ts';
 import { type DeletionGraph, edgesInto, type GraphTable, reachOf } from './graph.ts';
 import { graphOf, runIn } from './graph-of.ts';
+import { inTurnsWhenLost } from './in-turns-when-lost.ts';
 import { inTurn, openBatch } from './open-batches.ts';
 import { withoutSigns } from './statement.ts';
 
@@ -51,39 +51,62 @@ export async function removeRows(
   driver: DataDriver,
   meta: EntityMetadata,
   where: unknown,
-  options: DeleteCall = {},
+  options: DeleteCall & Pick<DeletionTask, 'leavesLinks'> = {},
 ): Promise<Deletion> {
-  const connection = driver.getConnection('write');
-  if (!options.ctx) {
-    return retryLostRace(() =>
-      connection.transactional((ctx) => removeRows(driver, meta, where, { ...options, ctx }), {
-        sessionContext: options.em?.getTransactionSessionContext() as never,
-      }),
-    );
+  const removal = { driver, meta, where, options };
+  const { ctx: outer } = options;
+  if (outer) {
+    // Rows that have come meanwhile may forbid what is marked by then, and the program may go on after that error.
+    return removeIn(outer, removal, (work) => undoable(driver.getConnection('write'), work, { ctx: outer }));
   }
-  const { ctx: own } = options;
-  const graph = await graphOf(driver, runIn(driver, own), options.schema);
+  return inTurnsWhenLost((queue) =>
+    driver.getConnection('write').transactional(
+      async (ctx) => {
+        await queue(runIn(driver, ctx));
+        return removeIn(ctx, removal, (work) => work(ctx));
+      },
+      { sessionContext: options.em?.getTransactionSessionContext() as never },
+    ),
+  );
+}
+
+interface Removal {
+  readonly driver: DataDriver;
+  readonly meta: EntityMetadata;
+  readonly where: unknown;
+  readonly options: DeleteCall & Pick<DeletionTask, 'leavesLinks'>;
+}
+
+/** Runs work so that what it has done goes when it fails. */
+type Undoable = <T>(work: (ctx: Transaction) => Promise<T>) => Promise<T>;
+
+async function removeIn(
+  ctx: Transaction,
+  { driver, meta, where, options: given }: Removal,
+  undoing: Undoable,
+): Promise<Deletion> {
+  const options = { ...given, ctx };
+  const graph = await graphOf(driver, runIn(driver, ctx), options.schema);
   const root = graph.tableOf(meta);
   if (!root) throw DeletionError.notRegistered(meta.className);
   const all = options.unionWhere?.length
     ? await (driver as unknown as Steps).applyUnionWhere(meta, where, options, true)
     : where;
   const rows = selectKeys(driver, meta, all, options);
-  const batch = openBatch(own);
-  const task = { graph, root, rows, batch, facts: currentFacts() };
-  const work = (ctx: Transaction) => deleteTree(runIn(driver, ctx), task);
-  // Rows that have come meanwhile may forbid what is marked by then, and the program may go on after that error.
-  const counts = await inTurn(batch, () =>
-    mayBeRefused(graph, root) ? undoable(connection, work, { ctx: own }) : work(own),
-  );
+  const batch = openBatch(ctx);
+  const { leavesLinks = false } = options;
+  const task = { graph, root, rows, batch, facts: currentFacts(), leavesLinks };
+  const work = (own: Transaction) => deleteTree(runIn(driver, own), task);
+  const counts = await inTurn(batch, () => (mayBeRefused(graph, root) ? undoing(work) : work(ctx)));
   const hasFallen = Object.keys(counts.fell).length > 0;
   if (hasFallen) noteBatch(batch.id);
-  if (options.em) await forgetFallen(options.em as never, graph, root, runIn(driver, own));
+  if (options.em) await forgetFallen(options.em as never, graph, root, runIn(driver, ctx));
   return { ...counts, batch: hasFallen ? batch.id : undefined };
 }
 
 function mayBeRefused(graph: DeletionGraph, root: GraphTable): boolean {
-  return edgesInto(graph, new Set(reachOf(graph, root).keys()), 'restrict').length > 0;
+  const reach = new Set(reachOf(graph, root).keys());
+  return edgesInto(graph, reach, 'restrict').length > 0 || [...reach].some(({ resists }) => resists);
 }
 
 /** The form in which the driver wants it; the count is that of the table, with rows that fell along there. */

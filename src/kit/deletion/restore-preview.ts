@@ -30,10 +30,13 @@ export interface RestorePreview {
   /** Removed rows that would be inserted again, by table. */
   readonly reinserts: Readonly<Record<string, number>>;
   readonly changed: readonly ChangedRows[];
-  /** Unique constraints of live rows, and the deleted rows whose values a live row has taken. */
+  /** Unique and exclusion constraints of live rows, and the deleted rows whose values a live row has taken. */
   readonly liveTwins: readonly RowsByConstraint[];
   /** Dead rows outside of the batch that rows of it need. */
   readonly deadAncestors: readonly RowsByConstraint[];
-  /** Unlinked rows that stay as they are: they are gone, linked to something else by now, or their target is gone. */
+  /**
+   * Unlinked rows that stay as they are: they are gone, linked to something else by now, or their target is gone or is referred to by
+   * another value; and removed rows that are not inserted again, because what they refer to is gone. By the foreign key of the batch.
+   */
   readonly vanishedTargets: readonly RowsByConstraint[];
 }

@@ -1,7 +1,15 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { GraphEdge, GraphTable } from './graph.ts';
 import { hasKey } from './key-sql.ts';
-import { canReinsert, canRelink, isAsLeft, outsideParents, REMOVED, UNLINKED } from './preview-statements.ts';
+import {
+  canReinsert,
+  canRelink,
+  isAsLeft,
+  oldValue,
+  outsideParents,
+  REMOVED,
+  UNLINKED,
+} from './preview-statements.ts';
 
 const counts = (names: readonly string[]): string =>
   names
@@ -47,9 +55,7 @@ const RESTORED = `restored as (
 /** Gives unlinked rows their links again; no two of the edges may have the same table. */
 export function relinkStatement(edges: readonly GraphEdge[]): string {
   const steps = edges.map((edge, index) => {
-    const set = edge.emptied.map(
-      ({ name, type }) => `${escapeIdentifier(name)} = (e.detail ->> ${escapeLiteral(name)})::${type}`,
-    );
+    const set = edge.emptied.map((column) => `${escapeIdentifier(column.name)} = ${oldValue(column)}`);
     return `done${index} as (
       update ${edge.child.sql} t set ${[...set, ...edge.child.touch].join(', ')} from deletion_rows e
       where ${UNLINKED(edge)} and ${canRelink(edge)}

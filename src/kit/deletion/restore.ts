@@ -15,6 +15,7 @@ import { DeletionError } from './errors.ts';
 import { keyInJournal } from './forget-fallen.ts';
 import type { GraphEdge } from './graph.ts';
 import { graphOf, runIn, runOf } from './graph-of.ts';
+import { inTurnsWhenLost, NOBODY, type Queue } from './in-turns-when-lost.ts';
 import { entryOf, type JournalEntry, readBatch } from './journal.ts';
 import { type BatchScope, obstaclesOf, previewOf, scopeOf } from './preview.ts';
 import { RestoreError } from './restore-error.ts';
@@ -66,16 +67,21 @@ async function quicklyFirst<T>(
   em: DataEntityManager,
   work: (tx: DataEntityManager, isQuick: boolean) => Promise<T>,
 ): Promise<T> {
-  const attempt = (isQuick: boolean) =>
-    em.fork({ keepTransactionContext: true }).transactional((tx) => work(tx, isQuick));
+  const attempt = (isQuick: boolean, queue: Queue) =>
+    em.fork({ keepTransactionContext: true }).transactional(async (tx) => {
+      await queue(runOf(tx));
+      return work(tx, isQuick);
+    });
   // Of a caller's transaction an attempt cannot be taken back alone.
-  if (em.isInTransaction()) return attempt(false);
-  return attempt(true).catch((error: unknown) => {
-    const isHindered =
-      error instanceof NotAllLifted || (isDataError(error) && error.sqlState?.startsWith('23'));
-    if (isHindered) return attempt(false);
-    throw error;
-  });
+  if (em.isInTransaction()) return attempt(false, NOBODY);
+  return inTurnsWhenLost((queue) =>
+    attempt(true, queue).catch((error: unknown) => {
+      const isHindered =
+        error instanceof NotAllLifted || (isDataError(error) && error.sqlState?.startsWith('23'));
+      if (isHindered) return attempt(false, queue);
+      throw error;
+    }),
+  );
 }
 
 /** What a restore of the batch would do, and what is in its way. It writes nothing. */

@@ -18,17 +18,20 @@ const PLACES = /"(?:[^"]|"")*"|'(?:[^']|'')*'|\$([a-z]+)\b/g;
 /** Puts values in the places of `$name`, in the order in which they stand, and pieces of SQL with their parameters. */
 export function statement(text: string, values: Values): Statement {
   const params: unknown[] = [];
-  const sql = withoutSigns(text).replaceAll(PLACES, (sign, name: string | undefined) => {
-    if (name === undefined || !(name in values)) return sign;
-    const value = values[name];
-    if (isStatement(value)) {
-      params.push(...value.params);
-      return value.sql;
-    }
-    params.push(value ?? null);
-    return '?';
-  });
-  return { sql, params };
+  const filled = (source: string): string =>
+    source.replaceAll(PLACES, (sign, name: string | undefined) => {
+      if (name === undefined || !(name in values)) return sign;
+      const value = values[name];
+      if (isStatement(value)) {
+        params.push(...value.params);
+        return value.sql;
+      }
+      params.push(value ?? null);
+      return '?';
+    });
+  const sql = filled(withoutSigns(text));
+  // Without parameters the driver sends the text as it is, backslashes too.
+  return { sql: params.length === 0 ? filled(text) : sql, params };
 }
 
 function isStatement(value: unknown): value is Statement {

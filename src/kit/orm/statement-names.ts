@@ -13,6 +13,8 @@ interface Known {
 
 /** A star that may stand for columns; one alone in parentheses is that of `count(*)`. */
 const STAR = /(?<!\()\*|\*(?!\))/;
+/** Where a star stands for nothing: texts, names, and comments, which begin and end with one. */
+const BESIDE = /'(?:[^']|'')*'|"(?:[^"]|"")*"|\/\*[^]*?\*\//g;
 
 /**
  * Names for texts that are sent more than once. A name is made of the text alone: behind a pooler that hands one server session
@@ -29,7 +31,11 @@ export class StatementNames {
     const known = this.#known.get(text);
     if (!known) {
       if (this.#known.size >= MAX_KNOWN) this.#known.delete(this.#known.keys().next().value as string);
-      this.#known.set(text, { name: `ts_${hash('sha1', text)}`, isOpen: STAR.test(text), uses: 1 });
+      this.#known.set(text, {
+        name: `ts_${hash('sha1', text)}`,
+        isOpen: STAR.test(text.replaceAll(BESIDE, '')),
+        uses: 1,
+      });
       return undefined;
     }
     known.uses += 1;

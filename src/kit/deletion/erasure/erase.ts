@@ -19,6 +19,7 @@ import { forgetErased } from './forget-erased.ts';
 import { refuseHeld } from './held-rows.ts';
 import { storeProof } from './proofs.ts';
 import { removeDoomed, unlinkFrom } from './remove-doomed.ts';
+import { together, unlinkedBy } from './unlinked-before.ts';
 import { columnsToScrub, type ScrubValues, scrubRow } from './scrub.ts';
 
 /** The properties of an entity that can be overwritten, each with null or a value that tells nothing. */
@@ -187,11 +188,12 @@ async function removeIn(
   const blockers = await blockersOf(run, graph, doomed);
   if (blockers.length > 0) throw ErasureError.referenced(meta.className, blockers);
   const journal = await eraseImages(run, graph, { rows: doomed, scrubbed: undefined });
+  const before = await unlinkedBy(run, batch);
   const unlinked = await tx.skipSoftDelete(async (all) => {
     const own = runOf(all);
     const lost = await unlinkFrom(own, graph, doomed);
     await removeDoomed(own, doomed);
-    return lost;
+    return together([...before, ...lost]);
   });
   const removed = [...doomed].map(([{ name }, keys]) => ({ table: name, rows: keys.size, keys: [...keys] }));
   const edges = found.map(({ edge, rows }) => ({
@@ -210,6 +212,7 @@ async function deleteByPolicies(
   const { batch } = await removeRows(tx.getDriver(), meta, where, {
     em: tx,
     ctx: tx.getTransactionContext(),
+    leavesLinks: true,
   });
   return batch ?? null;
 }

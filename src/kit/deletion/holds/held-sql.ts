@@ -4,7 +4,7 @@ import type { GraphEdge, GraphTable } from '../graph.ts';
 import { hasKey, keyText, refersToRow } from '../key-sql.ts';
 
 /** A foreign key whose rows belong to the row that they refer to, and are held with it. */
-export type PartEdge = Pick<GraphEdge, 'child' | 'parent' | 'columns' | 'referenced'>;
+export type PartEdge = Pick<GraphEdge, 'child' | 'parent' | 'columns' | 'referenced' | 'period'>;
 
 /**
  * Lets nobody place a hold until the transaction ends, and waits for those who are placing one. Whatever removes rows for good runs

@@ -131,8 +131,9 @@ function badSql(tables: readonly PurgeTable[], into: readonly PurgeEdge[]): stri
       parent,
       columns,
       referenced,
+      period,
     }) => `select ${escapeLiteral(parent.name)}::text as t, ${keyText(parent, 'p')} as key
-      from ${child.sql} c join ${parent.sql} p on ${refersToRow({ columns, referenced }, 'c', 'p')}
+      from ${child.sql} c join ${parent.sql} p on ${refersToRow({ columns, referenced, period }, 'c', 'p')}
       where b.t = ${escapeLiteral(child.name)} and ${hasKey(child, 'c', keyOf('b', child))}
         and ${keyText(parent, 'p')} in (select o.key from locked${place(parent)} o) ${DEAD_ROWS}`,
   );

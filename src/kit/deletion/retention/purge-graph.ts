@@ -106,6 +106,7 @@ function keysOf(
       parent,
       columns: key.columns.map((name) => columnOf(low as never, name)),
       referenced: key.referenced.map((name) => columnOf(high as never, name)),
+      period: key.period,
       isLink: policy === 'remove' || policy === 'record' || (cascades && isPivot),
       isPart: policy === 'cascade' || (cascades && child.deletedAt !== undefined),
     };

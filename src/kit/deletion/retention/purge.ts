@@ -62,8 +62,9 @@ export async function purge(em: DataEntityManager, options: PurgeOptions = {}): 
   const report = { dryRun, completed: true, batches: 0, prunedBatches: 0 };
   if (dryRun) return { ...report, ...(await examine(ask, graph, values)) };
   for (const group of graph.groups) await purgeGroup(run, group);
-  const prunedBatches = await pruneJournal(run, subjects);
-  await forgetOld(run, keep);
+  // Whoever stops it waits for an end; the next one prunes.
+  const prunedBatches = signal?.aborted ? 0 : await pruneJournal(run, subjects);
+  if (!signal?.aborted) await forgetOld(run, keep);
   const { held, blocked } = await examine(ask, graph, values);
   const of = (kind: string) =>
     counted(run.counts.filter((one) => one.kind === kind).map((one) => [one.name, one.rows]));

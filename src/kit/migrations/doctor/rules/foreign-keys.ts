@@ -6,10 +6,12 @@ import {
   tableOf,
   type TableFacts,
 } from '../facts.ts';
+import { LIVE_COLUMN } from '../../live-parent/names.ts';
 import { shownIn } from '../mend-index.ts';
 import type { Ailment, DoctorRule } from '../rule.ts';
 
 const CASCADE = ' ON DELETE CASCADE';
+const NOT_VALID = ' NOT VALID';
 
 /** Since then a foreign key of a divided table may be NOT VALID. */
 const NOT_VALID_ON_PARTITIONED = 180_000;
@@ -40,6 +42,14 @@ export const FOREIGN_KEY_RULES: readonly DoctorRule[] = [
     alternative: 'Let the foreign key refuse the removal, or waive it where a removal is meant to take them.',
     check: (facts) => keysThat(facts, hangsOnSoftParent, withoutCascade),
   },
+  {
+    id: 'D204',
+    severity: 'warning',
+    sentence:
+      'The guarantee of live parents holds for new writes, and nobody has checked the rows that were there before it.',
+    alternative: 'Validate it; "tombstone live-parent check" names the rows that stand against it.',
+    check: (facts) => keysThat(facts, isUnproven, validation),
+  },
 ];
 
 type KeyTest = (facts: DoctorFacts, key: ForeignKeyFacts) => boolean;
@@ -53,6 +63,14 @@ function keysThat(
     .filter((key) => isBroken(facts, key))
     .map((key) => ({ about: shownIn(facts, key), sql: mend(facts, key) }));
 }
+
+function isUnproven(_: DoctorFacts, { columns, isEnforced, definition }: ForeignKeyFacts): boolean {
+  return columns.includes(LIVE_COLUMN) && isEnforced && definition.endsWith(NOT_VALID);
+}
+
+const validation = (facts: DoctorFacts, key: ForeignKeyFacts): string[] => [
+  `ALTER TABLE ${tableOf(facts, key).sql} VALIDATE CONSTRAINT ${quoted(key.name)}`,
+];
 
 /** Whether a removal of the parent takes the child with it. */
 const cascades = ({ action, isEnforced }: ForeignKeyFacts): boolean => action === 'c' && isEnforced;
