@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { SoftDeletedRowError } from 'tombstone';
 import { Sample } from './fixtures/flush-model.ts';
 import { type Flushes, openFlushes } from './fixtures/flush-runs.ts';
@@ -85,8 +85,7 @@ describe('an update of many rows', () => {
         await plant(new Set(own));
         const [after, answer] = modelled(await stored(), given, how);
         const em = flushes.em();
-        const work = (): Promise<unknown> =>
-          em.getRepository(Sample).updateMany(given as never, { missing: how });
+        const work = (): Promise<unknown> => em.getRepository(Sample).updateMany(given, { missing: how });
         const outcome = await (isInside ? em.transactional(() => work()) : work()).catch((error: unknown) => {
           expect(error).toBeInstanceOf(SoftDeletedRowError);
           refusals += 1;
