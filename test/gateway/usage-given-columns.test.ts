@@ -89,7 +89,7 @@ describe.each(['one-table', 'monthly-partitions'] as const)('in %s', (usageLogs)
   it('without a request id and an instant, too, and a request that was stored is found', async () => {
     const logs = () => gatewayRepositories(gateway.em(), { usageLogs }).usageLogs;
     for (const requestId of [undefined, 'again']) {
-      const usage = usageOf(payer, { requestId, totalCost: '2' } as Partial<NewUsage>);
+      const usage = usageOf(payer, { totalCost: '2', ...(requestId !== undefined && { requestId }) });
       const first = await logs().create(usage);
       const second = await logs().create({ ...usage, model: 'other', durationMs: 5 });
       expect(first.inserted).toBe(true);
