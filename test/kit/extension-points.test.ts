@@ -215,6 +215,7 @@ const ELSEWHERE: Record<string, string> = {
   'entityManager.count': 'known-calls.test.ts',
   'entityManager.nativeUpdate': 'known-calls.test.ts',
   'entityManager.nativeDelete': 'known-calls.test.ts',
+  'entityManager.insert': 'write-differential.test.ts',
   'entityManager.transactional': 'transactions',
   'entityManager.commit': 'transactions',
   'entityManager.flush': 'errors',

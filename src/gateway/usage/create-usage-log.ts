@@ -1,5 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
+import { ofGiven } from './given-columns.ts';
 import { type StoredUsage, storedUsage } from './stored-usage.ts';
 import { USAGE_COLUMNS } from './usage-columns.ts';
 import { checkedUsage } from './usage-input.ts';
@@ -22,7 +23,8 @@ export async function createUsageLog(
   { insertLog, storedUsage: findStored }: UsageStatements,
 ): Promise<CreatedUsageLog> {
   const values = checkedUsage(usage);
-  const [created] = await runUsageStatement<StoredUsage>(em, insertLog, values);
+  const own = ofGiven(insertLog, values);
+  const [created] = await runUsageStatement<StoredUsage>(em, own.statement, own.values);
   const request = [values[REQUEST_ID], usage.apiKeyId];
   const row = created ?? (await runUsageStatement<StoredUsage>(em, findStored, request))[0];
   const { id, createdAt } = storedUsage(row);

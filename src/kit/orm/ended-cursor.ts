@@ -16,8 +16,9 @@ interface Session {
 
 /** Whether a statement is one; it reports its errors where it is read. */
 export function isCursor(statement: unknown): statement is Cursor {
+  // Asked for every statement, most of which are a text or an object without methods.
   const { submit, read, close } = (statement ?? {}) as Partial<Cursor>;
-  return [submit, read, close].every((method) => typeof method === 'function');
+  return typeof submit === 'function' && typeof read === 'function' && typeof close === 'function';
 }
 
 /**
