@@ -1,3 +1,4 @@
+import { checkGiven } from '../kit/input/index.ts';
 import type { DataEntityManager } from '../kit/orm/index.ts';
 import { AccountRepository } from './accounts/account.repository.ts';
 import { ApiKeyRepository } from './api-keys/api-key.repository.ts';
@@ -63,7 +64,7 @@ export function gatewayRepositories(
   em: DataEntityManager,
   options: GatewayOptions = {},
 ): GatewayRepositories {
-  const zone = timeZoneOf(options);
+  const zone = timeZoneOf(checkGiven('options', options));
   const repositories: GatewayRepositories = {
     users: new UserRepository(em, options),
     groups: new GroupRepository(em, (tx, id) => deleteGroupCascade(tx, id, options)),

@@ -94,6 +94,20 @@ describe.each(FORMS)('%s', (_name, call, prefix) => {
   });
 });
 
+it('null is none of the options, and a page of its own kind', async () => {
+  gateway.statements();
+  const none = null as never;
+  await expect(recordUsage(gateway.em(), usageOf(PAYER), none)).rejects.toMatchObject({ code: 'VALIDATION' });
+  await expect(recordUsages(gateway.em(), [usageOf(PAYER)], none)).rejects.toMatchObject({
+    code: 'VALIDATION',
+  });
+  expect(() => gatewayRepositories(gateway.em(), none)).toThrow('options must be an object, or be left out');
+  expect(gateway.statements()).toEqual([]);
+  const { usageLogs } = gatewayRepositories(gateway.em());
+  expect(await usageLogs.listByUser('1', none)).toMatchObject({ page: 1, pageSize: 20 });
+  gateway.statements();
+});
+
 it('a batch with a hole is refused, and so is what is no list', async () => {
   const holes = [usageOf(PAYER)];
   holes[2] = usageOf(PAYER);

@@ -11,6 +11,7 @@ import {
   list,
   object,
   optionalId,
+  options,
   SECRET,
   text,
   word,
@@ -21,7 +22,8 @@ import type { SweepCalls, SweepRows } from './sweep-calls.ts';
 const page = clamped({ page: 1, pageSize: 50 });
 const NO_INSTANTS = [new Date(Number.NaN), '2026-01-01', 5, {}, new Date(8.64e15), '', 0, false];
 const instant = list(new Date('2030-01-01'), NO_INSTANTS);
-const json = (valid: unknown): Argument => list(valid, [5, 'a', [], [1], { a: 'b\0' }, new Map(), '', 0, false]);
+const json = (valid: unknown): Argument =>
+  list(valid, [5, 'a', [], [1], { a: 'b\0' }, new Map(), '', 0, false]);
 
 const STATE = {
   expiresAt: instant,
@@ -113,7 +115,15 @@ export const accountsOf = (rows: SweepRows): SweepCalls['accounts'] => ({
   setAntigravityQuotaScopeLimit: [id(rows.account), list('claude', ['other', 5, null, 'a\0']), instant],
   clearModelRateLimits: [id(rows.account)],
   clearAntigravityQuotaScopes: [id(rows.account)],
-  updateExtra: [id(rows.account), json({ a: 2 })],
+  updateExtra: [
+    id(rows.account),
+    json({ a: 2 }),
+    options({ affectsScheduling: false }, [
+      { affectsScheduling: 0 },
+      { affectsScheduling: null },
+      { removeKeys: 'a' },
+    ]),
+  ],
   autoPauseExpiredAccounts: [instant, list(10, [0, -1, 10_001, 1.5, '5', null])],
   addToGroup: [id(rows.account), id(rows.group), integer(1)],
   removeFromGroup: [id(rows.account), id(rows.group)],
@@ -132,14 +142,14 @@ export const outboxOf = (): SweepCalls['schedulerOutbox'] => ({
   maxId: [],
   advanceWatermark: [consumer, position],
   watermark: [consumer],
-  recordFailure: [consumer, position, list(new Error(SECRET), []), list({ maxAttempts: 2 }, badAttempts)],
-  listDeadLetters: [consumer, list({ limit: 5 }, [{ limit: '5' }, { limit: 1.5 }, { afterId: 'x' }])],
+  recordFailure: [consumer, position, list(new Error(SECRET), []), options({ maxAttempts: 2 }, badAttempts)],
+  listDeadLetters: [consumer, options({ limit: 5 }, [{ limit: '5' }, { limit: 1.5 }, { afterId: 'x' }])],
   putBackDeadLetters: [consumer, ids(['1'])],
   discardDeadLetters: [consumer, ids(['1'])],
   deleteConsumedUpTo: [
     position,
     integer(10),
-    list({ graceSeconds: 0 }, [{ graceSeconds: -1 }, { graceSeconds: '5' }, { graceSeconds: Number.NaN }]),
+    options({ graceSeconds: 0 }, [{ graceSeconds: -1 }, { graceSeconds: '5' }, { graceSeconds: Number.NaN }]),
   ],
   forgetConsumer: [consumer],
 });

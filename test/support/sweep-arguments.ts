@@ -25,7 +25,18 @@ const NO_IDS = [
   Number.NaN,
 ];
 const ABSENT_IDS = ['0', '-1', '', null, undefined];
-const NO_TEXTS = [`${SECRET}\0`, `${SECRET}\ud800`, `\udc00${SECRET}`, 5, {}, ['a'], true, 0, false, Symbol.iterator];
+const NO_TEXTS = [
+  `${SECRET}\0`,
+  `${SECRET}\ud800`,
+  `\udc00${SECRET}`,
+  5,
+  {},
+  ['a'],
+  true,
+  0,
+  false,
+  Symbol.iterator,
+];
 const NO_AMOUNTS = [
   'NaN',
   'Infinity',
@@ -46,7 +57,19 @@ const NO_AMOUNTS = [
   0,
   false,
 ];
-const NO_INTEGERS = [Number.NaN, Number.POSITIVE_INFINITY, 1.5, 2 ** 31, -(2 ** 31) - 1, '5', 5n, {}, null, '', false];
+const NO_INTEGERS = [
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  1.5,
+  2 ** 31,
+  -(2 ** 31) - 1,
+  '5',
+  5n,
+  {},
+  null,
+  '',
+  false,
+];
 
 export const id = (valid: unknown): Argument => ({ valid, malformed: [...NO_IDS, ...ABSENT_IDS] });
 
@@ -126,5 +149,11 @@ export function object(fields: Readonly<Record<string, Argument>>): Argument {
 /** An object of filters, which may be empty. */
 export function filters(fields: Readonly<Record<string, Argument>>): Argument {
   const { valid, malformed } = object(fields);
-  return { valid, malformed: malformed.slice(2) };
+  return { valid, malformed: malformed.filter((value) => value !== undefined) };
 }
+
+/** Options, which may be left out. */
+export const options = (valid: object, malformed: readonly object[]): Argument => ({
+  valid,
+  malformed: [null, 5, 'options', true, ...malformed],
+});

@@ -1,5 +1,5 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { checkId, checkIds, checkOneOf, checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkId, checkIds, checkOneOf, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, runPrepared } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { checkPlatform, checkPlatforms } from '../platforms.ts';
@@ -55,7 +55,8 @@ export async function accountPage(
   return pageOf(await hydrated(em, accounts), total, { page, limit });
 }
 
-function whereOf({ platform, type, status, search }: AccountFilters): object {
+function whereOf(filters: AccountFilters): object {
+  const { platform, type, status, search } = checkGiven('filters', filters);
   const pattern = search ? containsPattern(checkText('search', search)) : undefined;
   return {
     ...(platform && { platform: checkPlatform('platform', platform) }),

@@ -1,6 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkId, checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkId, checkText } from '../../kit/input/index.ts';
 import type { DataEntityManager } from '../../kit/orm/index.ts';
 import { changeOrFail } from './account-writes.ts';
 import { jsonAssignments, scopeLimit } from './json-changes.ts';
@@ -26,9 +26,12 @@ export async function updateExtra(
   em: DataEntityManager,
   accountId: Id,
   patch: Readonly<Record<string, unknown>>,
-  { removeKeys, affectsScheduling = true }: ExtraOptions,
+  options: ExtraOptions,
 ): Promise<boolean> {
   const id = checkId('id', accountId);
+  const { removeKeys, affectsScheduling = true } = checkGiven('options', options);
+  if (typeof affectsScheduling !== 'boolean')
+    throw new InvalidInputError('affectsScheduling', 'be true or false');
   if (patch === undefined) throw new InvalidInputError('patch', 'be given');
   const json = jsonAssignments({ extra: patch, removeExtra: removeKeys });
   return json.length > 0 && changeOrFail(em, id, [], json, affectsScheduling);

@@ -1,6 +1,6 @@
 import { sql } from '@mikro-orm/core';
 import { RuleError } from '../../kit/errors/index.ts';
-import { checkInteger } from '../../kit/input/index.ts';
+import { checkGiven, checkInteger } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { gatewayRules } from '../rules.ts';
 import { checkInstant, checkRange, type HalfOpenRange } from '../usage/usage-range.ts';
@@ -55,7 +55,8 @@ export class DashboardAggregationRepository {
    * Adds up what came since the watermark, and raises it, in one transaction. It looks back a while, because a log is seen
    * only when its transaction has ended. Answers the range, or null when there is no log.
    */
-  async aggregateNewLogs({ lookBackSeconds = 120 } = {}): Promise<HalfOpenRange | null> {
+  async aggregateNewLogs(options: { readonly lookBackSeconds?: number } = {}): Promise<HalfOpenRange | null> {
+    const { lookBackSeconds = 120 } = checkGiven('options', options);
     const lookBack = checkInteger('lookBackSeconds', lookBackSeconds, 0);
     return unitOfWork(this.#em, async (em) => {
       await lockWatermark(em);
@@ -92,7 +93,8 @@ export class DashboardAggregationRepository {
    * their entries in the ledger go with them. Where the logs are divided by month, the months that end by then go, in the same
    * batches, and their partitions are dropped; one that was divided by hand loses its partitions at once.
    */
-  async cleanupUsageLogs(cutoff: Date, { batchSize = 5000 } = {}): Promise<RemovedLogs> {
+  async cleanupUsageLogs(cutoff: Date, options: { readonly batchSize?: number } = {}): Promise<RemovedLogs> {
+    const { batchSize = 5000 } = checkGiven('options', options);
     const before = checkInstant('cutoff', cutoff);
     const size = checkInteger('batchSize', batchSize, 1, 100_000);
     if (await isPartitioned(this.#em))

@@ -1,5 +1,5 @@
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkText } from '../../kit/input/index.ts';
 import { containsPattern } from '../../kit/queries/index.ts';
 import { checkPlatform, type Platform } from '../platforms.ts';
 
@@ -13,7 +13,8 @@ export interface GroupFilters {
 }
 
 /** @throws InvalidInputError (code VALIDATION). */
-export function whereOf({ platform, status, search, isExclusive }: GroupFilters): object {
+export function whereOf(filters: GroupFilters): object {
+  const { platform, status, search, isExclusive } = checkGiven('filters', filters);
   const pattern = search ? containsPattern(checkText('search', search)) : undefined;
   if (typeof (isExclusive ?? false) !== 'boolean')
     throw new InvalidInputError('isExclusive', 'be true or false');

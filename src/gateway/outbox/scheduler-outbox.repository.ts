@@ -1,5 +1,5 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { checkIds, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkIds, checkInteger, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import {
   type DataEntityManager,
   placeReads,
@@ -124,8 +124,9 @@ export class SchedulerOutboxRepository {
     consumer: string,
     position: OutboxPosition,
     error: unknown,
-    { maxAttempts = DEFAULT_ATTEMPTS }: { readonly maxAttempts?: number } = {},
+    options: { readonly maxAttempts?: number } = {},
   ): Promise<FailureOutcome> {
+    const { maxAttempts = DEFAULT_ATTEMPTS } = checkGiven('options', options);
     const failure = { error: errorName(error), most: checkInteger('maxAttempts', maxAttempts, 1) };
     return countFailure(this.#em, checkedConsumer(consumer), checkPosition('position', position), failure);
   }
@@ -133,8 +134,9 @@ export class SchedulerOutboxRepository {
   /** Dead letters of a consumer by id; go on behind the last one with `afterId`. A limit of 0 or less is 100. */
   async listDeadLetters(
     consumer: string,
-    { afterId, limit }: { readonly afterId?: Id | null; readonly limit?: number } = {},
+    part: { readonly afterId?: Id | null; readonly limit?: number } = {},
   ): Promise<DeadLetter[]> {
+    const { afterId, limit } = checkGiven('part', part);
     const after = checkOptionalId('afterId', afterId) ?? '0';
     return readDeadLetters(this.#em, checkedConsumer(consumer), after, checkedLimit(limit));
   }
@@ -156,8 +158,9 @@ export class SchedulerOutboxRepository {
   async deleteConsumedUpTo(
     watermark: OutboxPosition,
     batch: number,
-    { graceSeconds = GRACE_SECONDS }: { readonly graceSeconds?: number } = {},
+    options: { readonly graceSeconds?: number } = {},
   ): Promise<number> {
+    const { graceSeconds = GRACE_SECONDS } = checkGiven('options', options);
     const position = checkPosition('watermark', watermark);
     const limits = {
       batch: checkInteger('batch', batch, 1),

@@ -1,7 +1,7 @@
 import { LockMode, raw } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
-import { checkId, checkOneOf, checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkId, checkOneOf, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
@@ -195,7 +195,8 @@ function folded({ code, ...columns }: CheckedPromoCode): object {
   return code === undefined ? columns : { ...columns, code: raw('upper(?)', [code]) };
 }
 
-function whereOf({ status, search }: PromoCodeFilters): object {
+function whereOf(filters: PromoCodeFilters): object {
+  const { status, search } = checkGiven('filters', filters);
   return {
     ...(status && { status: checkOneOf('status', status, PROMO_STATUSES) }),
     ...(search && { code: { $ilike: containsPattern(checkText('search', search)) } }),

@@ -1,6 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { isDataError, NotFoundError, RuleError } from '../../kit/errors/index.ts';
-import { checkId, checkInteger, checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkId, checkInteger, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -170,7 +170,8 @@ function credential(field: 'username' | 'password', value: string): object {
   return text ? { [field]: text } : { $or: [{ [field]: null }, { [field]: '' }] };
 }
 
-function whereOf({ protocol, status, search }: ProxyFilters): object {
+function whereOf(filters: ProxyFilters): object {
+  const { protocol, status, search } = checkGiven('filters', filters);
   const pattern = search ? containsPattern(checkText('search', search)) : undefined;
   return {
     ...(protocol && { protocol: checkText('protocol', protocol) }),

@@ -1,7 +1,7 @@
 import { LockMode } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError, NotFoundError } from '../../kit/errors/index.ts';
-import { checkId, checkOneOf, checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkId, checkOneOf, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads, unitOfWork } from '../../kit/orm/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
@@ -185,7 +185,8 @@ export class RedeemCodeRepository {
   }
 }
 
-function whereOf({ type, status, search }: RedeemCodeFilters): object {
+function whereOf(filters: RedeemCodeFilters): object {
+  const { type, status, search } = checkGiven('filters', filters);
   return {
     ...(type && { type: checkOneOf('type', type, REDEEM_TYPES) }),
     ...(status && { status: checkOneOf('status', status, REDEEM_STATUSES) }),

@@ -1,6 +1,6 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { RuleError } from '../../kit/errors/index.ts';
-import { checkId, checkIds, checkInteger, checkOptionalId } from '../../kit/input/index.ts';
+import { checkGiven, checkId, checkIds, checkInteger, checkOptionalId } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import { retryTransaction } from '../../kit/transactions/index.ts';
 import { gatewayRules } from '../rules.ts';
@@ -88,10 +88,10 @@ export class SoraAccountRepository {
    *
    * @throws RuleError SORA_KEYS_MISSING; InvalidInputError VALIDATION.
    */
-  async reencryptTokens({
-    batch = 100,
-    after,
-  }: { readonly batch?: number; readonly after?: Id | null } = {}): Promise<Reencrypted> {
+  async reencryptTokens(
+    options: { readonly batch?: number; readonly after?: Id | null } = {},
+  ): Promise<Reencrypted> {
+    const { batch = 100, after } = checkGiven('options', options);
     const limits = {
       batch: checkInteger('batch', batch, 1, 10_000),
       after: checkOptionalId('after', after) ?? '0',

@@ -1,6 +1,13 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
-import { checkInstant, checkInteger, checkOneOf, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import {
+  checkGiven,
+  checkInstant,
+  checkInteger,
+  checkOneOf,
+  checkOptionalId,
+  checkText,
+} from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import { retryStatement } from '../../kit/transactions/index.ts';
 import { claimSoraTasks } from './claim-sora-tasks.ts';
@@ -171,10 +178,10 @@ export class SoraTaskRepository {
   }
 
   /** Tasks that are tried no more, by id; go on behind the last one with `afterId`. A limit of 0 or less is 100. */
-  async listDeadLetters({
-    afterId,
-    limit = DEFAULT_LIMIT,
-  }: { readonly afterId?: Id | null; readonly limit?: number } = {}): Promise<SoraTaskRecord[]> {
+  async listDeadLetters(
+    part: { readonly afterId?: Id | null; readonly limit?: number } = {},
+  ): Promise<SoraTaskRecord[]> {
+    const { afterId, limit = DEFAULT_LIMIT } = checkGiven('part', part);
     const after = checkOptionalId('afterId', afterId) ?? '0';
     const rows = Math.min(checkInteger('limit', limit), LARGEST_LIMIT);
     return readParkedTasks(this.#em, after, rows > 0 ? rows : DEFAULT_LIMIT);

@@ -1,5 +1,5 @@
 import type { Id } from '../../kit/columns/index.ts';
-import { checkOptionalId } from '../../kit/input/index.ts';
+import { checkGiven, checkOptionalId } from '../../kit/input/index.ts';
 import { checkedStatus } from './subscription-input.ts';
 import type { SubscriptionStatus } from './subscription-record.ts';
 import type { Condition } from './subscriptions-with-relations.ts';
@@ -17,7 +17,8 @@ export interface SubscriptionFilters {
  *
  * @throws InvalidInputError (code VALIDATION).
  */
-export function conditionOf({ userId, groupId, status }: SubscriptionFilters): Condition {
+export function conditionOf(filters: SubscriptionFilters): Condition {
+  const { userId, groupId, status } = checkGiven('filters', filters);
   const given = [
     ['user', 'user_id', checkOptionalId('userId', userId)],
     ['group', 'group_id', checkOptionalId('groupId', groupId)],

@@ -1,7 +1,7 @@
 import { raw, type RawQueryFragment, sql } from '@mikro-orm/core';
 import type { Id } from '../../kit/columns/index.ts';
 import { NotFoundError } from '../../kit/errors/index.ts';
-import { checkId, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkId, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import { type DataEntityManager, placeReads } from '../../kit/orm/index.ts';
 import { clampPage, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { gatewayErrors } from '../errors.ts';
@@ -112,7 +112,8 @@ export class UsageLogRepository {
    * The same list part by part, without its length and without reading again what came before. A log that is written
    * meanwhile shifts nothing.
    */
-  async listSlice({ before, limit }: UsageLogCursor, filters: ClosedUsageFilters): Promise<UsageLogSlice> {
+  async listSlice(cursor: UsageLogCursor, filters: ClosedUsageFilters): Promise<UsageLogSlice> {
+    const { before, limit } = checkGiven('cursor', cursor);
     const size = clampPage(limit === undefined ? {} : { pageSize: limit }).limit;
     const id = checkOptionalId('before', before);
     const older = id ? [sql`id < ${id}::bigint`] : [];

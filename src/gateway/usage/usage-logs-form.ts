@@ -1,4 +1,5 @@
 import { InvalidInputError, isDataError, RuleError } from '../../kit/errors/index.ts';
+import { checkGiven } from '../../kit/input/index.ts';
 import { type DataEntityManager, type PreparedStatement, runPrepared } from '../../kit/orm/index.ts';
 import { gatewayRules } from '../rules.ts';
 import {
@@ -53,7 +54,8 @@ const FORMS: Readonly<Record<string, UsageStatements>> = {
 };
 
 /** The statements of the form. @throws InvalidInputError for a word that is none. */
-export function usageStatements({ usageLogs = 'one-table' }: UsageLogsOptions): UsageStatements {
+export function usageStatements(options: UsageLogsOptions): UsageStatements {
+  const { usageLogs = 'one-table' } = checkGiven('options', options);
   const form = Object.hasOwn(FORMS, usageLogs) ? FORMS[usageLogs] : undefined;
   if (form) return form;
   throw new InvalidInputError('usageLogs', 'be "one-table" or "monthly-partitions"');

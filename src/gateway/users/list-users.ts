@@ -1,6 +1,6 @@
 import { raw, sql } from '@mikro-orm/postgresql';
 import { type DataEntityManager, live, rowReader } from '../../kit/orm/index.ts';
-import { checkText } from '../../kit/input/index.ts';
+import { checkGiven, checkText } from '../../kit/input/index.ts';
 import { clampPage, containsPattern, type Page, pageOf, type PageRequest } from '../../kit/queries/index.ts';
 import { readActiveSubscriptions } from '../subscriptions/active-subscriptions.ts';
 import { readAllowedGroups } from './allowed-groups.ts';
@@ -49,7 +49,8 @@ async function readPage(
   return [rows.flatMap((row) => reader.read(row) ?? []), Number(rows[0]?.total)];
 }
 
-function conditionsOf({ status, role, search, attributes }: UserFilters): object {
+function conditionsOf(filters: UserFilters): object {
+  const { status, role, search, attributes } = checkGiven('filters', filters);
   const pattern = search ? containsPattern(checkText('search', search)) : undefined;
   const attributed = attributeConditions(attributes);
   return {

@@ -22,12 +22,13 @@ const LARGEST_SIZE = 100;
 // Its offset is still an exact number, and a bigint to PostgreSQL; "Infinity" would be neither.
 const LARGEST_PAGE = Math.floor(Number.MAX_SAFE_INTEGER / LARGEST_SIZE);
 
-/** The request within its limits, and the offset that belongs to it. */
-export function clampPage({ page = 1, pageSize = DEFAULT_SIZE }: PageRequest): {
+/** The request within its limits, and the offset that belongs to it; null asks for nothing in particular. */
+export function clampPage(request: PageRequest | null): {
   page: number;
   limit: number;
   offset: number;
 } {
+  const { page = 1, pageSize = DEFAULT_SIZE } = request ?? {};
   const limit = pageSize >= 1 ? Math.min(Math.floor(pageSize), LARGEST_SIZE) : DEFAULT_SIZE;
   const number = page >= 1 ? Math.min(Math.floor(page), LARGEST_PAGE) : 1;
   return { page: number, limit, offset: (number - 1) * limit };
