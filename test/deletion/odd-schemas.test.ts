@@ -102,6 +102,26 @@ describe('a foreign key with a PERIOD', () => {
   });
 });
 
+describe('a foreign key with MATCH FULL', () => {
+  it('cannot lose a part of its columns', async () => {
+    const Site = softClass('sites', { tenant: p.integer().primary() });
+    const Well = softClass('wells', { tenant: p.integer(), siteId: p.integer().nullable() });
+    const db = await openOdd(
+      `create table sites (id int, tenant int, deleted_at timestamptz, primary key (tenant, id));
+       create table wells (id int primary key, tenant int not null, site_id int, deleted_at timestamptz,
+         constraint wells_site foreign key (tenant, site_id) references sites match full on delete set null)`,
+      Site,
+      Well,
+    );
+    await expect(checkDeletion(db.em)).rejects.toMatchObject({
+      code: 'DELETION.CONTRADICTION',
+      constraint: 'wells_site',
+      message: expect.stringContaining('MATCH FULL'),
+    });
+    await db.close();
+  });
+});
+
 describe('tables that are divided', () => {
   it('delete, restore, purge and erase as one', async () => {
     const Day = softClass('days', { day: p.integer().primary() });
