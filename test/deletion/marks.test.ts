@@ -18,7 +18,7 @@ it.each(['timestamptz', 'timestamptz(3)', 'timestamptz(0)', 'timestamp', 'timest
   async (type) => {
     const Shelf = softClass('shelves');
     const Book = softClass('books', { shelfId: p.integer().nullable() });
-    for (const entity of [Shelf, Book]) retention.policy(entity as never, { olderThan: '1 day' } as never);
+    for (const entity of [Shelf, Book]) retention.policy(entity as never, { olderThan: '1 day' });
     const db = await openOdd(
       `create table shelves (id int primary key, deleted_at ${type});
        create table books (id int primary key, shelf_id int references shelves on delete cascade, deleted_at ${type});
