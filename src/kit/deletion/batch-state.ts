@@ -3,6 +3,7 @@ import type { BatchId } from './batch-id.ts';
 import type { Run } from './catalogue.ts';
 import type { GraphTable } from './graph.ts';
 import { hasKey } from './key-sql.ts';
+import { asMark } from './mark-sql.ts';
 import { statement } from './statement.ts';
 
 /** What of a batch is as it was left, by table. */
@@ -34,7 +35,7 @@ function leftStatement(table: GraphTable): string {
   const mark = `t.${escapeIdentifier(table.deletedAt ?? '')}`;
   const isGone = `t.${escapeIdentifier(table.primaryKey[0]?.name ?? '')} is null`;
   return `select e.id as batch, ${escapeLiteral(table.name)} as table, count(*)::int as rows,
-      count(*) filter (where ${mark} = e.deleted_at)::int as left, count(*) filter (where ${isGone})::int as gone
+      count(*) filter (where ${mark} = ${asMark(table, 'e.deleted_at')})::int as left, count(*) filter (where ${isGone})::int as gone
     from (
       select distinct b.id, b.deleted_at, r.key from deletion_batches b join deletion_rows r on r.batch_id = b.id
       where b.id in (select value::uuid from json_array_elements_text($batches::json))

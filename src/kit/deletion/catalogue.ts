@@ -6,6 +6,8 @@ export interface CatalogueColumn {
   readonly name: string;
   /** As it can stand behind `::`. */
   readonly type: string;
+  /** The same with its precision or length. */
+  readonly storedType: string;
   readonly nullable: boolean;
   readonly generated: boolean;
 }
@@ -34,6 +36,8 @@ export interface CatalogueKey {
   readonly onDelete: OnDelete;
   /** The columns of ON DELETE SET NULL (…), where it names some. */
   readonly emptied: readonly string[];
+  /** MATCH FULL: all of its columns are null, or none. */
+  readonly matchesFull: boolean;
   readonly deferrable: boolean;
   /** Whether its last column is a PERIOD, which the periods of the parent have to cover. */
   readonly period: boolean;
@@ -73,7 +77,7 @@ const KEYS = `
     (select json_agg(oid::text order by number) from places) as places,
     (select coalesce(json_agg(json_build_object(
       'constraint', k.conname, 'child', k.conrelid::text, 'parent', k.confrelid::text, 'onDelete', k.confdeltype,
-      'deferrable', k.condeferrable, 'period', coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false),
+      'deferrable', k.condeferrable, 'matchesFull', k.confmatchtype = 'f', 'period', coalesce((to_jsonb(k) ->> 'conperiod')::boolean, false),
       'columns', (select json_agg(a.attname order by n) from unnest(k.conkey) with ordinality as u (number, n)
         join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and a.attnum = u.number),
       'referenced', (select json_agg(a.attname order by n) from unnest(k.confkey) with ordinality as u (number, n)
@@ -95,7 +99,8 @@ const KEYS = `
         from pg_catalog.pg_constraint c, unnest(c.conkey) with ordinality as u (number, n), pg_catalog.pg_attribute a
         where c.contype = 'p' and c.conrelid = t.oid and a.attrelid = t.oid and a.attnum = u.number),
       'columns', (select json_agg(json_build_object('name', a.attname,
-          'type', pg_catalog.format_type(a.atttypid, -1), 'nullable', not a.attnotnull, 'generated', a.attgenerated <> ''
+          'type', pg_catalog.format_type(a.atttypid, -1),
+          'storedType', pg_catalog.format_type(a.atttypid, a.atttypmod), 'nullable', not a.attnotnull, 'generated', a.attgenerated <> ''
         ) order by a.attnum)
         from pg_catalog.pg_attribute a where a.attrelid = t.oid and a.attnum > 0 and not a.attisdropped)
     )), '[]') from pg_catalog.pg_class t join pg_catalog.pg_namespace n on n.oid = t.relnamespace

@@ -103,7 +103,7 @@ function refuseImpossible(name: string, policy: DeletePolicy, question: PolicyQu
   };
   if (policy === 'unlink' && edge.emptied.length === 0) {
     refuse(
-      'unlinks, but none of its columns can be set to null. Declare cascade, restrict or keep, or drop NOT NULL by a migration.',
+      'unlinks, but none of its columns can be set to null (of MATCH FULL all have to be). Declare cascade, restrict or keep, or drop NOT NULL by a migration.',
     );
   }
   if (policy === 'keep' && isGuarded) {

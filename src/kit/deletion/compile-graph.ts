@@ -99,6 +99,7 @@ export function graphTable(
   { keys, tables }: Catalogue,
 ): GraphTable {
   const meta = metas.find((one) => isSoftDeletable(one)) ?? metas[0];
+  const deletedAt = meta && isSoftDeletable(meta) ? deletedAtColumn(meta) : undefined;
   const names = new Map(tables.map((one) => [one.oid, sqlName(one)]));
   return {
     name: `${table.schema}.${table.name}`,
@@ -106,7 +107,8 @@ export function graphTable(
     entity: meta?.root.className,
     columns: table.columns,
     primaryKey: table.primaryKey.map((name) => columnOf(table, name)),
-    deletedAt: meta && isSoftDeletable(meta) ? deletedAtColumn(meta) : undefined,
+    deletedAt,
+    markType: table.columns.find(({ name }) => name === deletedAt)?.storedType ?? 'timestamp with time zone',
     resists: table.resists,
     touch: meta ? touchesOf(meta.root) : [],
     ownKeys: keys
@@ -154,9 +156,10 @@ function graphEdge(key: CatalogueKey, { catalogue, metas, tables, relations }: S
   refuseTwo(key.constraint, declared);
   const relation = declared[0] ?? mapped[0];
   const columns = key.columns.map((name) => columnOf(child, name));
-  const emptied = (key.emptied.length > 0 ? key.emptied : key.columns)
+  const nullable = (key.emptied.length > 0 ? key.emptied : key.columns)
     .map((name) => columnOf(child, name))
-    .filter(({ nullable, generated }) => nullable && !generated);
+    .filter((column) => column.nullable && !column.generated);
+  const emptied = key.matchesFull && nullable.length < key.columns.length ? [] : nullable;
   const childTable = tables.get(key.child) as GraphTable;
   const liveOnly = `(${escapeIdentifier(childTable.deletedAt ?? '').replace(/^"([a-z_][a-z0-9_]*)"$/, '$1')} IS NULL)`;
   const edge = {

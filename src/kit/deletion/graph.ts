@@ -13,6 +13,8 @@ export interface GraphTable {
   readonly primaryKey: readonly CatalogueColumn[];
   /** The column behind `deletedAt`; undefined where every row is live. */
   readonly deletedAt: string | undefined;
+  /** The type of that column, with its precision. */
+  readonly markType: string;
   /** Whether a trigger or a rule may keep a row from being marked. */
   readonly resists: boolean;
   /** Assignments that go with every write (`updated_at`, a version), as SQL. */

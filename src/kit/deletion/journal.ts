@@ -4,6 +4,7 @@ import type { BatchId } from './batch-id.ts';
 import type { Run } from './catalogue.ts';
 import type { GraphTable } from './graph.ts';
 import { hasKey, keyText } from './key-sql.ts';
+import { isMarkOf } from './mark-sql.ts';
 import { RestoreError } from './restore-error.ts';
 
 /** A batch as the journal has it; instants as text, since a Date has no microseconds. */
@@ -72,8 +73,8 @@ export async function entryOf(
     `select b.id as batch, b.deleted_at::text as "deletedAt", b.actor, b.reason, b.tenant, b.edge, b.cause
      from ${table.sql} t left join lateral (
        select b.*, e.edge, e.cause from deletion_rows e join deletion_batches b on b.id = e.batch_id
-       where e.table_name = ? and e.key = ${keyText(table, 't')} and e.kind = 'fell' and b.deleted_at = ${mark} and b.restored_at is null
-       order by e.step desc limit 1) b on true
+       where e.table_name = ? and e.key = ${keyText(table, 't')} and e.kind = 'fell' and ${isMarkOf(table, mark, 'b.deleted_at')} and b.restored_at is null
+       order by b.deleted_at desc, e.step desc limit 1) b on true
      where ${hasKey(table, 't', '?')} and ${mark} is not null`.replaceAll('(?)', '(?::text)'),
     [table.name, ...table.primaryKey.map(() => key)],
   );

@@ -3,6 +3,7 @@ import type { CatalogueColumn } from './catalogue.ts';
 import type { GraphEdge, GraphTable } from './graph.ts';
 import { comparison, hasKey, isLiveRow, keyColumns, keyText, refersToRow } from './key-sql.ts';
 import type { LiveUnique } from './live-uniques.ts';
+import { asMark } from './mark-sql.ts';
 
 const FELL = (table: GraphTable): string =>
   `e.batch_id = $batch and e.kind = 'fell' and e.table_name = ${escapeLiteral(table.name)}`;
@@ -17,7 +18,7 @@ const unguessed = (condition: string): string => `(case when ${condition} then t
 
 /** A row of the batch that is as the batch left it: marked by the same transaction's clock. */
 export function isAsLeft(table: GraphTable, alias: string): string {
-  return `${unguessed(`${alias}.${escapeIdentifier(table.deletedAt ?? '')} = $deleted::timestamptz`)}
+  return `${unguessed(`${alias}.${escapeIdentifier(table.deletedAt ?? '')} = ${asMark(table, '$deleted::timestamptz')}`)}
     /* soft-delete: dead rows, because they are what is restored */`;
 }
 
@@ -26,7 +27,7 @@ export function statesStatement(table: GraphTable): string {
   const mark = `t.${escapeIdentifier(table.deletedAt ?? '')}`;
   return `select ${escapeLiteral(table.name)} as table, state, ${COUNTED} from (
       select e.key, case when t.${escapeIdentifier(table.primaryKey[0]?.name ?? '')} is null then 'gone'
-        when ${mark} is null then 'live' when ${mark} = $deleted::timestamptz then 'dead' else 'moved' end as state
+        when ${mark} is null then 'live' when ${mark} = ${asMark(table, '$deleted::timestamptz')} then 'dead' else 'moved' end as state
       from (select distinct e.key from deletion_rows e where ${FELL(table)}) e
       left join ${table.sql} t on ${hasKey(table, 't', 'e.key')}
       /* soft-delete: dead rows too, because it tells what has become of them */

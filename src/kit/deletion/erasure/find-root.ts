@@ -6,6 +6,7 @@ import type { Run } from '../catalogue.ts';
 import { conditionOf } from '../delete-rows.ts';
 import type { GraphTable } from '../graph.ts';
 import { keyColumns, keyText } from '../key-sql.ts';
+import { isMarkOf } from '../mark-sql.ts';
 import { selectKeys } from '../remove-rows.ts';
 import { statement } from '../statement.ts';
 import { ErasureError } from './erasure-error.ts';
@@ -57,7 +58,7 @@ export async function findRoot(
     return run<Row>(sql, params);
   };
   try {
-    await ask(`select from deletion_batches b where b.deleted_at in (select ${mark} from ${table.sql} t where ${isRow})
+    await ask(`select from deletion_batches b where exists (select from ${table.sql} t where ${isRow} and ${isMarkOf(table, mark, 'b.deleted_at')})
       order by b.id for update ${waiver}`);
     const [root] = await ask<ErasureRoot>(
       `select ${keyText(table, 't')} as key, ${mark} is null as "isLive" from ${table.sql} t where ${isRow} for update ${waiver}`,

@@ -1,6 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { GraphTable } from '../graph.ts';
 import { hasKey } from '../key-sql.ts';
+import { asMark } from '../mark-sql.ts';
 import { DEAD_ROWS } from './stuck-sql.ts';
 
 /**
@@ -15,7 +16,7 @@ export function pruneSql(tables: readonly GraphTable[], isFirst: boolean): strin
       (
         table,
       ) => `when ${escapeLiteral(table.name)} then exists (select from unnest(e.keys) k (key) join ${table.sql} t
-        on ${hasKey(table, 't', 'k.key')} where t.${escapeIdentifier(table.deletedAt ?? '')} = b.deleted_at ${DEAD_ROWS})`,
+        on ${hasKey(table, 't', 'k.key')} where t.${escapeIdentifier(table.deletedAt ?? '')} = ${asMark(table, 'b.deleted_at')} ${DEAD_ROWS})`,
     );
   const after = isFirst ? '' : 'and (b.deleted_at, b.id) > ($deleted::text::timestamptz, $id::text::uuid)';
   return `with seen as materialized (
