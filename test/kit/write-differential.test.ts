@@ -161,7 +161,7 @@ it('a piece of SQL is sent with parameters, under a name', async () => {
   const prepared = await em.transactional(async (tx) => {
     await tx.nativeUpdate(Parcel, { id: '4711' }, { amount: raw('amount - ?::numeric', ['1']) });
     return tx.execute<object[]>(
-      `select statement from pg_prepared_statements where statement like '%"amount" = amount - $1::numeric%'`,
+      `select statement from pg_prepared_statements where statement like '%"amount" = amount - $1::numeric where%'`,
     );
   });
   expect(prepared).toHaveLength(1);

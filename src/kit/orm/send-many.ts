@@ -12,8 +12,11 @@ interface ManyUpdate extends LockedUpdate {
   readonly isPrepared: boolean;
 }
 
+const DEADLOCK = '40P01';
 /** A row is missing, or the database cannot read a value; and a wait in a circle. Nothing was written then. */
-const AGAIN: ReadonlySet<unknown> = new Set(['22P02', '40P01']);
+const AGAIN: ReadonlySet<unknown> = new Set(['22P02', DEADLOCK]);
+/** Each wait in a circle costs the deadlock_timeout, a second, and lets the others go on. */
+const ATTEMPTS = 10;
 
 /**
  * Sends the update by the statement that locks first. Where it is all or nothing and stands alone, the shorter one of a flush comes
@@ -23,12 +26,28 @@ const AGAIN: ReadonlySet<unknown> = new Set(['22P02', '40P01']);
 export async function sendMany(em: DataEntityManager, update: ManyUpdate): Promise<LockedAnswer> {
   if (update.isWhole && update.isPrepared && !em.isInTransaction()) {
     const answer = await atOnce(em, update).catch((error: unknown) => {
-      if (!AGAIN.has((error as { sqlState?: string }).sqlState)) throw error;
+      if (!AGAIN.has(stateOf(error))) throw error;
       return undefined;
     });
     if (answer) return answer;
   }
-  return sendText(em, lockedUpdate(update, quoteOf(em)), update.isPrepared);
+  return lockedOnce(em, update, em.isInTransaction() ? 1 : ATTEMPTS);
+}
+
+const stateOf = (error: unknown): unknown => (error as { sqlState?: unknown }).sqlState;
+
+/** Two that lock first never wait in a circle, but one of them and a shorter one may; a transaction is run again by its owner. */
+async function lockedOnce(
+  em: DataEntityManager,
+  update: ManyUpdate,
+  attempts: number,
+): Promise<LockedAnswer> {
+  try {
+    return await sendText(em, lockedUpdate(update, quoteOf(em)), update.isPrepared);
+  } catch (error) {
+    if (attempts === 1 || stateOf(error) !== DEADLOCK) throw error;
+    return lockedOnce(em, update, attempts - 1);
+  }
 }
 
 function atOnce(em: DataEntityManager, update: ManyUpdate): Promise<LockedAnswer> {
