@@ -48,7 +48,7 @@ export class UsageLogRepository {
    * @throws InvalidInputError VALIDATION; NotFoundError when a row that the log names was never there;
    *   RuleError when the database has the other form of `usageLogs`.
    */
-  async create(usage: NewUsage): Promise<CreatedUsageLog> {
+  create(usage: NewUsage): Promise<CreatedUsageLog> {
     return createUsageLog(this.#em, usage, this.#statements);
   }
 

@@ -62,7 +62,7 @@ export function usageStatements(options: UsageLogsOptions): UsageStatements {
 }
 
 /** @throws RuleError USAGE_LOGS_DIVIDED, USAGE_LOGS_NOT_DIVIDED: the database has the other form. Nothing is stored then. */
-export async function runUsageStatement<Row extends object>(
+export function runUsageStatement<Row extends object>(
   em: DataEntityManager,
   statement: PreparedStatement,
   values: readonly unknown[],
