@@ -32,7 +32,9 @@ export async function updateMany(
   const { count, places } = await send(em, meta, changes, missing === 'refuse');
   if (count === given.length) return [...given.keys()];
   const found = new Set((places ?? []).map((place) => Number(place) - 1));
-  if (count === 0 && found.size === given.length && mayRepeat(meta)) throw repeated();
+  // Of a whole call a missing row is named first; where one is skipped, a key twice kept the rows that are there from being written.
+  const isThere = missing === 'skip' ? found.size > 0 : found.size === given.length;
+  if (count === 0 && isThere && mayRepeat(meta)) throw repeated();
   if (missing === 'refuse') throw refusal(meta, changes, found);
   return [...given.keys()].filter((place) => found.has(place));
 }
