@@ -18,11 +18,14 @@ export async function updateMany(
   own: DataEntityManager,
   meta: EntityMetadata,
   rows: readonly unknown[],
-  { missing = 'refuse' }: UpdateManyOptions,
+  options: UpdateManyOptions,
 ): Promise<number[]> {
   const em = own.getContext(false);
   refuseClass(meta);
   if (!Array.isArray(rows)) throw new InvalidInputError('rows', 'be a list');
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new InvalidInputError('options', 'be an object');
+  const { missing = 'refuse' } = options;
   if (missing !== 'refuse' && missing !== 'skip')
     throw new InvalidInputError('missing', 'be "refuse" or "skip"');
   // Not by map alone, which passes over the holes of a list.
