@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Client, type Pool } from 'pg';
+import { Client, defaults, type Pool } from 'pg';
 import { runPrepared } from 'tombstone';
 import { emptyTestDatabase } from '../support/database.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
@@ -215,15 +215,24 @@ describe('reads that may be pipelined', () => {
     for (const [n, outcome] of outcomes.entries()) expect([n * n, 'DATA.UNAVAILABLE']).toContain(outcome);
   });
 
-  it('are not pipelined where a statement that lasts too long ends its connection', async () => {
-    await open(1, { driverOptions: { query_timeout: 5000 } });
-    await read(0);
-    const sent = await countSent();
-    const release = await hold();
-    const calls = Array.from({ length: 3 }, (_, n) => read(n));
-    await turn();
-    expect(sent()).toBe(1);
-    await release();
-    expect(await Promise.all(calls)).toEqual([0, 1, 4]);
-  });
+  it.each(['options of the pool', 'defaults of the driver'])(
+    'are not pipelined where a statement that lasts too long ends its connection, by the %s',
+    async (where) => {
+      const isDefault = where === 'defaults of the driver';
+      if (isDefault) defaults.query_timeout = 5000;
+      try {
+        await open(1, isDefault ? {} : { driverOptions: { query_timeout: 5000 } });
+        await read(0);
+      } finally {
+        defaults.query_timeout = false as never;
+      }
+      const sent = await countSent();
+      const release = await hold();
+      const calls = Array.from({ length: 3 }, (_, n) => read(n));
+      await turn();
+      expect(sent()).toBe(1);
+      await release();
+      expect(await Promise.all(calls)).toEqual([0, 1, 4]);
+    },
+  );
 });

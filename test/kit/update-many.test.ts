@@ -213,6 +213,8 @@ async function refused(work: Promise<unknown>, field: string): Promise<void> {
 }
 
 describe('what cannot be stored', () => {
+  const circle: Record<string, unknown> = {};
+  circle['secret'] = circle;
   const cases: [string, unknown, string][] = [
     ['no list', {}, 'rows'],
     ['a hole', [, { id: '1', title: 'x' }], 'rows[0]'], // oxlint-disable-line no-sparse-arrays
@@ -268,11 +270,18 @@ describe('what cannot be stored', () => {
     ['half a character', [{ id: '1', title: '\ud800' }], 'rows[0].title'],
     ['a text that is too long', [{ id: '1', title: '😀'.repeat(21) }], 'rows[0].title'],
     ['an object for a key', [{ id: '1', parent: { id: '2' } }], 'rows[0].parent'],
+    ['a bigint in a document', [{ id: '1', document: { n: 1n } }], 'rows[0].document'],
+    ['a document that holds itself', [{ id: '1', document: circle }], 'rows[0].document'],
+    ['a function for a document', [{ id: '1', document: () => 1 }], 'rows[0].document'],
   ];
   it.each(cases)('is refused before anything is sent: %s', async (_, rows, field) => {
     flushes.statements();
     await refused(samples().updateMany(rows as never), field);
     expect(flushes.statements()).toEqual([]);
+  });
+
+  it.each([null, 'skip'])('is no option: %j', async (options) => {
+    await refused(samples().updateMany([{ id: '1', title: 'x' }], options as never), 'options');
   });
 
   it.each([

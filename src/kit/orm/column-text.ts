@@ -1,4 +1,13 @@
-import { type EntityProperty, helper, type Platform, Reference, ReferenceKind, Utils } from '@mikro-orm/core';
+import {
+  type EntityProperty,
+  helper,
+  JsonType,
+  type Platform,
+  Reference,
+  ReferenceKind,
+  type Type,
+  Utils,
+} from '@mikro-orm/core';
 import { InvalidInputError } from '../errors/index.ts';
 import { checkText } from '../input/index.ts';
 import { arrayText } from './array-column.ts';
@@ -27,14 +36,29 @@ export function columnText(
   }
   const typed = isRelation ? (prop.targetMeta?.getPrimaryProps()[0] as EntityProperty) : prop;
   checkType(field, value, typed);
-  const type = prop.customType ?? typed.customType;
-  const converted: unknown = type
-    ? type.convertToDatabaseValue(value, platform, { mode: 'serialization' })
-    : value;
-  const text = arrayText(converted, platform, typed);
+  const text = arrayText(
+    converted(field, value, prop.customType ?? typed.customType, platform),
+    platform,
+    typed,
+  );
   if (text === null || text === undefined)
     throw new InvalidInputError(field, 'be a value that its column can hold');
   return checkText(field, text, lengthOf(typed));
+}
+
+function converted(
+  field: string,
+  value: unknown,
+  type: Type<unknown> | undefined,
+  platform: Platform,
+): unknown {
+  try {
+    return type ? type.convertToDatabaseValue(value, platform, { mode: 'serialization' }) : value;
+  } catch (error) {
+    // Of a circle or a bigint JSON says so by names of the document; a type of the program's own says what it means.
+    if (!(type instanceof JsonType)) throw error;
+    throw new InvalidInputError(field, 'be what JSON can hold');
+  }
 }
 
 /** Of an entity or a reference its key. */

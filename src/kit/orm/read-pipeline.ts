@@ -26,6 +26,8 @@ interface Lane {
 /** What `pg` has for a connection beyond its types: its pipeline mode, and the names that the server has confirmed. */
 type PipelinedClient = PoolClient & {
   pipeline?: boolean;
+  /** What the pool's options say, and where they are silent the driver's defaults. */
+  readonly connectionParameters?: { readonly query_timeout?: unknown };
   readonly connection?: { readonly parsedStatements?: Record<string, string | undefined> };
 };
 
@@ -114,7 +116,8 @@ export class ReadPipeline {
     const lane: Lane = { client, sent: 0, inFlight: 0, failure: undefined };
     const [first, ...others] = jobs;
     if (!first) return client.release();
-    client.pipeline = true;
+    // A statement that lasts too long would end the connection, with those behind it.
+    client.pipeline = !client.connectionParameters?.query_timeout;
     this.#lanes.add(lane);
     this.#waiting.unshift(...others);
     this.#send(lane, first);
@@ -172,6 +175,7 @@ const NOTHING: QueryResult = { command: '', rowCount: null, rows: [] };
 /** A statement that is being prepared by the one before it could not be sent if that one failed. */
 function takes({ client, sent, failure }: Lane, { query }: Job): boolean {
   return (
+    client.pipeline &&
     failure === undefined &&
     sent < TURN &&
     query.name !== undefined &&

@@ -79,10 +79,16 @@ function columnOf(em: EntityManager, prop: EntityProperty, rows: readonly Row[])
     if (value === undefined) throw new InvalidInputError(field, 'be given');
     const text = columnText(field, value, prop, platform);
     if (text === null && prop.primary) throw new InvalidInputError(field, 'be given');
-    // PostgreSQL reads both as one key.
-    return prop.primary && prop.columnTypes?.[0] === 'uuid' ? (text?.toLowerCase() ?? null) : text;
+    return prop.primary && prop.columnTypes?.[0] === 'uuid' ? oneUuid(text) : text;
   });
   return { column, values };
+}
+
+const UUID = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
+
+/** PostgreSQL reads capitals, braces and any hyphens as the same key. */
+function oneUuid(text: string | null): string | null {
+  return text === null ? null : text.toLowerCase().replaceAll(/[{}-]/g, '').replace(UUID, '$1-$2-$3-$4-$5');
 }
 
 function refuseRepeated(keys: readonly ArrayColumn[]): void {

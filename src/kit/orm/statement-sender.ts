@@ -2,6 +2,7 @@ import type { Logger } from '@mikro-orm/core';
 import { planRefusal } from './refused-plans.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { asShort } from './short-query.ts';
+import { StaleTypes } from './stale-types.ts';
 import type { SentQuery } from './statement-binder.ts';
 
 /** An answer in the form in which Kysely gives it to the ORM. */
@@ -23,6 +24,7 @@ export class StatementSender {
   #isNaming: boolean;
   /** How often a change of a table, or a temporary one, has made prepared statements useless; part of their names from then on. */
   #shapes = 0;
+  readonly #staleTypes = new StaleTypes();
 
   constructor(ways: Ways) {
     this.#ways = ways;
@@ -37,22 +39,36 @@ export class StatementSender {
   /** By the connection of the transaction `ctx`, or else by the pool. Not an async function: short statements would feel each promise. */
   send<Row>(given: SentQuery, ctx: object | undefined): Promise<Answer<Row>> {
     const [shapes, query] = [this.#shapes, this.#named(given, ctx)];
+    const generation = given.name === undefined ? 0 : this.#staleTypes.generationOf(given.name);
     const answer = ctx
       ? besideSavepoints(ctx, () => viaKysely<Row>(ctx as KyselyLike, query))
       : this.#ways.byPool<Row>(query);
-    if (query.name === undefined) return answer;
+    if (query.name === undefined) return this.#tried(given, answer);
     return answer.catch((error: unknown) => {
       // A transaction has failed with it; its repetition finds the new name, or none.
-      if (!this.#learns(error, shapes) || ctx) throw error;
+      const isAnother =
+        this.#learns(error, shapes) || this.#staleTypes.doubts(given.name as string, generation, error);
+      if (!isAnother || ctx) throw error;
       return this.send<Row>(given, ctx);
+    });
+  }
+
+  #tried<Row>({ name }: SentQuery, answer: Promise<Answer<Row>>): Promise<Answer<Row>> {
+    if (name === undefined || !this.#staleTypes.isSuspect(name)) return answer;
+    return answer.then((taken) => {
+      this.#staleTypes.confirm(name);
+      return taken;
     });
   }
 
   /** In a transaction only what no new column of a table can fail: `select *` is what most reads of the ORM are. */
   #named(query: SentQuery, ctx: object | undefined): SentQuery {
     const { name, text, values, rowMode, isPipelined } = query;
-    if (name === undefined || !this.#isNaming || (query.isOpen && ctx)) return { text, values, rowMode };
-    const current = this.#shapes === 0 ? name : `${name}_${this.#shapes}`;
+    const isNamed = name !== undefined && this.#isNaming && !(query.isOpen && ctx);
+    if (!isNamed || this.#staleTypes.isSuspect(name)) return { text, values, rowMode };
+    const generation = this.#staleTypes.generationOf(name);
+    const shaped = this.#shapes === 0 ? name : `${name}_${this.#shapes}`;
+    const current = generation === 0 ? shaped : `${shaped}_t${generation}`;
     return asShort({ name: current, text, values, rowMode, isPipelined });
   }
 

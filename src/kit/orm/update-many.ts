@@ -18,11 +18,14 @@ export async function updateMany(
   own: DataEntityManager,
   meta: EntityMetadata,
   rows: readonly unknown[],
-  { missing = 'refuse' }: UpdateManyOptions,
+  options: UpdateManyOptions,
 ): Promise<number[]> {
   const em = own.getContext(false);
   refuseClass(meta);
   if (!Array.isArray(rows)) throw new InvalidInputError('rows', 'be a list');
+  if (typeof options !== 'object' || (options as unknown) === null)
+    throw new InvalidInputError('options', 'be an object');
+  const { missing = 'refuse' } = options;
   if (missing !== 'refuse' && missing !== 'skip')
     throw new InvalidInputError('missing', 'be "refuse" or "skip"');
   // Not by map alone, which passes over the holes of a list.
@@ -32,7 +35,9 @@ export async function updateMany(
   const { count, places } = await send(em, meta, changes, missing === 'refuse');
   if (count === given.length) return [...given.keys()];
   const found = new Set((places ?? []).map((place) => Number(place) - 1));
-  if (count === 0 && found.size === given.length && mayRepeat(meta)) throw repeated();
+  // Of a whole call a missing row is named first; where one is skipped, a key twice kept the rows that are there from being written.
+  const isThere = missing === 'skip' ? found.size > 0 : found.size === given.length;
+  if (count === 0 && isThere && mayRepeat(meta)) throw repeated();
   if (missing === 'refuse') throw refusal(meta, changes, found);
   return [...given.keys()].filter((place) => found.has(place));
 }
