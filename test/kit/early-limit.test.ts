@@ -8,7 +8,8 @@ import { Parcel, parcelEntities, PARCELS, Sender } from './fixtures/parcel-model
 
 // A page is chosen before its relations are joined, wherever that is the same page.
 
-const toOne = { prop: { kind: ReferenceKind.MANY_TO_ONE, targetMeta: {} } };
+const targetMeta = { getPrimaryProps: () => [{ fieldNames: ['id'] }] };
+const toOne = { prop: { kind: ReferenceKind.MANY_TO_ONE, targetMeta, referencedColumnNames: ['id'] } };
 const builder = (...joins: object[]) => ({ state: { joins: Object.fromEntries(joins.entries()) } }) as never;
 const JOIN = 'left join "u" as "u1" on "a0"."u_id" = "u1"."id" and "u1"."deleted_at" is null';
 const END = 'order by "a0"."id" desc limit ? offset ?';
@@ -61,8 +62,9 @@ describe('the text of a page', () => {
     ['a collection', { kind: ReferenceKind.ONE_TO_MANY }],
     ['the other side of a one-to-one', { kind: ReferenceKind.ONE_TO_ONE, owner: false }],
     ['another key than the primary one', { targetKey: 'code' }],
+    ['other columns than those of the key', { referencedColumnNames: ['code'] }],
     ['several tables', { polymorphic: true }],
-    ['a view', { targetMeta: { view: true } }],
+    ['a view', { targetMeta: { ...targetMeta, view: true } }],
   ])('stays where a relation is one to %s', (_, prop) => {
     const sql = `${head} ${JOIN} ${END}`;
     expect(withEarlyLimit(sql, builder(toOne))).toBeDefined();

@@ -1,4 +1,5 @@
 import { type EntityProperty, ReferenceKind } from '@mikro-orm/core';
+import { referencesKey } from './referenced-key.ts';
 import { MARK, type SqlToken, tokensOf } from './sql-tokens.ts';
 
 /** What the builder of a read knows of its joins. */
@@ -51,7 +52,13 @@ function isOfOneRow({ prop }: { readonly prop?: EntityProperty }): boolean {
     prop?.kind === ReferenceKind.MANY_TO_ONE || (prop?.kind === ReferenceKind.ONE_TO_ONE && prop.owner);
   const target = prop?.targetMeta;
   return Boolean(
-    isOwner && target && !prop.polymorphic && !prop.targetKey && !target.virtual && !target.view,
+    isOwner &&
+    target &&
+    !prop.polymorphic &&
+    !prop.targetKey &&
+    !target.virtual &&
+    !target.view &&
+    referencesKey(prop),
   );
 }
 

@@ -6,6 +6,7 @@ import {
   ReferenceKind,
 } from '@mikro-orm/core';
 import { isStub, showStub } from './keep-stubs.ts';
+import { referencesKey } from './referenced-key.ts';
 
 type Row = Dictionary;
 type Hints = readonly PopulateOptions<object>[];
@@ -65,8 +66,8 @@ export function rowMapper(
 ): RowMapper | undefined {
   if (!isPlain(meta)) return undefined;
   const joins = Object.values(builder.state.joins);
-  // A row that a condition's join repeats has to be merged with itself.
-  if (!joins.every(({ prop }) => prop !== undefined && isToOne(prop))) return undefined;
+  // A row that a join repeats has to be merged with itself.
+  if (!joins.every(({ prop }) => prop !== undefined && isToOne(prop) && isOfOneRow(prop))) return undefined;
   const own = meta.props
     .filter(({ fieldNames }) => fieldNames)
     .map((prop) => columnOf(driver, prop, '', 'root'));
@@ -100,6 +101,12 @@ function isPlain(meta: EntityMetadata): boolean {
 function isToOne({ kind }: EntityProperty): boolean {
   return kind === ReferenceKind.MANY_TO_ONE || kind === ReferenceKind.ONE_TO_ONE;
 }
+
+/** The other side of a one-to-one finds the one row that names it, and a key of its own is unique. */
+const isOfOneRow = (prop: EntityProperty): boolean =>
+  (prop.kind === ReferenceKind.ONE_TO_ONE && !prop.owner) ||
+  prop.targetKey !== undefined ||
+  referencesKey(prop);
 
 function columnOf(
   driver: MappingDriver,
