@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { gatewayRepositories, type GatewayOptions } from 'tombstone/gateway';
+import { gatewayRepositories } from 'tombstone/gateway';
 import { openGateway, type Gateway } from '../support/gateway.ts';
 
 let gateway: Gateway;
@@ -23,6 +23,6 @@ it.each<[string, unknown]>([
   ['reads', 'anywhere'],
   ['soraKeys', { current: 'a', keys: { a: 'short' } }],
 ])('a wrong %s is refused before any repository is asked for', (option, value) => {
-  const make = (): unknown => gatewayRepositories(gateway.em(), { [option]: value } as GatewayOptions);
+  const make = (): unknown => gatewayRepositories(gateway.em(), { [option]: value });
   expect(make).toThrow(expect.objectContaining({ code: 'VALIDATION' }));
 });
