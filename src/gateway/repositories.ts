@@ -55,70 +55,44 @@ export interface GatewayRepositories {
   readonly soraSlots: SoraSlotRepository;
 }
 
-interface Given {
-  readonly em: DataEntityManager;
-  readonly options: GatewayOptions;
-  readonly zone: string;
-}
-
-const MADE_BY: { readonly [R in keyof GatewayRepositories]: (given: Given) => GatewayRepositories[R] } = {
-  users: ({ em, options }) => new UserRepository(em, options),
-  groups: ({ em, options }) => new GroupRepository(em, (tx, id) => deleteGroupCascade(tx, id, options)),
-  apiKeys: ({ em }) => new ApiKeyRepository(em),
-  accounts: ({ em }) => new AccountRepository(em),
-  proxies: ({ em }) => new ProxyRepository(em),
-  schedulerOutbox: ({ em }) => new SchedulerOutboxRepository(em),
-  settings: ({ em }) => new SettingRepository(em),
-  attributeDefinitions: ({ em }) => new UserAttributeDefinitionRepository(em),
-  attributeValues: ({ em }) => new UserAttributeValueRepository(em),
-  subscriptions: ({ em, options }) => new UserSubscriptionRepository(em, options),
-  redeemCodes: ({ em }) => new RedeemCodeRepository(em),
-  promoCodes: ({ em }) => new PromoCodeRepository(em),
-  usageLogs: ({ em, options }) => new UsageLogRepository(em, options),
-  usageReports: ({ em, zone }) => new UsageReportRepository(em, zone),
-  dashboardAggregation: ({ em, zone }) => new DashboardAggregationRepository(em, zone),
-  soraAccounts: ({ em, options }) => new SoraAccountRepository(em, options),
-  soraUsageStats: ({ em }) => new SoraUsageStatsRepository(em),
-  soraTasks: ({ em }) => new SoraTaskRepository(em),
-  soraCacheFiles: ({ em }) => new SoraCacheFileRepository(em),
-  soraSlots: ({ em }) => new SoraSlotRepository(em),
-};
-
-type Name = keyof GatewayRepositories;
-const NAMES = Object.keys(MADE_BY) as Name[];
-/** Whose options are looked at when they are made. */
-const CHECKING: readonly Name[] = ['users', 'subscriptions', 'usageLogs', 'soraAccounts'];
-
-/** Makes each repository when it is asked for: a request needs a few, and all twenty took longer than a short statement. */
-class Repositories {
-  readonly #given: Given;
-  readonly #made: Partial<Record<Name, unknown>> = {};
-
-  constructor(given: Given) {
-    this.#given = given;
-  }
-
-  static {
-    for (const name of NAMES) {
-      const get = function (this: Repositories): unknown {
-        return (this.#made[name] ??= MADE_BY[name](this.#given));
-      };
-      Object.defineProperty(this.prototype, name, { enumerable: true, get });
-    }
-  }
-}
+/** By entity manager, where an installation has decided nothing: to make all twenty takes longer than a short statement. */
+const made = new WeakMap<DataEntityManager, GatewayRepositories>();
 
 /**
- * The repositories; cheap enough to call per request.
+ * The repositories of an entity manager, made once for it where there are no options; cheap enough to call per request.
  *
  * @throws InvalidInputError VALIDATION for an unknown zone or place, or a key that is none.
  */
-export function gatewayRepositories(
-  em: DataEntityManager,
-  options: GatewayOptions = {},
-): GatewayRepositories {
+export function gatewayRepositories(em: DataEntityManager, options?: GatewayOptions): GatewayRepositories {
+  if (options !== undefined) return makeRepositories(em, options);
+  const known = made.get(em) ?? makeRepositories(em, {});
+  made.set(em, known);
+  return known;
+}
+
+function makeRepositories(em: DataEntityManager, options: GatewayOptions): GatewayRepositories {
   const zone = timeZoneOf(checkGiven('options', options));
-  const repositories = new Repositories({ em, options, zone }) as unknown as GatewayRepositories;
-  if (Object.keys(options).length > 0) for (const name of CHECKING) void repositories[name];
+  const repositories: GatewayRepositories = {
+    users: new UserRepository(em, options),
+    groups: new GroupRepository(em, (tx, id) => deleteGroupCascade(tx, id, options)),
+    apiKeys: new ApiKeyRepository(em),
+    accounts: new AccountRepository(em),
+    proxies: new ProxyRepository(em),
+    schedulerOutbox: new SchedulerOutboxRepository(em),
+    settings: new SettingRepository(em),
+    attributeDefinitions: new UserAttributeDefinitionRepository(em),
+    attributeValues: new UserAttributeValueRepository(em),
+    subscriptions: new UserSubscriptionRepository(em, options),
+    redeemCodes: new RedeemCodeRepository(em),
+    promoCodes: new PromoCodeRepository(em),
+    usageLogs: new UsageLogRepository(em, options),
+    usageReports: new UsageReportRepository(em, zone),
+    dashboardAggregation: new DashboardAggregationRepository(em, zone),
+    soraAccounts: new SoraAccountRepository(em, options),
+    soraUsageStats: new SoraUsageStatsRepository(em),
+    soraTasks: new SoraTaskRepository(em),
+    soraCacheFiles: new SoraCacheFileRepository(em),
+    soraSlots: new SoraSlotRepository(em),
+  };
   return withReads(repositories, options);
 }

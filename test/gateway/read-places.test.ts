@@ -22,7 +22,7 @@ import { type Gateway, openGateway } from '../support/gateway.ts';
 import type { Argument } from '../support/sweep-arguments.ts';
 import { IN_TRANSACTION, insertSweepRows, sweepCalls, type SweepRows } from '../support/sweep-calls.ts';
 import { SWEEP_OPTIONS } from '../support/sweep-sora-calls.ts';
-import { entriesOf, methodsOf } from '../support/sweep-methods.ts';
+import { methodsOf } from '../support/sweep-methods.ts';
 import { SWEEP_PLACES, type SweepPlace } from '../support/sweep-places.ts';
 
 // Two databases with the same rows stand for the primary and a replica, which refuses every write as a standby does.
@@ -104,7 +104,7 @@ const MODES = [true, false].flatMap((prefers) =>
 describe('the table of places', () => {
   it('has every method that a repository offers, and no other', async () => {
     await withService(true, async (service) => {
-      for (const [name, repository] of entriesOf(gatewayRepositories(service.em()))) {
+      for (const [name, repository] of Object.entries(gatewayRepositories(service.em()))) {
         const places = (SWEEP_PLACES as Record<string, object>)[name] ?? {};
         expect({ name, methods: Object.keys(places).toSorted() }).toEqual({
           name,

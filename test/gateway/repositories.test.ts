@@ -8,10 +8,12 @@ beforeAll(async () => {
 });
 afterAll(() => gateway.close());
 
-it('a repository is made once, and shares the entity manager with the others', async () => {
-  const repositories = gatewayRepositories(gateway.em());
-  expect(repositories.users).toBe(repositories.users);
-  const { users, apiKeys } = repositories;
+it('repositories are made once for an entity manager, and share it', async () => {
+  const em = gateway.em();
+  const { users, apiKeys } = gatewayRepositories(em);
+  expect(gatewayRepositories(em).users).toBe(users);
+  expect(gatewayRepositories(gateway.em()).users).not.toBe(users);
+  expect(gatewayRepositories(em, {}).users).not.toBe(users);
   const user = await users.create({ email: 'own@example.com', passwordHash: 'hash' });
   expect((await apiKeys.listByUserId(user.id)).total).toBe(0);
 });
@@ -22,7 +24,7 @@ it.each<[string, unknown]>([
   ['usageLogs', 'weekly'],
   ['reads', 'anywhere'],
   ['soraKeys', { current: 'a', keys: { a: 'short' } }],
-])('a wrong %s is refused before any repository is asked for', (option, value) => {
+])('a wrong %s is refused at once', (option, value) => {
   const make = (): unknown => gatewayRepositories(gateway.em(), { [option]: value });
   expect(make).toThrow(expect.objectContaining({ code: 'VALIDATION' }));
 });

@@ -30,6 +30,13 @@ export async function openBreakingWay(url: string): Promise<BreakingWay> {
   admin.on('error', () => undefined);
   await admin.connect();
   const sockets = new Set<Socket>();
+  /** The program may learn of the end, and the test be over, before the answer to it is read here. */
+  const endings: Promise<void>[] = [];
+  const ended = (far: Socket): Promise<void> => {
+    const ending = terminate(admin, far);
+    endings.push(ending);
+    return ending;
+  };
   let ordered: { text: string; how: Break } | undefined;
 
   const forward = async (chunk: Buffer, near: Socket, far: Socket): Promise<void> => {
@@ -39,14 +46,14 @@ export async function openBreakingWay(url: string): Promise<BreakingWay> {
     if (how === 'silence') return silence(near, far);
     if (how === 'reset') return void near.resetAndDestroy();
     if (text === STARTUP) return endOnceAnswered(chunk, near, far);
-    await terminate(admin, far);
+    await ended(far);
     far.write(chunk);
   };
   /** There is no session to end before the server has let it in. */
   const endOnceAnswered = (chunk: Buffer, near: Socket, far: Socket): void => {
     const end = async (answer: Buffer): Promise<void> => {
       far.pause();
-      await terminate(admin, far);
+      await ended(far);
       near.write(answer);
       far.on('data', (more) => near.write(more)).resume();
     };
@@ -82,6 +89,7 @@ export async function openBreakingWay(url: string): Promise<BreakingWay> {
     stop: async () => {
       for (const socket of sockets) socket.destroy();
       await new Promise((resolve) => server.close(resolve));
+      await Promise.all(endings);
       await admin.end();
     },
   };
