@@ -135,21 +135,27 @@ describe('the outbox', () => {
     const group = await mustCreateGroup(own.em());
     const ids = (await several(12, () => mustCreateAccount(own.em()))).map(({ id }) => id);
     // What was stored, whatever is pruned of it.
-    await own.rows('create table stored (id bigint)');
+    await own.rows('create table stored (id bigint, txid xid8)');
     await own.rows(`create function store() returns trigger language plpgsql as
-      'begin insert into stored values (new.id); return null; end'`);
+      'begin insert into stored values (new.id, pg_current_xact_id()); return null; end'`);
     await own.rows('delete from scheduler_outbox');
     await own.rows(
       'create trigger stored after insert on scheduler_outbox for each row execute function store()',
     );
 
+    // No event is shown behind a transaction that is open, of whatever database of the server.
+    const isHeldBack = async (): Promise<boolean> => {
+      const sql =
+        'select exists (select from stored where txid >= pg_snapshot_xmin(pg_current_snapshot())) as held';
+      return (await own.rows<{ held: boolean }>(sql))[0]?.held === true;
+    };
     const written = new AbortController();
     const consumers = ['a', 'b', 'c'].map(async (consumer) => {
       const seen: string[] = [];
       const places: OutboxPosition[] = [];
       await of().schedulerOutbox.advanceWatermark(consumer, OUTBOX_START);
       for (let round = 0; ; round += 1) {
-        const isLast = written.signal.aborted;
+        const isLast = written.signal.aborted && !(await isHeldBack());
         const handle = (event: { id: string; position: OutboxPosition }): void => {
           seen.push(event.id);
           places.push(event.position);

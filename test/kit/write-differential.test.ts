@@ -83,6 +83,10 @@ async function outcome(orm: Orm, write: ParcelWrite): Promise<string> {
   return seen;
 }
 
+/** A literal is fitted to its column when the statement is planned, a parameter when a row is written: no row, no refusal. */
+const isForNoRow = (expected: string, seen: string): boolean =>
+  expected.includes('"sqlState":"22001"') && seen.startsWith('[0,');
+
 let [writes, refused, knownCalls] = [0, 0, 0];
 const { known } = KnownCalls.prototype;
 KnownCalls.prototype.known = function (this: KnownCalls, ...args: Parameters<typeof known>) {
@@ -103,7 +107,9 @@ const property = asyncProperty(
       const expected = await outcome(core, make());
       writes += 1;
       if (expected.startsWith('{"name"')) refused += 1;
-      expect([make(), await outcome(layer, make())]).toEqual([make(), expected]);
+      const seen = await outcome(layer, make());
+      if (isForNoRow(expected, seen)) continue;
+      expect([make(), seen]).toEqual([make(), expected]);
     }
   },
 );
