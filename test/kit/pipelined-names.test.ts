@@ -34,7 +34,7 @@ describe('a connection that has as many names as it may', () => {
     library = await openLibrary({ url, pool: { min: 0, max }, unwatched: true });
     for (let n = 0; n < 220; n += 1) await numbered(n, false);
     const pool: Pool = await library.em().getConnection().getNativeClient();
-    for (let round = 0; round < 20; round += 1) {
+    for (let round = 0; round < 20 * max; round += 1) {
       const calls = Array.from({ length: 40 }, (_, n) => {
         const own = 300 + round * 40 + n;
         return numbered(own, n % 3 !== 0).then((rows) =>

@@ -55,15 +55,19 @@ async function hold(): Promise<() => Promise<unknown>> {
   return () => holder.query('commit');
 }
 
+/** The end of each statement. */
+const SYNC = Buffer.from([0x53, 0, 0, 0, 4]);
+
 /** Statements that the one connection of the pool has sent since, answered or not. */
 async function countSent(): Promise<() => number> {
   const client = await (await pool()).connect();
-  const { connection } = client as unknown as { connection: { sync(): void } };
-  const sync = connection.sync.bind(connection);
+  const { stream } = (client as unknown as { connection: { stream: { write(bytes: Buffer): unknown } } })
+    .connection;
+  const write = stream.write.bind(stream);
   let sent = 0;
-  connection.sync = () => {
-    sent += 1;
-    sync();
+  stream.write = (bytes) => {
+    if (bytes.subarray(-SYNC.length).equals(SYNC)) sent += 1;
+    return write(bytes);
   };
   client.release();
   return () => sent;

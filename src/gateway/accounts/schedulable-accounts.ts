@@ -70,8 +70,8 @@ const PLATFORMS = (n: number): string =>
 function selection(name: string, from: string, order: string): Selection {
   const chosen = `${from} order by ${order} limit ${ASKED_ROWS}`;
   return {
-    withGroups: { name, text: withGroupIds(chosen, order) },
-    alone: { name: `${name}_alone`, text: chosen },
+    withGroups: { name, text: withGroupIds(chosen, order), readsDates: true },
+    alone: { name: `${name}_alone`, text: chosen, readsDates: true },
   };
 }
 

@@ -1,7 +1,14 @@
 import type { Id } from '../../kit/columns/index.ts';
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import { checkOptionalId } from '../../kit/input/index.ts';
-import { type DataEntityManager, rowReader, runPrepared, scopedStatement } from '../../kit/orm/index.ts';
+import {
+  type DataEntityManager,
+  rowReader,
+  runPrepared,
+  scopedStatement,
+  type StoredInstant,
+  storedInstant,
+} from '../../kit/orm/index.ts';
 import { Group } from '../groups/group.entity.ts';
 import { groupRecord } from '../groups/group-record.ts';
 import { User } from '../users/user.entity.ts';
@@ -45,11 +52,14 @@ const joins = (visible: Visible): string => `
   left join users u on u.id = k.user_id and ${visible(User, 'u')}
   left join groups g on g.id = k.group_id and ${visible(Group, 'g')}`;
 
+const READS_DATES = { readsDates: true };
+
 const one = (column: 'id' | 'key') =>
   scopedStatement(
     `gateway_api_key_by_${column}`,
     (visible) => `select ${columns()} from api_keys k ${joins(visible)}
       where k.${column} = $1 and ${visible(ApiKey, 'k')}`,
+    READS_DATES,
   );
 
 // The total needs every key of the owner or the group anyway, and the page is cut from the same ids. Asked for on its own, the
@@ -65,6 +75,7 @@ const page = (column: 'user_id' | 'group_id') =>
       left join (select id from own order by id desc limit $2 offset $3) p on true
       left join api_keys k on k.id = p.id and ${visible(ApiKey, 'k')} ${joins(visible)}
       order by p.id desc`,
+    READS_DATES,
   );
 
 const byIds = scopedStatement(
@@ -72,6 +83,7 @@ const byIds = scopedStatement(
   (visible) => `select k.id, k.user_id as "userId", k.key, k.name, k.group_id as "groupId", k.status,
       k.ip_whitelist as "ipWhitelist", k.ip_blacklist as "ipBlacklist", k.created_at as "createdAt", k.updated_at as "updatedAt"
     from api_keys k where k.id = any ($1::bigint[]) and ${visible(ApiKey, 'k')}`,
+  READS_DATES,
 );
 
 const BY = { id: one('id'), key: one('key') } as const;
@@ -88,8 +100,8 @@ export async function readKey(
 }
 
 type ApiKeyRow = Omit<ApiKeyRecord, 'createdAt' | 'updatedAt'> & {
-  readonly createdAt: string;
-  readonly updatedAt: string;
+  readonly createdAt: StoredInstant;
+  readonly updatedAt: StoredInstant;
 };
 
 /** The keys with these ids, alone, in the order of the ids, in one prepared statement. */
@@ -112,8 +124,8 @@ function recordOf(row: ApiKeyRow): ApiKeyRecord {
     status: row.status,
     ipWhitelist: row.ipWhitelist,
     ipBlacklist: row.ipBlacklist,
-    createdAt: new Date(row.createdAt),
-    updatedAt: new Date(row.updatedAt),
+    createdAt: storedInstant(row.createdAt),
+    updatedAt: storedInstant(row.updatedAt),
   };
   return withKey(record, row.key);
 }

@@ -9,12 +9,13 @@ import { OpenSockets } from './open-sockets.ts';
 import { queryByPool } from './pool-query.ts';
 import { ReadPipeline } from './read-pipeline.ts';
 import { withValues } from './prepared-text.ts';
+import type { Dates } from './row-form.ts';
 import { keepingRefusal } from './refused-plans.ts';
 import { refuseWaiting } from './refuse-waiting.ts';
 import { replicaPatienceOf } from './replica-patience.ts';
 import { besideSavepoints } from './savepoint.ts';
 import { tellListeners, withScope } from './sent-statements.ts';
-import { sendShortly } from './short-query.ts';
+import { sendShortly } from './short-client.ts';
 import { type SentQuery, StatementBinder } from './statement-binder.ts';
 import { type Answer, answerOf, StatementSender, viaKysely } from './statement-sender.ts';
 import { watch } from './watched-client.ts';
@@ -28,6 +29,7 @@ interface NamedQuery {
   readonly text: string;
   readonly values: unknown[];
   readonly isPipelined?: boolean | undefined;
+  readonly dates?: Dates | undefined;
 }
 
 /**
@@ -64,12 +66,12 @@ export class DataConnection extends PostgreSqlConnection {
       ...(this.type === 'read' && { stream: this.#sockets.opener((rest as { stream?: unknown }).stream) }),
       onPoolCreated: (pool: Pool) => {
         this.#pool = pool;
+        // The innermost, so that what is put around a connection sees the statement as it was given.
+        sendShortly(pool);
         if (this.#mayPipeline()) this.#pipeline = new ReadPipeline(pool);
         refuseWaiting(pool);
         this.#tells = this.#isToldOfConnections();
         pool.on('connect', (client) => {
-          // The innermost, so that what is put around it sees the statement as it was given.
-          sendShortly(client);
           if (hasBackstop(this.config)) tellBackstop(client, (sql) => this.logQuery(sql));
           this.#watch(client);
         });
@@ -114,6 +116,24 @@ export class DataConnection extends PostgreSqlConnection {
         countOf,
         this.#fail,
       );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As `execute` of a read of the ORM, in whose rows the instants of these columns may be dates. */
+  read(
+    sql: string,
+    params: unknown[],
+    ctx: ExecuteArguments[3],
+    logging: LoggingOptions,
+    dates: Dates | undefined,
+  ): Promise<object[]> {
+    const args: ExecuteArguments = [sql, params, 'all', ctx, logging];
+    if (captureOf(logging) || !this.#binds(args) || !this.#isSilent(logging)) return this.execute(...args);
+    try {
+      const query = this.#formed(this.config.get('onQuery')(sql, params), params);
+      return this.#answer({ ...query, dates }, ctx).then(rowsOf, this.#fail);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -2,6 +2,7 @@ import type { Configuration, Dictionary, EntityMetadata, PopulateOptions } from 
 import { currentScope, SOFT_DELETE_FILTER } from '../soft-delete/index.ts';
 import { planRead, type ReadPlan } from './read-plan.ts';
 import { readShape } from './read-shape.ts';
+import type { Dates } from './row-form.ts';
 import { type RowMapper, rowMapper } from './row-mapper.ts';
 import { isInUpsert } from './upsert-call.ts';
 
@@ -26,7 +27,7 @@ export interface ReadingDriver {
   readonly metadata: { getAll(): ReadonlyMap<unknown, EntityMetadata> };
   resolveConnectionType(options: object): 'read' | 'write' | undefined;
   getConnection(type?: 'read' | 'write'): {
-    execute(sql: string, params: unknown[], method: 'all', ctx?: object, logging?: object): Promise<Row[]>;
+    read(sql: string, params: unknown[], ctx?: object, logging?: object, dates?: Dates): Promise<Row[]>;
   };
   rethrow<T>(promise: Promise<T>): Promise<T>;
   autoJoinOneToOneOwner(meta: EntityMetadata, populate: Hints, fields?: readonly string[]): Hints;
@@ -129,7 +130,9 @@ export class PlannedReads {
     const preferred = type ?? (driver.config.get('preferReadReplicas') ? 'read' : 'write');
     const context = { id: em?.id, ...logging, ...abort };
     return driver.rethrow(
-      driver.getConnection(preferred).execute(plan.text(leaves), plan.values(leaves), 'all', ctx, context),
+      driver
+        .getConnection(preferred)
+        .read(plan.text(leaves), plan.values(leaves), ctx, context, this.#mappers.get(plan)?.dates),
     );
   }
 
@@ -149,7 +152,7 @@ export class PlannedReads {
     const { populate: known } = (builder as { state: BuilderState }).state;
     const populate = known.length > own.length ? [...own, ...known.slice(own.length)] : own;
     const mapper = this.#mapperOf(run.plan, meta, populate, rows[0] as Row);
-    if (mapper) return mapper(rows, populate);
+    if (mapper) return mapper.map(rows, populate);
     const joined = driver.joinedProps(meta, populate);
     const map = {};
     const mapped = rows.map((row) => driver.mapResult(row, meta, populate, builder, map));

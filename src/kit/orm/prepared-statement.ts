@@ -12,6 +12,11 @@ export interface PreparedStatement {
    * (pipelining). Only for a read that locks nothing and finds few rows by an index: the next one waits for it.
    */
   readonly isPipelined?: boolean;
+  /**
+   * Whether instants (`timestamptz`) of its rows may come as dates, to the millisecond, and not as the text of the database only.
+   * Then each is read by `storedInstant`, which takes both.
+   */
+  readonly readsDates?: boolean;
 }
 
 /**
@@ -21,14 +26,15 @@ export interface PreparedStatement {
  */
 export function runPrepared<Row extends object>(
   em: SqlEntityManager,
-  { name, text, isPipelined }: PreparedStatement,
+  { name, text, isPipelined, readsDates }: PreparedStatement,
   values: readonly unknown[],
   on: 'read' | 'write' = 'write',
 ): Promise<Row[]> {
   try {
     const transaction = em.getTransactionContext();
     const connection = em.getConnection(transaction ? 'write' : on) as unknown as DataConnection;
-    return connection.executeNamed<Row>({ name, text, isPipelined, values: [...values] }, transaction);
+    const dates = readsDates || undefined;
+    return connection.executeNamed<Row>({ name, text, isPipelined, dates, values: [...values] }, transaction);
   } catch (error) {
     // An entity manager outside its scope.
     return Promise.reject(error);

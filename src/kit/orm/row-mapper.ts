@@ -5,6 +5,7 @@ import {
   type PopulateOptions,
   ReferenceKind,
 } from '@mikro-orm/core';
+import { PostgreSqlPlatform } from '@mikro-orm/postgresql';
 import { isStub, showStub } from './keep-stubs.ts';
 import { referencesKey } from './referenced-key.ts';
 
@@ -44,7 +45,11 @@ interface Branch {
 }
 
 /** Maps the rows of one answer; `hints` are those of the call. */
-export type RowMapper = (rows: readonly Row[], hints: Hints) => Row[];
+export interface RowMapper {
+  /** Columns that are read as dates whatever they come as. */
+  readonly dates: ReadonlySet<string>;
+  map(rows: readonly Row[], hints: Hints): Row[];
+}
 
 /** Parts of rows that stand for one row each, however many rows of an answer share them. */
 const shared = new WeakSet<object>();
@@ -73,12 +78,16 @@ export function rowMapper(
     .map((prop) => columnOf(driver, prop, '', 'root'));
   const branches = branchesOf(driver, meta, populate, builder, '');
   if (!branches || own.length === 0) return undefined;
-  const known = new Set([...own, ...branches.flatMap(allColumns)].map(({ field }) => field));
+  const all = [...own, ...branches.flatMap(allColumns)];
+  const known = new Set(all.map(({ field }) => field));
   if (columns.some((column) => !known.has(column))) return undefined;
   const there = new Set(columns);
   const read = own.filter(({ field }) => there.has(field));
   const parse = dateParser(driver);
-  return (rows, hints) => {
+  // A platform of the program's own may make other dates of texts.
+  const isCore = driver.getPlatform().parseDate === PostgreSqlPlatform.prototype.parseDate;
+  const dates = new Set(all.filter(({ kind }) => isCore && kind === 'date').map(({ field }) => field));
+  const map: RowMapper['map'] = (rows, hints) => {
     const parts = new Map<Branch, Map<string, Row>>();
     return rows.map((row) => {
       const result = mapped(row, read, parse, true);
@@ -86,6 +95,7 @@ export function rowMapper(
       return result;
     });
   };
+  return { dates, map };
 }
 
 /** A class whose rows need none of the core's special ways. */

@@ -8,13 +8,22 @@ type Visible = (entity: EntityName<object>, alias: string) => string;
 
 /**
  * Makes a prepared statement that follows the scope, as `live` does: one text and one name for each of live, deleted and all
- * rows. Call the answer for each run, in the scope of that run.
+ * rows, made at the first run of each. Call the answer for each run, in the scope of that run.
  */
-export function scopedStatement(name: string, text: (visible: Visible) => string): () => PreparedStatement {
+export function scopedStatement(
+  name: string,
+  text: (visible: Visible) => string,
+  more: Omit<PreparedStatement, 'name' | 'text'> = {},
+): () => PreparedStatement {
+  const made = new Map<ReturnType<typeof visibleRows>, PreparedStatement>();
   return () => {
     const rows = visibleRows(currentScope());
+    const known = made.get(rows);
+    if (known) return known;
     const visible: Visible = (entity, alias) => predicateSql(mappingOf(entity), alias, rows);
-    return { name: rows === 'live' ? name : `${name}_${rows}`, text: text(visible) };
+    const statement = { ...more, name: rows === 'live' ? name : `${name}_${rows}`, text: text(visible) };
+    made.set(rows, statement);
+    return statement;
   };
 }
 

@@ -1,4 +1,6 @@
-import pg, { type PoolClient } from 'pg';
+import pg from 'pg';
+import { boundMessage, messageHead } from './bound-message.ts';
+import { type Dates, type Field, type ParserOf, type RowBytes, RowForm } from './row-form.ts';
 import { MAX_NAMED } from './statement-names.ts';
 
 /** What the driver gives of an answer, in the names of its own results. */
@@ -16,29 +18,29 @@ interface Named {
   readonly text: string;
   readonly values?: unknown[] | undefined;
   readonly rowMode?: 'array' | undefined;
+  readonly dates?: Dates | undefined;
 }
 
-interface Field {
-  readonly name: string;
-  readonly dataTypeID: number;
-  readonly format?: string;
-}
-
-/** The columns of a statement, as one connection was told them. */
-interface Columns {
-  readonly names: readonly string[];
-  readonly parsers: readonly ((value: string) => unknown)[];
-  /** Copied for each row, so that all have one form. */
-  readonly empty: object;
-  /** Whether a null has to be written, because a column before it has the same name. */
-  readonly areTwins: boolean;
+/** What a connection has learnt of a prepared statement. */
+interface Prepared {
+  readonly fields: readonly Field[];
+  /** Of the message that runs it again. */
+  readonly head: Buffer;
+  /** For what `dates` says, which is the same in nearly all calls. */
+  form: RowForm;
+  dates: Dates | undefined;
 }
 
 /** What `pg` keeps of a connection, and what it can be told to send. */
-interface Wire {
+export interface Wire {
   readonly parsedStatements: Record<string, string | undefined>;
   readonly submittedNamedStatements: Record<string, string | undefined>;
-  readonly stream: { cork?(): void; uncork?(): void };
+  readonly stream: {
+    readonly writable?: boolean;
+    cork?(): void;
+    uncork?(): void;
+    write(message: Buffer): unknown;
+  };
   parse(statement: { name: string; text: string }): void;
   bind(values: object): void;
   describe(what: { type: 'P'; name: string }): void;
@@ -46,8 +48,6 @@ interface Wire {
   sync(): void;
   sendCopyFail(message: string): void;
 }
-
-type Query = (...args: unknown[]) => unknown;
 
 const OWN = Symbol('own');
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
@@ -58,67 +58,43 @@ export function asShort<T extends object>(query: T): T {
   return query;
 }
 
-/**
- * Lets a connection send marked statements without asking for their columns each time. The columns of a prepared statement
- * cannot change: PostgreSQL refuses it instead (0A000). But `pg` has them described, sent, read and looked up per call, which
- * is a large part of a short read.
- */
-export function sendShortly(client: PoolClient): void {
-  const { binary, connection } = client as unknown as { binary?: boolean; connection?: Partial<Wire> };
-  // The native driver speaks to the server by libpq, and a binary client has other parsers.
-  if (binary === true || !connection?.parsedStatements || !connection.submittedNamedStatements) return;
-  const query = client.query.bind(client) as Query;
-  const known = new Map<string, Columns>();
-  const parserOf = client.getTypeParser.bind(client) as ParserOf;
-  const short = (...args: unknown[]): unknown => {
-    const [given, second] = args;
-    if (!isOwn(given)) return query(...args);
-    const values = Array.isArray(second) ? (second as unknown[]) : (given.values ?? []);
-    const send = (callback: Callback): unknown =>
-      query(new ShortQuery(given, values, { known, parserOf }, callback));
-    if (typeof second === 'function') return void send(second as Callback);
-    return new Promise<QueryResult>((resolve, reject) => {
-      send((error, result) => (error ? reject(error) : resolve(result)));
-    });
-  };
-  Object.assign(client, { query: short });
-}
-
-type ParserOf = (type: number, format: string) => (value: string) => unknown;
-
-interface ClientColumns {
-  /** By the names of statements. */
-  readonly known: Map<string, Columns>;
+/** What a connection has learnt. */
+export interface Learnt {
+  /** By their names. */
+  readonly statements: Map<string, Prepared>;
   readonly parserOf: ParserOf;
 }
 
-const isOwn = (query: unknown): query is Named =>
+/** Whether it was marked, and has the name that it needs. */
+export const isOwn = (query: unknown): query is Named =>
   typeof query === 'object' &&
   query !== null &&
   OWN in query &&
   typeof (query as Partial<Named>).name === 'string';
 
 /** A query as the driver's queue takes it from others, such as its own cursors. */
-class ShortQuery {
+export class ShortQuery {
   readonly name: string;
   readonly text: string;
   readonly values: unknown[];
   readonly rowMode: 'array' | undefined;
+  readonly dates: Dates | undefined;
   /** The driver puts another one in its place where a query may take so long only. */
   callback: Callback;
-  readonly #client: ClientColumns;
+  readonly #learnt: Learnt;
   readonly #rows: unknown[] = [];
-  #columns: Columns | undefined;
+  #known: Prepared | undefined;
   #tag = '';
   #failure: Error | undefined;
 
-  constructor({ name, text, rowMode }: Named, values: unknown[], client: ClientColumns, callback: Callback) {
+  constructor({ name, text, rowMode, dates }: Named, values: unknown[], learnt: Learnt, callback: Callback) {
     this.name = name;
     this.text = text;
     this.values = values;
     this.rowMode = rowMode;
+    this.dates = dates;
     this.callback = callback;
-    this.#client = client;
+    this.#learnt = learnt;
   }
 
   submit(wire: Wire): Error | null {
@@ -127,7 +103,8 @@ class ShortQuery {
     if (before !== undefined && before !== text)
       return new Error(`The name ${name} is that of another statement.`);
     // A name that the server does not have may have been that of another plan.
-    this.#columns = before === undefined ? undefined : this.#client.known.get(name);
+    this.#known = before === undefined ? undefined : this.#learnt.statements.get(name);
+    if (this.#known && this.#sentWhole(wire, this.#known)) return null;
     wire.stream.cork?.();
     try {
       this.#send(wire, before !== undefined);
@@ -138,26 +115,14 @@ class ShortQuery {
   }
 
   handleRowDescription({ fields }: { fields: readonly Field[] }): void {
-    const names = fields.map((field) => field.name);
-    const empty: Record<string, null> = {};
-    for (const name of names) empty[name] = null;
-    this.#columns = {
-      names,
-      parsers: fields.map((field) => this.#client.parserOf(field.dataTypeID, field.format ?? 'text')),
-      // A copy of an object that was made property by property is laid out as a whole, and its copies are, too.
-      empty: { ...empty },
-      areTwins: new Set(names).size < names.length,
-    };
-    const { known } = this.#client;
-    // Of statements that were given up, too; the others are described once more.
-    if (known.size >= 2 * MAX_NAMED) known.clear();
-    known.set(this.name, this.#columns);
+    this.#learn(fields);
   }
 
-  handleDataRow({ fields }: { fields: readonly (string | null)[] }): void {
+  takeRow(rows: RowBytes, at: number): void {
     if (this.#failure) return;
     try {
-      this.#rows.push(this.rowMode ? this.#list(fields) : this.#row(fields));
+      const form = this.#form(this.#known as Prepared);
+      this.#rows.push(this.rowMode ? form.list(rows, at) : form.object(rows, at));
     } catch (error) {
       this.#failure = error as Error;
     }
@@ -165,6 +130,8 @@ class ShortQuery {
 
   handleCommandComplete({ text }: { text: string }): void {
     this.#tag = text;
+    // Of a statement without an answer, whose description says that there is none.
+    if (!this.#known) this.#learn([]);
   }
 
   handleReadyForQuery(): void {
@@ -189,6 +156,37 @@ class ShortQuery {
     wire.sync();
   }
 
+  #form(known: Prepared): RowForm {
+    if (known.dates !== this.dates) {
+      known.form = new RowForm(known.fields, this.#learnt.parserOf, this.dates);
+      known.dates = this.dates;
+    }
+    return known.form;
+  }
+
+  #learn(fields: readonly Field[]): void {
+    const { statements, parserOf } = this.#learnt;
+    const { name, dates } = this;
+    this.#known = { fields, head: messageHead(name), form: new RowForm(fields, parserOf, dates), dates };
+    // Of statements that were given up, too; the others are described once more.
+    if (statements.size >= 2 * MAX_NAMED) statements.clear();
+    statements.set(this.name, this.#known);
+  }
+
+  /** False where the values need the driver's own message. */
+  #sentWhole({ stream }: Wire, { head }: Prepared): boolean {
+    let message: Buffer | undefined;
+    try {
+      message = boundMessage(head, this.values);
+    } catch {
+      // The driver's own way says what is wrong with a value.
+    }
+    if (!message) return false;
+    // A socket that has ended tells the connection so, which ends the query.
+    if (stream.writable !== false) stream.write(message);
+    return true;
+  }
+
   #send(wire: Wire, isParsed: boolean): void {
     const { name, text, values } = this;
     if (!isParsed) {
@@ -197,28 +195,12 @@ class ShortQuery {
     }
     try {
       wire.bind({ statement: name, values, valueMapper: prepareValue });
-      if (!this.#columns) wire.describe({ type: 'P', name: '' });
+      if (!this.#known) wire.describe({ type: 'P', name: '' });
       wire.execute({});
     } catch (error) {
       // A value that cannot be sent; the answer to the next message ends the query.
       this.#failure = error as Error;
     }
     wire.sync();
-  }
-
-  #row(fields: readonly (string | null)[]): object {
-    const { names, parsers, empty, areTwins } = this.#columns as Columns;
-    const row = { ...empty } as Record<string, unknown>;
-    for (let n = 0; n < fields.length; n += 1) {
-      const value = fields[n];
-      if (value !== null && value !== undefined) row[names[n] as string] = parsers[n]?.(value);
-      else if (areTwins) row[names[n] as string] = null;
-    }
-    return row;
-  }
-
-  #list(fields: readonly (string | null)[]): unknown[] {
-    const { parsers } = this.#columns as Columns;
-    return fields.map((value, n) => (value === null ? null : parsers[n]?.(value)));
   }
 }

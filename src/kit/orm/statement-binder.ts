@@ -1,4 +1,5 @@
 import type { Platform } from '@mikro-orm/core';
+import type { Dates } from './row-form.ts';
 import { bindStatement } from './bound-statement.ts';
 import { type AgainBound, boundAgain, valuesAgain } from './bound-again.ts';
 import { StatementNames } from './statement-names.ts';
@@ -15,6 +16,8 @@ export interface SentQuery {
   readonly rowMode?: 'array' | undefined;
   /** Whether it may be sent behind others that are not answered yet. */
   readonly isPipelined?: boolean | undefined;
+  /** Instants that may be read as dates; where the statement is sent without a name they come as texts. */
+  readonly dates?: Dates | undefined;
 }
 
 const MAX_KEPT = 1000;

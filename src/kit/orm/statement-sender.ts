@@ -63,13 +63,13 @@ export class StatementSender {
 
   /** In a transaction only what no new column of a table can fail: `select *` is what most reads of the ORM are. */
   #named(query: SentQuery, ctx: object | undefined): SentQuery {
-    const { name, text, values, rowMode, isPipelined } = query;
+    const { name, text, values, rowMode, isPipelined, dates } = query;
     const isNamed = name !== undefined && this.#isNaming && !(query.isOpen && ctx);
     if (!isNamed || this.#staleTypes.isSuspect(name)) return { text, values, rowMode };
     const generation = this.#staleTypes.generationOf(name);
     const shaped = this.#shapes === 0 ? name : `${name}_${this.#shapes}`;
     const current = generation === 0 ? shaped : `${shaped}_t${generation}`;
-    return asShort({ name: current, text, values, rowMode, isPipelined });
+    return asShort({ name: current, text, values, rowMode, isPipelined, dates });
   }
 
   /** Whether the next attempt will be another one. Of many that fail together, the first one decides for all. */

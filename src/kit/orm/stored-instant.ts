@@ -1,4 +1,4 @@
-/** An instant as a raw statement gives it: the text of the database. */
+/** An instant as a raw statement gives it: the text of the database, or a date that the layer has read from it. */
 export type StoredInstant = string | Date;
 
 // Zones of old were as many seconds apart as their suns.
