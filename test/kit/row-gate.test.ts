@@ -1,5 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { array, assert, constantFrom, nat, property, record, uint8Array } from 'fast-check';
+import type { RowBytes } from '../../src/kit/orm/row-form.ts';
 import { RowGate } from '../../src/kit/orm/row-gate.ts';
 
 interface Message {
@@ -12,48 +13,63 @@ const bytesOf = ({ type, body }: Message): Buffer => {
   head.writeUInt32BE(body.length + 4, 1);
   return Buffer.concat([head, body]);
 };
-const READY = 'Z'.charCodeAt(0);
 
-/** What the driver and the takers of rows were given, one after the other, when every other query reads its rows itself. */
+const READY = 'Z'.charCodeAt(0);
+const TAKEN = 'DC2Z';
+
+/** What the driver and the takers of answers were given, one after the other, when every other query reads its answer itself. */
 function given(chunks: readonly Buffer[]): string[] {
   const seen: string[] = [];
   let isTaken = true;
-  const taker = {
-    takeRow: ({ bytes, texts, start }: { bytes: Buffer; texts: string; start: number }, at: number): void => {
-      const end = at + 1 + bytes.readUInt32BE(at + 1);
-      expect(Buffer.from(texts, 'latin1').subarray(at - start, end - start)).toEqual(bytes.subarray(at, end));
-      seen.push(`taken ${bytes.toString('hex', at, end)}`);
-    },
+  const note = (how: string, bytes: Buffer, at: number): number => {
+    const end = at + 1 + bytes.readUInt32BE(at + 1);
+    // Only whole messages.
+    expect(end).toBeLessThanOrEqual(bytes.length);
+    seen.push(`${how} ${bytes.toString('hex', at, end)}`);
+    return end;
   };
   const gate = new RowGate({
-    taker: () => (isTaken ? taker : undefined),
+    taker: () =>
+      isTaken
+        ? { takeRow, takeEnd: (bytes, at, end) => expect(note('taken', bytes, at)).toBe(end) }
+        : undefined,
+    ready: (status) => {
+      seen.push(`ready ${status.charCodeAt(0)}`);
+      isTaken = !isTaken;
+    },
     pass: (bytes) => {
       for (let at = 0; at < bytes.length;) {
-        const end = at + 1 + bytes.readUInt32BE(at + 1);
-        // Only whole messages.
-        expect(end).toBeLessThanOrEqual(bytes.length);
-        seen.push(`passed ${bytes.toString('hex', at, end)}`);
+        const end = note('passed', bytes, at);
         if (bytes[at] === READY) isTaken = !isTaken;
         at = end;
       }
     },
   });
+  function takeRow({ bytes, texts, start }: RowBytes, at: number): void {
+    const end = note('taken', bytes, at);
+    expect(Buffer.from(texts, 'latin1').subarray(at - start, end - start)).toEqual(bytes.subarray(at, end));
+  }
   for (const chunk of chunks) gate.take(chunk);
   return seen;
 }
 
-function expected(messages: readonly Message[]): string[] {
+function expected(sent: readonly Message[]): string[] {
   let isTaken = true;
-  return messages.map((message) => {
-    const isRow = message.type === 'D';
-    const line = `${isRow && isTaken ? 'taken' : 'passed'} ${bytesOf(message).toString('hex')}`;
+  return sent.flatMap((message) => {
+    const bytes = bytesOf(message).toString('hex');
+    const isOwn = isTaken && TAKEN.includes(message.type);
     if (message.type === 'Z') isTaken = !isTaken;
-    return line;
+    if (!isOwn) return `passed ${bytes}`;
+    if (message.type === '2') return [];
+    return message.type === 'Z' ? `ready ${message.body[0]}` : `taken ${bytes}`;
   });
 }
 
 const messages = array(
-  record({ type: constantFrom('D', 'D', 'D', 'Z', 'C', '2', 'N'), body: uint8Array({ maxLength: 40 }) }),
+  record({
+    type: constantFrom('D', 'D', 'D', 'Z', 'C', '2', 'N'),
+    body: uint8Array({ minLength: 1, maxLength: 40 }),
+  }),
   { maxLength: 30 },
 );
 

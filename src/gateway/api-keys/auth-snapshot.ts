@@ -45,7 +45,10 @@ export interface AuthGroup {
   readonly modelRouting: ModelRouting;
 }
 
-/** One probe of `api_keys_key_key` and two of primary keys. */
+/**
+ * One probe of `api_keys_key_key` and one of the owner's primary key. Groups are few, so that PostgreSQL would read all of them and make
+ * a hash; with the limit it stops at the one that it looks for.
+ */
 export const BY_KEY_FOR_AUTH: PreparedStatement = {
   name: 'gateway_api_key_for_auth',
   isPipelined: true,
@@ -59,7 +62,9 @@ export const BY_KEY_FOR_AUTH: PreparedStatement = {
     g.model_routing_enabled as g_model_routing_enabled, g.model_routing as g_model_routing
   from api_keys k
   left join users u on u.id = k.user_id and ${liveSql(User, 'u')}
-  left join groups g on g.id = k.group_id and ${liveSql(Group, 'g')}
+  left join lateral (
+    select * from groups own where own.id = k.group_id and ${liveSql(Group, 'own')} limit 1
+  ) g on true
   where k.key = $1 and ${liveSql(ApiKey, 'k')}`,
 };
 

@@ -57,7 +57,10 @@ const READS_DATES = { readsDates: true };
 const one = (column: 'id' | 'key') =>
   scopedStatement(
     `gateway_api_key_by_${column}`,
-    (visible) => `select ${columns()} from api_keys k ${joins(visible)}
+    // Groups are few: joined, all of them would be read for this one.
+    (visible) => `select ${columns()} from api_keys k
+      left join users u on u.id = k.user_id and ${visible(User, 'u')}
+      left join lateral (select * from groups own where own.id = k.group_id and ${visible(Group, 'own')} limit 1) g on true
       where k.${column} = $1 and ${visible(ApiKey, 'k')}`,
     READS_DATES,
   );

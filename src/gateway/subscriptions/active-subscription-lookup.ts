@@ -5,6 +5,7 @@ import {
   type PreparedStatement,
   rowReader,
   runPrepared,
+  type StoredInstant,
   storedInstant,
 } from '../../kit/orm/index.ts';
 import { groupRecord } from '../groups/group-record.ts';
@@ -18,15 +19,16 @@ const readers = () => ({ subscription: rowReader(UserSubscription, 's'), group: 
 
 let made: PreparedStatement | undefined;
 
-/** Made once, because every request sends it: one probe of the partial unique index and one of a primary key. */
+/** Made once, because every request sends it: one probe of the partial unique index and one of the groups, which ends at the one that it looks for. */
 function statement(): PreparedStatement {
   const { subscription, group } = readers();
   return (made ??= {
     name: 'gateway_active_subscription',
     isPipelined: true,
+    readsDates: true,
     text: `select ${subscription.columns}, ${group.columns}, now() as now
       from user_subscriptions s
-      left join groups g on g.id = s.group_id and ${liveSql(Group, 'g')}
+      left join lateral (select * from groups own where own.id = s.group_id and ${liveSql(Group, 'own')} limit 1) g on true
       where s.user_id = $1 and s.group_id = $2 and s.status = 'active' and s.expires_at > now()
         and ${liveSql(UserSubscription, 's')}`,
   });
@@ -44,7 +46,7 @@ export async function readActiveSubscription(
   if (!own) return null;
   const its = group.read(row);
   // In SQL this condition made the lookup a tenth slower.
-  const windowsDue = areWindowsDue(own, storedInstant(row['now'] as string));
+  const windowsDue = areWindowsDue(own, storedInstant(row['now'] as StoredInstant));
   const more = { group: its ? groupRecord(its) : null, windowsDue };
   return Object.assign(subscriptionRecord(own, 'active'), more);
 }

@@ -101,21 +101,21 @@ export class DataConnection extends PostgreSqlConnection {
     return this.translating(this.#logged(query, send, loggerContext).then(countOf));
   }
 
-  /** As `execute`, of which no more is asked than how many rows the statement of the ORM has changed. */
+  /** As `execute`, of which no more is asked than how many rows the statement of the ORM has changed; `ready` is it as it is sent. */
   change(
     sql: string,
     params: unknown[],
     ctx?: ExecuteArguments[3],
     logging?: LoggingOptions,
+    ready?: SentQuery,
   ): Promise<number> {
     const args: ExecuteArguments = [sql, params, 'run', ctx, logging];
     if (captureOf(logging) || !this.#binds(args) || !this.#isSilent(logging))
       return this.execute<{ affectedRows: number }>(...args).then(({ affectedRows }) => affectedRows);
     try {
-      return this.#answer(this.#formed(this.config.get('onQuery')(sql, params), params), ctx).then(
-        countOf,
-        this.#fail,
-      );
+      const asked = this.config.get('onQuery')(sql, params);
+      const query = asked === sql && ready ? ready : this.#formed(asked, params);
+      return this.#answer(query, ctx).then(countOf, this.#fail);
     } catch (error) {
       return Promise.reject(error);
     }

@@ -14,7 +14,8 @@ import type { DataEntityManager } from './data-entity-manager.ts';
 import { type KnownCall, KnownCalls, type Verb } from './known-calls.ts';
 import { ownDeletionOf } from './own-deletion.ts';
 import type { PlannedReads } from './planned-reads.ts';
-import { givenBack, hasNumericKey, rowOfKey, withoutReturning } from './short-changes.ts';
+import { givenBack, hasNumericKey, isGivenBack, rowOfKey, withoutReturning } from './short-changes.ts';
+import { keepsEntities } from './written-rows.ts';
 
 type Manager = DataEntityManager;
 type Options = Dictionary;
@@ -127,10 +128,10 @@ function changed({ em, plan, leaves, extra }: Known): Promise<number> {
 function deleted(known: Known, where: unknown): Promise<number> {
   const { em, meta } = known;
   const forget = (rows: readonly Dictionary[]): void => em.getDriver().forgetDeletedRows(em, meta, rows);
-  const key = hasNumericKey(meta) ? givenBack(keyIn(meta, where)) : undefined;
-  if (key !== undefined)
+  const key = keyIn(meta, where);
+  if (hasNumericKey(meta) && isGivenBack(key))
     return changed(known).then((count) => {
-      if (count > 0) forget([rowOfKey(meta, key)]);
+      if (count > 0 && keepsEntities(em, meta)) forget([rowOfKey(meta, givenBack(key))]);
       return count;
     });
   return sent({ ...known, extra: { short: (sql) => sql } }).then(({ affectedRows, rows }) => {

@@ -8,17 +8,21 @@ import {
 } from '@mikro-orm/core';
 import { currentScope, isSoftDeletable } from '../soft-delete/index.ts';
 import { type CapturedStatement, capturing } from './captured-statement.ts';
+import type { DataConnection } from './data-connection.ts';
 import type { DataDriver } from './data-driver.ts';
 import type { DataEntityManager } from './data-entity-manager.ts';
 import { ownDeletionOf } from './own-deletion.ts';
-import { givenBack, hasNumericKey, rowOfKey, withoutReturning } from './short-changes.ts';
-import { forgetDeleted } from './written-rows.ts';
+import { givenBack, hasNumericKey, isGivenBack, rowOfKey, withoutReturning } from './short-changes.ts';
+import type { SentQuery } from './statement-binder.ts';
+import { forgetDeleted, keepsEntities } from './written-rows.ts';
 
 /** The statement for one entity and the keys of one type. */
 interface Plan {
   readonly sql: string;
   /** The same without the key that it asks back, where the key has one text only. */
   readonly short: string | undefined;
+  /** The short one with a parameter for a key that is a text, under its name. */
+  readonly bound: Omit<SentQuery, 'values'> | undefined;
   values(key: unknown): unknown[];
 }
 
@@ -36,8 +40,8 @@ export function markByPlan(
   key: unknown,
 ): Promise<number | undefined> | undefined {
   const em = own.getContext(false);
-  if (!mayPlan(em, meta, key)) return undefined;
-  const kind = `${typeof key}${em.schema ?? ''}`;
+  if (!isKey(key) || !isPlainCall(em)) return undefined;
+  const kind = em.schema === undefined ? typeof key : `${typeof key} ${em.schema}`;
   const known = plansOf(em.getDriver(), meta);
   const plan = known.get(kind);
   if (plan) return marked(em, meta, plan, key);
@@ -48,28 +52,32 @@ export function markByPlan(
   });
 }
 
-function marked(em: DataEntityManager, meta: EntityMetadata, plan: Plan, key: unknown): Promise<number> {
+type Key = string | number | bigint;
+
+function marked(em: DataEntityManager, meta: EntityMetadata, plan: Plan, key: Key): Promise<number> {
   const context = { id: em.id, ...em.getLoggerContext() } as LoggingOptions;
   const connection = em.getDriver().getConnection('write');
   const ctx = em.getTransactionContext<Transaction>();
-  const back = plan.short === undefined ? undefined : givenBack(key);
-  if (plan.short === undefined || back === undefined)
+  if (plan.short === undefined || !isGivenBack(key))
     return connection
       .execute<QueryResult>(plan.sql, plan.values(key), 'run', ctx, context)
       .then(({ affectedRows, rows }) => {
         forgetDeleted(em, meta, rows ?? []);
         return affectedRows;
       });
-  return connection.change(plan.short, plan.values(key), ctx, context).then((count) => {
-    if (count > 0) forgetDeleted(em, meta, [rowOfKey(meta, back)]);
+  const ready = plan.bound && { ...plan.bound, values: [key] };
+  return connection.change(plan.short, plan.values(key), ctx, context, ready).then((count) => {
+    if (count > 0 && keepsEntities(em, meta)) forgetDeleted(em, meta, [rowOfKey(meta, givenBack(key))]);
     return count;
   });
 }
 
-function mayPlan(em: DataEntityManager, meta: EntityMetadata, key: unknown): boolean {
-  if (typeof key !== 'string' && typeof key !== 'number' && typeof key !== 'bigint') return false;
-  if (currentScope() || !isSoftDeletable(meta) || ownDeletionOf(meta)) return false;
-  if (em.getDriver().isFiltered()) return false;
+const isKey = (key: unknown): key is Key =>
+  typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint';
+
+/** What may be another one in each call; what the class says is part of whether there is a plan. */
+function isPlainCall(em: DataEntityManager): boolean {
+  if (currentScope() || em.getDriver().isFiltered()) return false;
   return !em.getTransactionSessionContext() && !isAborting(em);
 }
 
@@ -82,6 +90,7 @@ function plansOf(driver: DataDriver, meta: EntityMetadata): Map<string, Plan | u
 }
 
 async function planOf(em: DataEntityManager, meta: EntityMetadata, key: unknown): Promise<Plan | undefined> {
+  if (!isSoftDeletable(meta) || ownDeletionOf(meta)) return undefined;
   const [prop, ...others] = meta.getPrimaryProps();
   // A type of the program's own may make another value of each key.
   const isPlain = prop?.customType === undefined || prop.customType instanceof BigIntType;
@@ -89,11 +98,12 @@ async function planOf(em: DataEntityManager, meta: EntityMetadata, key: unknown)
   const sink: CapturedStatement = {};
   const options = { loggerContext: capturing(undefined, sink), schema: em.schema };
   await em.getDriver().nativeDelete(meta.class, { [prop.name]: key }, options as never);
-  return planFor(meta, sink, key);
+  return planFor(em.getDriver().getConnection('write'), meta, sink, key);
 }
 
 /** Beside the key it may hold what the database is asked for at each run, such as `now()`. */
 function planFor(
+  connection: DataConnection,
   meta: EntityMetadata,
   { sql, params = [] }: CapturedStatement,
   key: unknown,
@@ -101,11 +111,27 @@ function planFor(
   const others = params.filter((param) => param !== key);
   const isOfKey = others.length === params.length - 1 && others.every(isInstant);
   if (sql === undefined || !isOfKey) return undefined;
+  const short = hasNumericKey(meta) ? withoutReturning(sql) : undefined;
   return {
     sql,
-    short: hasNumericKey(meta) ? withoutReturning(sql) : undefined,
+    short,
+    bound: short === undefined ? undefined : boundTo(connection, short, params, key),
     values: (own) => params.map((param) => (param === key ? own : param)),
   };
+}
+
+/** The statement as it is sent; a text has its name from the second time on. */
+function boundTo(
+  connection: DataConnection,
+  sql: string,
+  params: readonly unknown[],
+  key: unknown,
+): Omit<SentQuery, 'values'> | undefined {
+  connection.bound(sql, params);
+  const bound = connection.bound(sql, params);
+  if (bound?.name === undefined || bound.values.length !== 1 || bound.values[0] !== key) return undefined;
+  const { name, isOpen, text } = bound;
+  return { name, isOpen, text };
 }
 
 const isInstant = (param: unknown): boolean =>

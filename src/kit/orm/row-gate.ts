@@ -1,26 +1,31 @@
 import type { RowBytes } from './row-form.ts';
 
-/** Whoever reads rows from their bytes, as they stand in the protocol. */
-export interface RowTaker {
+/** A query that reads its own answer from the bytes of the protocol; places are those of whole messages. */
+export interface AnswerTaker {
   takeRow(rows: RowBytes, at: number): void;
+  takeEnd(bytes: Buffer, at: number, end: number): void;
 }
 
-interface Gate {
+/** What is on both sides of a gate. */
+export interface Gate {
   /** The driver's own reader; it is given whole messages. */
   pass(bytes: Buffer): void;
-  /** Who takes the next row; undefined for the driver. */
-  taker(): RowTaker | undefined;
+  /** Whose answer is read; undefined where that is the driver's. Asked once for each query. */
+  taker(): AnswerTaker | undefined;
+  /** Tells the driver that the connection is ready, with the state of its transaction. */
+  ready(status: string): void;
 }
 
-const DATA_ROW = 0x44;
+const [BIND_COMPLETE, COMMAND_COMPLETE, DATA_ROW, READY_FOR_QUERY] = [0x32, 0x43, 0x44, 0x5a];
+const TAKEN: ReadonlySet<unknown> = new Set([BIND_COMPLETE, COMMAND_COMPLETE, DATA_ROW, READY_FOR_QUERY]);
 /** The type of a message, and its length, which counts itself. */
 const HEADER = 5;
 
 const endOf = (bytes: Buffer, at: number): number => at + 1 + bytes.readUInt32BE(at + 1);
 
 /**
- * Stands between a socket and the driver's reader, and takes the rows that somebody reads from their bytes: the driver makes a text of
- * each column, a list and a message of each row, and looks up who is told of it.
+ * Stands between a socket and the driver's reader, and hands the answers of some queries to whoever reads them from their bytes: the
+ * driver makes a text of each column, a list and a message of each row, and looks up who is told of each message.
  */
 export class RowGate {
   readonly #gate: Gate;
@@ -28,6 +33,8 @@ export class RowGate {
   #pieces: Buffer[] = [];
   #size = 0;
   #needed = HEADER;
+  /** Until the connection is ready for the next query. */
+  #taker: AnswerTaker | 'driver' | undefined;
 
   constructor(gate: Gate) {
     this.#gate = gate;
@@ -40,31 +47,43 @@ export class RowGate {
     while (at + HEADER <= bytes.length) {
       const end = endOf(bytes, at);
       if (end > bytes.length) break;
-      if (bytes[at] !== DATA_ROW) {
-        at = end;
-        continue;
-      }
-      // What comes before a row decides whose it is.
-      this.#pass(bytes, given, at);
-      given = at;
-      const past = endOfRows(bytes, at);
-      if (this.#taken(bytes, at, past)) given = past;
-      at = past;
+      const past = this.#mayTake(bytes[at]) ? this.#taken(bytes, given, at, end) : undefined;
+      if (past !== undefined) given = past;
+      at = past ?? end;
     }
     if (at < bytes.length) this.#keep(bytes.subarray(at));
     this.#pass(bytes, given, at);
   }
 
-  #pass(bytes: Buffer, from: number, to: number): void {
-    if (from < to) this.#gate.pass(bytes.subarray(from, to));
+  /** Whether a message of this type is for a taker, if there is one. */
+  #mayTake(type: number | undefined): boolean {
+    if (this.#taker !== 'driver') return TAKEN.has(type);
+    if (type === READY_FOR_QUERY) this.#taker = undefined;
+    return false;
   }
 
-  #taken(bytes: Buffer, start: number, end: number): boolean {
-    const taker = this.#gate.taker();
-    if (!taker) return false;
-    const rows = { bytes, texts: bytes.toString('latin1', start, end), start };
-    for (let at = start; at < end; at = endOf(bytes, at)) taker.takeRow(rows, at);
-    return true;
+  /** Where the next message begins; undefined where the driver reads this one, and what is before it from `given` on. */
+  #taken(bytes: Buffer, given: number, at: number, end: number): number | undefined {
+    const type = bytes[at];
+    // What comes before an answer decides whose it is.
+    this.#pass(bytes, given, at);
+    const taker = (this.#taker ??= this.#gate.taker() ?? 'driver');
+    if (taker === 'driver') {
+      this.#pass(bytes, at, end);
+      if (type === READY_FOR_QUERY) this.#taker = undefined;
+      return end;
+    }
+    if (type === DATA_ROW) return takeRows(taker, bytes, at);
+    if (type === COMMAND_COMPLETE) taker.takeEnd(bytes, at, end);
+    if (type === READY_FOR_QUERY) {
+      this.#taker = undefined;
+      this.#gate.ready(String.fromCharCode(bytes[at + HEADER] as number));
+    }
+    return end;
+  }
+
+  #pass(bytes: Buffer, from: number, to: number): void {
+    if (from < to) this.#gate.pass(bytes.subarray(from, to));
   }
 
   /** Undefined as long as there is no whole message; a long one comes in many pieces, and is put together once. */
@@ -86,12 +105,15 @@ export class RowGate {
   }
 }
 
-function endOfRows(bytes: Buffer, start: number): number {
-  let at = start;
-  while (at + HEADER <= bytes.length && bytes[at] === DATA_ROW) {
-    const end = endOf(bytes, at);
-    if (end > bytes.length) break;
-    at = end;
+/** All rows that are whole, of which one text is made; answers where they end. */
+function takeRows(taker: AnswerTaker, bytes: Buffer, start: number): number {
+  let end = start;
+  while (end + HEADER <= bytes.length && bytes[end] === DATA_ROW) {
+    const past = endOf(bytes, end);
+    if (past > bytes.length) break;
+    end = past;
   }
-  return at;
+  const rows = { bytes, texts: bytes.toString('latin1', start, end), start };
+  for (let at = start; at < end; at = endOf(bytes, at)) taker.takeRow(rows, at);
+  return end;
 }

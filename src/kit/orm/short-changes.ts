@@ -22,11 +22,12 @@ export function hasNumericKey(meta: EntityMetadata): boolean {
   return others.length === 0 && prop?.fieldNames.length === 1 && WHOLE_NUMBERS.test(type);
 }
 
-/** The key as PostgreSQL would give it back; undefined for one that it may read in another way, or refuse. */
-export function givenBack(key: unknown): string | undefined {
-  const text = typeof key === 'bigint' || typeof key === 'number' ? String(key) : key;
-  return typeof text === 'string' && DIGITS.test(text) ? BigInt(text).toString() : undefined;
-}
+/** Whether the key is one that PostgreSQL reads in one way, and does not refuse. */
+export const isGivenBack = (key: unknown): key is string | number | bigint =>
+  (typeof key === 'string' || typeof key === 'bigint' || typeof key === 'number') && DIGITS.test(String(key));
+
+/** The key as PostgreSQL would give it back. */
+export const givenBack = (key: string | number | bigint): string => BigInt(key).toString();
 
 /** What RETURNING with the key would give of one row, by the name of the column. */
 export function rowOfKey(meta: EntityMetadata, key: string): Record<string, string> {

@@ -1,6 +1,6 @@
 import type { Client, Pool } from 'pg';
 import type { ParserOf } from './row-form.ts';
-import { RowGate } from './row-gate.ts';
+import { type Gate, RowGate } from './row-gate.ts';
 import { type Callback, isOwn, type Learnt, type QueryResult, ShortQuery, type Wire } from './short-query.ts';
 
 type Query = (...args: unknown[]) => unknown;
@@ -23,9 +23,13 @@ export function sendShortly(pool: Pool): void {
 /** What the driver has for a connection beyond its types. */
 interface ShortClient extends Pick<Client, 'getTypeParser'> {
   readonly binary?: boolean;
-  readonly connection?: Partial<Wire> & { attachListeners?(stream: Listened): void };
+  readonly connection?: Partial<Wire> & Emitter & { attachListeners?(stream: Listened): void };
   query: Query;
   _getActiveQuery?(): unknown;
+}
+
+interface Emitter {
+  emit(event: 'readyForQuery', message: { name: 'readyForQuery'; length: number; status: string }): unknown;
 }
 
 /** What the driver listens to. */
@@ -43,7 +47,10 @@ function shorten(client: ShortClient): void {
     const active = client._getActiveQuery?.();
     return active instanceof ShortQuery ? active : undefined;
   };
-  connection.attachListeners = (stream) => attach(gated(stream, taker));
+  const ready = (status: string): void => {
+    connection.emit('readyForQuery', { name: 'readyForQuery', length: 5, status });
+  };
+  connection.attachListeners = (stream) => attach(gated(stream, { taker, ready }));
   const query = client.query.bind(client);
   const learnt: Learnt = { statements: new Map(), parserOf: client.getTypeParser.bind(client) as ParserOf };
   client.query = (...args) => {
@@ -59,11 +66,11 @@ function shorten(client: ShortClient): void {
 }
 
 /** The stream as the driver's reader listens to it. */
-function gated(stream: Listened, taker: () => ShortQuery | undefined): Listened {
+function gated(stream: Listened, driver: Pick<Gate, 'ready' | 'taker'>): Listened {
   return {
     on: (event, listener) => {
       if (event !== 'data') return stream.on(event, listener);
-      const gate = new RowGate({ pass: listener, taker });
+      const gate = new RowGate({ ...driver, pass: listener });
       return stream.on(event, (bytes) => gate.take(bytes));
     },
   };

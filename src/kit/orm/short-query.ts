@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { boundMessage, messageHead } from './bound-message.ts';
 import { type Dates, type Field, type ParserOf, type RowBytes, RowForm } from './row-form.ts';
+import type { AnswerTaker } from './row-gate.ts';
 import { MAX_NAMED } from './statement-names.ts';
 
 /** What the driver gives of an answer, in the names of its own results. */
@@ -50,6 +51,8 @@ export interface Wire {
 }
 
 const OWN = Symbol('own');
+/** Of a message: behind its type and its length. */
+const TAG = 5;
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 
 /** Marks a prepared statement, which is for this call only, whose sender needs no more of the answer than {@link QueryResult}. */
@@ -73,7 +76,7 @@ export const isOwn = (query: unknown): query is Named =>
   typeof (query as Partial<Named>).name === 'string';
 
 /** A query as the driver's queue takes it from others, such as its own cursors. */
-export class ShortQuery {
+export class ShortQuery implements AnswerTaker {
   readonly name: string;
   readonly text: string;
   readonly values: unknown[];
@@ -128,17 +131,18 @@ export class ShortQuery {
     }
   }
 
-  handleCommandComplete({ text }: { text: string }): void {
-    this.#tag = text;
+  takeEnd(bytes: Buffer, at: number, end: number): void {
+    this.#tag = bytes.toString('latin1', at + TAG, end - 1);
     // Of a statement without an answer, whose description says that there is none.
     if (!this.#known) this.#learn([]);
   }
 
   handleReadyForQuery(): void {
     if (this.#failure) return this.handleError(this.#failure);
-    const [command = '', ...numbers] = this.#tag.split(' ');
-    const last = Number(numbers.at(-1));
-    const rowCount = Number.isInteger(last) && numbers.length > 0 ? last : null;
+    const [first, last] = [this.#tag.indexOf(' '), this.#tag.lastIndexOf(' ')];
+    const command = first < 0 ? this.#tag : this.#tag.slice(0, first);
+    const count = last < 0 ? Number.NaN : Number(this.#tag.slice(last));
+    const rowCount = Number.isInteger(count) ? count : null;
     this.callback(null, { command, rowCount, rows: this.#rows });
   }
 

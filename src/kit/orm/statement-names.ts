@@ -67,6 +67,8 @@ export function keepFewNames(client: PoolClient, send: Send, query: unknown, mos
   if (typeof name !== 'string') return;
   const names = inUse.get(client) ?? new Map<string, true>();
   if (names.size === 0) inUse.set(client, names);
+  // While there is much room the order does not matter, and what is used then gets its place once there is less.
+  if (names.size < most / 2 && names.has(name)) return;
   names.delete(name);
   names.set(name, true);
   if (names.size <= most) return;

@@ -42,10 +42,14 @@ export function guardBatchUpdate(
   };
 }
 
+/** Whether the identity map holds an entity of the class, or of one that shares its table. */
+export const keepsEntities = (em: SqlEntityManager, meta: EntityMetadata): boolean =>
+  em.getUnitOfWork().getIdentityMap().getStore(meta.root).size > 0;
+
 /** Takes rows that a bulk delete has marked out of the identity map; stock MikroORM leaves them to be found by key. */
 export function forgetDeleted(em: SqlEntityManager, meta: EntityMetadata, rows: readonly Dictionary[]): void {
+  if (!keepsEntities(em, meta)) return;
   const uow = em.getUnitOfWork();
-  if (uow.getIdentityMap().getStore(meta.root).size === 0) return;
   for (const row of rows) {
     const key = em.getDriver().mapResult<object>(row, meta as never);
     const entity = key && uow.getById<object>(meta.class, Utils.extractPK(key, meta) as Primary<object>);
