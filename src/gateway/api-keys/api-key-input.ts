@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import { InvalidInputError } from '../../kit/errors/index.ts';
 import type { Id } from '../../kit/columns/index.ts';
-import { checkId, checkOptionalId, checkText } from '../../kit/input/index.ts';
+import { checkEach, checkId, checkOptionalId, checkText } from '../../kit/input/index.ts';
 import type { RowChange } from '../../kit/orm/index.ts';
 import type { ApiKeyBulkChange, ApiKeyChange, NewApiKey } from './api-key-record.ts';
 import type { ApiKey } from './api-key.entity.ts';
@@ -49,9 +49,8 @@ export function newColumns(input: NewApiKey): Record<string, unknown> {
  */
 export function checkedChanges(changes: readonly ApiKeyBulkChange[]): (RowChange<ApiKey> & { id: Id })[] {
   if (!Array.isArray(changes)) throw new InvalidInputError('changes', 'be a list');
-  // Not by map, which passes over the holes of a list.
-  return Array.from(changes as readonly ApiKeyChange[], (change, index) => {
-    const prefix = `changes[${index}].`;
+  const prefixOf = (index: number): string => `changes[${index}].`;
+  return checkEach(changes as readonly ApiKeyChange[], prefixOf, (change, prefix) => {
     if (change?.groupId !== undefined)
       throw new InvalidInputError(`${prefix}groupId`, 'be left out: update changes the group of a key');
     const columns = checkedColumns(change, prefix);

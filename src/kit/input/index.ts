@@ -1,4 +1,5 @@
 export { type AmountRule, checkAmount } from './amount.ts';
+export { checkEach } from './each.ts';
 export { checkGiven } from './given.ts';
 export { checkId, checkIds, checkOptionalId } from './id.ts';
 export { checkInstant } from './instant.ts';

@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { arrayLiteral } from './array-column.ts';
 
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 
@@ -19,7 +20,7 @@ export function boundMessage(head: Buffer, values: readonly unknown[]): Buffer |
   const texts: (string | null)[] = [];
   let size = head.length + TAIL.length;
   for (const given of values) {
-    const value = typeof given === 'string' ? given : prepareValue(given);
+    const value = typeof given === 'string' ? given : valueOf(given);
     if (value === null || value === undefined) texts.push(null);
     else if (typeof value === 'string') texts.push(value);
     else return undefined;
@@ -29,6 +30,12 @@ export function boundMessage(head: Buffer, values: readonly unknown[]): Buffer |
   for (const length of lengths) size += Math.max(length, 0);
   return filled(Buffer.allocUnsafe(size), head, texts, lengths);
 }
+
+/** A list of texts is what most statements of many rows are given, and the driver writes an element in twice the time. */
+const valueOf = (given: unknown): unknown =>
+  Array.isArray(given) && given.every(isText) ? arrayLiteral(given) : prepareValue(given);
+
+const isText = (item: unknown): item is string | null => typeof item === 'string' || item === null;
 
 function filled(
   message: Buffer,

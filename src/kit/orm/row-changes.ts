@@ -1,5 +1,6 @@
 import { type EntityManager, type EntityMetadata, type EntityProperty, isRaw } from '@mikro-orm/core';
 import { InvalidInputError } from '../errors/index.ts';
+import { checkEach } from '../input/index.ts';
 import { DELETED_AT, isSoftDeletable } from '../soft-delete/index.ts';
 import { type ArrayColumn, arrayColumnOf } from './array-column.ts';
 import type { SetColumn } from './array-update.ts';
@@ -73,15 +74,15 @@ function refuseUnwritable(meta: EntityMetadata, name: string, field = `rows[0].$
 function columnOf(em: EntityManager, prop: EntityProperty, rows: readonly Row[]): ArrayColumn {
   const [column = ''] = prop.fieldNames;
   const platform = em.getPlatform();
-  const values = rows.map((row, n) => {
+  const isUuid = prop.primary && prop.columnTypes?.[0] === 'uuid';
+  const textOf = (row: Row, field: string): string | null => {
     const value = row[prop.name];
-    const field = `rows[${n}].${prop.name}`;
     if (value === undefined) throw new InvalidInputError(field, 'be given');
     const text = columnText(field, value, prop, platform);
     if (text === null && prop.primary) throw new InvalidInputError(field, 'be given');
-    return prop.primary && prop.columnTypes?.[0] === 'uuid' ? oneUuid(text) : text;
-  });
-  return { column, values };
+    return isUuid ? oneUuid(text) : text;
+  };
+  return { column, values: checkEach(rows, (n) => `rows[${n}].${prop.name}`, textOf) };
 }
 
 const UUID = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/;
@@ -92,9 +93,10 @@ function oneUuid(text: string | null): string | null {
 }
 
 function refuseRepeated(keys: readonly ArrayColumn[]): void {
-  const first = new Map<string, number>();
-  for (const n of keys[0]?.values.keys() ?? []) {
-    const key = keys.map(({ values }) => values[n]).join('\0');
+  const first = new Map<string | null | undefined, number>();
+  const [own, ...others] = keys.map(({ values }) => values);
+  for (let n = 0; n < (own?.length ?? 0); n += 1) {
+    const key = others.length === 0 ? own?.[n] : keys.map(({ values }) => values[n]).join('\0');
     const before = first.get(key);
     if (before !== undefined)
       throw new InvalidInputError(`rows[${n}]`, `have another key than rows[${before}]`);
