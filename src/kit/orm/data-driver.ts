@@ -35,6 +35,7 @@ import type { DataEntityManager } from './data-entity-manager.ts';
 import { DriverUpserts } from './driver-upserts.ts';
 import { GuardedQueryBuilder } from './guarded-query-builder.ts';
 import { mapKeepingStubs } from './keep-stubs.ts';
+import { insertByArrays } from './insert-by-arrays.ts';
 import { KnownReads } from './known-reads.ts';
 import { KnownWrites } from './known-writes.ts';
 import { domainErrorsOf } from './layer-options.ts';
@@ -175,8 +176,11 @@ export class DataDriver extends PostgreSqlDriver {
     entityName: EntityName<T>,
     ...rest: InsertManyRest<T>
   ): Promise<QueryResult<T>> {
-    refuseViewWrite(this.metadata.get(entityName) as never);
-    return super.nativeInsertMany(entityName, ...rest);
+    const meta: EntityMetadata = this.metadata.get(entityName) as never;
+    refuseViewWrite(meta);
+    const [data, options = {}, transform] = rest;
+    const sent = !transform && (await insertByArrays(this, meta, data, options));
+    return (sent || super.nativeInsertMany(entityName, ...rest)) as never;
   }
 
   override async nativeUpdate<T extends object>(

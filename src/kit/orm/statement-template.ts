@@ -19,7 +19,7 @@ export interface ReadStatement {
 
 const LISTS = / in \((\?(?:, \?)+)\)/g;
 /** What a statement of more values saves by being prepared is little beside the rows that it writes. */
-const MAX_VALUES = 100;
+export const MAX_VALUES = 100;
 const MAX_TEMPLATES = 1000;
 /** A longer text has its data in it, mostly, and a thousand of them would be much to keep. */
 export const MAX_TEXT = 20_000;
