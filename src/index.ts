@@ -43,6 +43,8 @@ export {
   type ReplicaPatience,
   runPrepared,
   SoftDeleteError,
+  type StoredInstant,
+  storedInstant,
   type TrashReads,
   unitOfWork,
   type RowChange,
