@@ -24,16 +24,19 @@ import { Verifier } from './verify-ways.ts';
 const CONNECTIONS = 10;
 const W9_CALLERS = 32;
 
-/** Calls of a caller in a round, fewer for work that takes long. */
+/**
+ * Calls of a caller in a round, fewer for work that takes long: some 30 ms. In turns of a few milliseconds a library would mostly be seen to
+ * find its code and data in the processor's caches again, where the one before has been.
+ */
 const CALLS: { readonly [Name in WorkloadName]: number } = {
-  W1: 20,
-  W2: 8,
-  W3: 8,
-  W4: 20,
+  W1: 100,
+  W2: 25,
+  W3: 25,
+  W4: 80,
   W5: 2,
-  W6: 15,
-  W7: 2,
-  W8: 20,
+  W6: 80,
+  W7: 8,
+  W8: 80,
   cascade: 1,
   'cascade-small': 30,
   restore: 1,
@@ -135,9 +138,14 @@ export const planOf = (
   // Each round of a large deletion plants its 30,000 rows for each library.
   rounds: quick ? (isLong(workload) ? 1 : 5) : rounds,
   warmUp: quick ? 0 : warmUpOf(workload),
-  // Several callers make as many calls together as are needed to keep them busy.
-  calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],
+  calls: callsOf(workload, callers, quick),
 });
+
+/** Several callers make as many calls together as are needed to keep them busy; the short form only shows that all of it works. */
+function callsOf(workload: WorkloadName, callers: number, quick: boolean): number {
+  const calls = quick ? Math.ceil(CALLS[workload] / 5) : CALLS[workload];
+  return callers > 1 ? Math.max(1, Math.round(calls / 4)) : calls;
+}
 
 /** Fills a database of its own for libraries, and ends both. */
 export async function withContest<T>(

@@ -67,8 +67,8 @@ describe('the plan of growth', () => {
     const options = readArguments(['--growth', '--rounds', '4']);
     const by = (callers: number) => planOfGrowth({ name: 'W1', workload: 'W1', callers }, options);
     expect([by(1), by(8), by(128), by(512)].map(({ rounds, calls }) => [rounds, calls])).toEqual([
-      [4, 20],
-      [4, 5],
+      [4, 100],
+      [4, 25],
       [4, 2],
       [4, 1],
     ]);
