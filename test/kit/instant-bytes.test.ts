@@ -11,7 +11,8 @@ beforeAll(async () => {
 });
 afterAll(() => library.close());
 
-const read = (text: string): Date => instantAt(Buffer.from(`??${text}!`, 'latin1'), 2, text.length);
+const read = (text: string): Date | undefined =>
+  instantAt(Buffer.from(`??${text}!`, 'latin1'), 2, text.length);
 
 it('reads an instant of any day and fraction as the platform reads its text', () => {
   const days = date({
@@ -43,6 +44,8 @@ const TEXTS = [
   'infinity',
   '-infinity',
 ];
+/** Years from 100 to 9999. */
+const USUAL = /^(?!00)\d{4}-.*\+00$/;
 const ZONES = ['UTC', 'Europe/Berlin', 'Asia/Kolkata', 'America/St_Johns'];
 const STYLES = ['ISO', 'SQL', 'German', 'Postgres'];
 
@@ -68,10 +71,14 @@ it.each(ZONES.flatMap((zone) => STYLES.map((style) => [zone, style] as const)))(
     const [first, texts, dates] = rows;
     expect(texts.map(({ instant }) => instant)).toEqual(texts.map(({ text }) => text));
     for (const answer of [first, dates]) {
-      expect(answer.map(({ instant }) => (instant as Date).getTime())).toEqual(
+      expect(answer.map(({ instant }) => storedInstant(instant).getTime())).toEqual(
         texts.map(({ text }) => storedInstant(text).getTime()),
       );
-      expect(answer.every(({ instant }) => instant instanceof Date)).toBe(true);
+      // What no digits are read of is left to whoever asks, as it stands.
+      const isUsual = zone === 'UTC' && style === 'ISO';
+      expect(answer.map(({ instant }) => instant instanceof Date)).toEqual(
+        TEXTS.map((text) => isUsual && USUAL.test(text)),
+      );
       expect(answer.map(({ local }) => local)).toEqual(texts.map(({ local }) => local));
     }
   },

@@ -1,6 +1,16 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type DataEntityManager, runPrepared } from 'tombstone';
+import { defineEntity, MikroORM } from '@mikro-orm/postgresql';
+import {
+  bigintId,
+  type DataEntityManager,
+  defineDataConfig,
+  defineModule,
+  liveSql,
+  runPrepared,
+  softDelete,
+} from 'tombstone';
 import { rowReader, scopedStatement } from '../../src/kit/orm/index.ts';
+import { PostgresNamingStrategy } from '../../src/kit/orm/naming-strategy.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
 import { Author, Book, Publisher } from './fixtures/library-model.ts';
 
@@ -98,6 +108,32 @@ describe('a prepared statement', () => {
     expect(await library.em().withDeleted(read)).toBe('Alpha,Beta,Delta,Gamma');
     expect(await library.em().onlyDeleted(read)).toBe('Beta');
   });
+});
+
+it('a scoped statement has the names of the ORM that was started last, as liveSql has', async () => {
+  const LeafSchema = defineEntity({
+    name: 'Leaf',
+    properties: { id: bigintId(), ...softDelete.properties() },
+  });
+  class Leaf extends LeafSchema.class {}
+  LeafSchema.setClass(Leaf);
+  softDelete.register(Leaf);
+  const model = defineModule({ name: 'leaves', migrations: '/nowhere', entities: [Leaf] });
+  const statement = scopedStatement(
+    'kit_leaves',
+    (visible) => `select id from leaf l where ${visible(Leaf, 'l')}`,
+  );
+  class Shouting extends PostgresNamingStrategy {
+    override propertyToColumnName(name: string): string {
+      return super.propertyToColumnName(name).toUpperCase();
+    }
+  }
+  for (const namingStrategy of [PostgresNamingStrategy, Shouting, PostgresNamingStrategy]) {
+    const options = defineDataConfig({ clientUrl: library.url, modules: [model], namingStrategy });
+    const orm = await MikroORM.init(options);
+    for (let n = 0; n < 2; n += 1) expect(statement().text).toContain(liveSql(Leaf, 'l'));
+    await orm.close();
+  }
 });
 
 describe('a reader of rows', () => {

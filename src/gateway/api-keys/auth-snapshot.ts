@@ -54,17 +54,18 @@ export const BY_KEY_FOR_AUTH: PreparedStatement = {
   isPipelined: true,
   text: `select k.id, k.user_id, k.group_id, k.status, k.ip_whitelist, k.ip_blacklist,
     u.id as u_id, u.status as u_status, u.role as u_role, u.balance as u_balance, u.concurrency as u_concurrency,
-    g.id as g_id, g.name as g_name, g.platform as g_platform, g.status as g_status,
-    g.subscription_type as g_subscription_type, g.rate_multiplier as g_rate_multiplier,
-    g.daily_limit_usd as g_daily, g.weekly_limit_usd as g_weekly, g.monthly_limit_usd as g_monthly,
-    g.image_price_1k as g_price_1k, g.image_price_2k as g_price_2k, g.image_price_4k as g_price_4k,
-    g.claude_code_only as g_claude_code_only, g.fallback_group_id as g_fallback_group_id,
-    g.model_routing_enabled as g_model_routing_enabled, g.model_routing as g_model_routing
+    its.*
   from api_keys k
   left join users u on u.id = k.user_id and ${liveSql(User, 'u')}
   left join lateral (
-    select * from groups own where own.id = k.group_id and ${liveSql(Group, 'own')} limit 1
-  ) g on true
+    select g.id as g_id, g.name as g_name, g.platform as g_platform, g.status as g_status,
+      g.subscription_type as g_subscription_type, g.rate_multiplier as g_rate_multiplier,
+      g.daily_limit_usd as g_daily, g.weekly_limit_usd as g_weekly, g.monthly_limit_usd as g_monthly,
+      g.image_price_1k as g_price_1k, g.image_price_2k as g_price_2k, g.image_price_4k as g_price_4k,
+      g.claude_code_only as g_claude_code_only, g.fallback_group_id as g_fallback_group_id,
+      g.model_routing_enabled as g_model_routing_enabled, g.model_routing as g_model_routing
+    from groups g where g.id = k.group_id and ${liveSql(Group, 'g')} limit 1
+  ) its on true
   where k.key = $1 and ${liveSql(ApiKey, 'k')}`,
 };
 

@@ -58,10 +58,15 @@ const one = (column: 'id' | 'key') =>
   scopedStatement(
     `gateway_api_key_by_${column}`,
     // Groups are few: joined, all of them would be read for this one.
-    (visible) => `select ${columns()} from api_keys k
-      left join users u on u.id = k.user_id and ${visible(User, 'u')}
-      left join lateral (select * from groups own where own.id = k.group_id and ${visible(Group, 'own')} limit 1) g on true
-      where k.${column} = $1 and ${visible(ApiKey, 'k')}`,
+    (visible) => {
+      const { key, user, group } = readers();
+      return `select ${key.columns}, ${user.columns}, its.* from api_keys k
+        left join users u on u.id = k.user_id and ${visible(User, 'u')}
+        left join lateral (
+          select ${group.columns} from groups g where g.id = k.group_id and ${visible(Group, 'g')} limit 1
+        ) its on true
+        where k.${column} = $1 and ${visible(ApiKey, 'k')}`;
+    },
     READS_DATES,
   );
 

@@ -26,9 +26,11 @@ function statement(): PreparedStatement {
     name: 'gateway_active_subscription',
     isPipelined: true,
     readsDates: true,
-    text: `select ${subscription.columns}, ${group.columns}, now() as now
+    text: `select ${subscription.columns}, its.*, now() as now
       from user_subscriptions s
-      left join lateral (select * from groups own where own.id = s.group_id and ${liveSql(Group, 'own')} limit 1) g on true
+      left join lateral (
+        select ${group.columns} from groups g where g.id = s.group_id and ${liveSql(Group, 'g')} limit 1
+      ) its on true
       where s.user_id = $1 and s.group_id = $2 and s.status = 'active' and s.expires_at > now()
         and ${liveSql(UserSubscription, 's')}`,
   });

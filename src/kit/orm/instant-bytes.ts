@@ -1,5 +1,3 @@
-import { storedInstant } from './stored-instant.ts';
-
 /** The two digits at a place. */
 const two = (bytes: Buffer, at: number): number =>
   (bytes[at] as number) * 10 + (bytes[at + 1] as number) - 528;
@@ -10,8 +8,11 @@ const [SHORTEST, LONGEST] = [22, 29];
 /** Years are of four digits, and those of the first century are not: V8 takes them for ones of the twentieth. */
 const FIRST_YEAR = 100;
 
-/** The instant that PostgreSQL has written at a place. Nearly every one is of one form, whose digits say it without a text being made. */
-export function instantAt(bytes: Buffer, at: number, length: number): Date {
+/**
+ * The instant that PostgreSQL has written at a place. Nearly every one is of one form, whose digits say it without a text being made;
+ * undefined for any other, of which a reader of texts makes what it makes: there is no date for `infinity`.
+ */
+export function instantAt(bytes: Buffer, at: number, length: number): Date | undefined {
   const end = at + length;
   const isUsual =
     length >= SHORTEST &&
@@ -21,7 +22,7 @@ export function instantAt(bytes: Buffer, at: number, length: number): Date {
     bytes[end - 2] === ZERO &&
     bytes[end - 1] === ZERO;
   const year = isUsual ? two(bytes, at) * 100 + two(bytes, at + 2) : 0;
-  if (year < FIRST_YEAR) return storedInstant(bytes.toString('latin1', at, end));
+  if (year < FIRST_YEAR) return undefined;
   const days = daysOf(year, two(bytes, at + 5), two(bytes, at + 8));
   const seconds = two(bytes, at + 11) * 3600 + two(bytes, at + 14) * 60 + two(bytes, at + 17);
   return new Date((days * 86_400 + seconds) * 1000 + milliseconds(bytes, at + 19, end - 3));

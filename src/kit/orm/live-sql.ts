@@ -14,7 +14,17 @@ export interface LiveMapping {
   readonly hiding: EntityMetadata | undefined;
 }
 
-type EntityClass = abstract new (...args: never[]) => object;
+interface EntityClass {
+  readonly name: string;
+  readonly prototype: { readonly __meta?: EntityMetadata };
+}
+
+const classOf = (entity: EntityName<object>): EntityClass =>
+  (EntitySchema.is(entity) ? entity.meta.class : entity) as EntityClass;
+
+/** Where the ORM that was started last has left what it knows of an entity. */
+export const startedClass = (entity: EntityName<object>): EntityClass['prototype'] =>
+  classOf(entity).prototype;
 
 /**
  * The names of an entity. Before an ORM has started they are those of its schema and of the layer's naming strategy, so that a
@@ -25,11 +35,11 @@ type EntityClass = abstract new (...args: never[]) => object;
  * relation: only the ORM knows where that leads.
  */
 export function mappingOf(entity: EntityName<object>): LiveMapping {
-  const target = (EntitySchema.is(entity) ? entity.meta.class : entity) as EntityClass;
+  const target = classOf(entity);
   const isDeletable = isSoftDeletable({ class: target as never });
   const isHiding = Object.values(declaredDeadTargets({ class: target as never })).includes('hide');
   if (!isDeletable && !isHiding) throw SoftDeleteError.notSoftDeletable(target.name);
-  const started = (target.prototype as { __meta?: EntityMetadata }).__meta;
+  const started = target.prototype.__meta;
   if (isHiding && !started) throw SoftDeleteError.mapping(target.name, HIDES_BEFORE_START);
   const meta = started ?? EntitySchema.REGISTRY.get(target as never)?.meta;
   const naming = new PostgresNamingStrategy();

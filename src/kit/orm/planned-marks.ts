@@ -40,7 +40,7 @@ export function markByPlan(
   key: unknown,
 ): Promise<number | undefined> | undefined {
   const em = own.getContext(false);
-  if (!isKey(key) || !isPlainCall(em)) return undefined;
+  if (!isKey(key) || !isPlainCall(em) || ownDeletionOf(meta)) return undefined;
   const kind = em.schema === undefined ? typeof key : `${typeof key} ${em.schema}`;
   const known = plansOf(em.getDriver(), meta);
   const plan = known.get(kind);
@@ -75,7 +75,7 @@ function marked(em: DataEntityManager, meta: EntityMetadata, plan: Plan, key: Ke
 const isKey = (key: unknown): key is Key =>
   typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint';
 
-/** What may be another one in each call; what the class says is part of whether there is a plan. */
+/** What may be another one in each call. A class stays soft-deletable, but a deletion of its own may be registered at any time. */
 function isPlainCall(em: DataEntityManager): boolean {
   if (currentScope() || em.getDriver().isFiltered()) return false;
   return !em.getTransactionSessionContext() && !isAborting(em);
@@ -90,7 +90,7 @@ function plansOf(driver: DataDriver, meta: EntityMetadata): Map<string, Plan | u
 }
 
 async function planOf(em: DataEntityManager, meta: EntityMetadata, key: unknown): Promise<Plan | undefined> {
-  if (!isSoftDeletable(meta) || ownDeletionOf(meta)) return undefined;
+  if (!isSoftDeletable(meta)) return undefined;
   const [prop, ...others] = meta.getPrimaryProps();
   // A type of the program's own may make another value of each key.
   const isPlain = prop?.customType === undefined || prop.customType instanceof BigIntType;

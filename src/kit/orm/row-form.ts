@@ -86,7 +86,8 @@ export class RowForm {
 const FIELDS = 7;
 
 function valueOf(column: Column, { bytes, texts, start }: RowBytes, at: number, length: number): unknown {
-  if (column.isDate) return instantAt(bytes, at, length);
+  const instant = column.isDate ? instantAt(bytes, at, length) : undefined;
+  if (instant) return instant;
   if (!column.isAscii) return column.parse(bytes.toString('utf8', at, at + length));
   if (length >= COPIED) return column.parse(bytes.toString('latin1', at, at + length));
   return column.parse(texts.slice(at - start, at - start + length));

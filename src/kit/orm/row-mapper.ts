@@ -46,7 +46,7 @@ interface Branch {
 
 /** Maps the rows of one answer; `hints` are those of the call. */
 export interface RowMapper {
-  /** Columns that are read as dates whatever they come as. */
+  /** Columns that may come as dates, and make the same entities then. */
   readonly dates: ReadonlySet<string>;
   map(rows: readonly Row[], hints: Hints): Row[];
 }
@@ -86,7 +86,7 @@ export function rowMapper(
   const parse = dateParser(driver);
   // A platform of the program's own may make other dates of texts.
   const isCore = driver.getPlatform().parseDate === PostgreSqlPlatform.prototype.parseDate;
-  const dates = new Set(all.filter(({ kind }) => isCore && kind === 'date').map(({ field }) => field));
+  const dates = new Set(isCore ? dateFields(all, branches.flatMap(allKeys)) : []);
   const map: RowMapper['map'] = (rows, hints) => {
     const parts = new Map<Branch, Map<string, Row>>();
     return rows.map((row) => {
@@ -164,6 +164,15 @@ function branchesOf(
 }
 
 const allColumns = ({ columns, branches }: Branch): Column[] => [...columns, ...branches.flatMap(allColumns)];
+const allKeys = ({ keys, branches }: Branch): string[] => [...keys, ...branches.flatMap(allKeys)];
+
+/** Not those of keys, whose texts tell apart what is of one millisecond, and not what two properties would share, which is changed in place. */
+function dateFields(columns: readonly Column[], keys: readonly string[]): string[] {
+  const isShared = (field: string): boolean => columns.filter((column) => column.field === field).length > 1;
+  return columns
+    .filter(({ kind, field }) => kind === 'date' && !keys.includes(field) && !isShared(field))
+    .map(({ field }) => field);
+}
 
 type Parse = (value: unknown, isRoot: boolean) => unknown;
 
