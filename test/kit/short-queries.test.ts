@@ -172,6 +172,21 @@ describe('a prepared statement', () => {
     expect(await ask()).toEqual([{ n: 2 }]);
   });
 
+  it('leaves no clock of query_timeout behind, also where a name was taken from the connection', async () => {
+    const timed = await openLibrary({
+      url: library.url,
+      pool: { min: 1, max: 1 },
+      driverOptions: { query_timeout: 600_000 },
+    });
+    const clocks = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    await runPrepared(timed.em(), statement('select 1 as n'), []);
+    const before = clocks();
+    for (let n = 0; n < MAX_NAMED + 5; n += 1)
+      await runPrepared(timed.em(), statement(`select ${n} as n`), []);
+    expect(clocks()).toBe(before);
+    await timed.close();
+  });
+
   it('that the connection is lost under says so, and the next one is answered', async () => {
     const other = new Client({ connectionString: library.url });
     await other.connect();
