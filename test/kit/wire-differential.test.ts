@@ -16,6 +16,7 @@ import {
   uint8Array,
   uuid,
 } from 'fast-check';
+import { asShort } from '../../src/kit/orm/short-query.ts';
 import { emptyTestDatabase } from '../support/database.ts';
 import { wireSession } from './fixtures/wire-session.ts';
 import { inPieces, openSide, type Side } from './fixtures/wire-sides.ts';
@@ -127,8 +128,8 @@ it.each([
   ['in pieces', () => 1 + Math.floor(Math.random() * 40)],
 ])('a session whose bytes come %s answers as that of the driver', async (_how, lengthOf) => {
   const [driver, layer] = [
-    await openSide(url, false, inPieces(lengthOf)),
-    await openSide(url, true, inPieces(lengthOf)),
+    await openSide(url, false, { stream: inPieces(lengthOf) }),
+    await openSide(url, true, { stream: inPieces(lengthOf) }),
   ];
   try {
     const [expected, seen] = [await wireSession(driver), await wireSession(layer)];
@@ -152,4 +153,40 @@ it('a list of numbers in texts is the same text in each call, for a column that 
   }
   await driver.end();
   await layer.end();
+});
+
+it('parsers of the program are asked as by the driver, also those that throw', async () => {
+  const asked: unknown[] = [];
+  const types = {
+    getTypeParser: (type: number) => (value: string | Buffer) => {
+      asked.push([type, value]);
+      if (value === '3') throw new Error('no three');
+      return asked.length;
+    },
+  };
+  const seen: unknown[] = [];
+  for (const isLayer of [false, true]) {
+    const { ask, end } = await openSide(url, isLayer, { types });
+    const answers: unknown[] = [];
+    for (const count of [2, 5, 1]) {
+      const text = `select n, null as nothing, 'a long text of ' || n as text, 'é' as letter from generate_series(1, $1::int) n`;
+      answers.push(await ask(text, [count], { name: 'parsed' }));
+    }
+    await end();
+    seen.push([answers, asked.splice(0)]);
+  }
+  expect(seen[1]).toEqual(seen[0]);
+});
+
+it('a callback is called, with the values before it or in the query', async () => {
+  const { client, end } = await openSide(url, true);
+  type Ask = (query: object, ...rest: unknown[]) => unknown;
+  const rowsBy = (...given: unknown[]): Promise<unknown> =>
+    new Promise((resolve) => {
+      const query = asShort({ name: 'called', text: 'select $1::int as n', values: [1] });
+      (client.query as Ask)(query, ...given, (_: unknown, { rows }: { rows: unknown }) => resolve(rows));
+    });
+  expect(await rowsBy([2])).toEqual([{ n: 2 }]);
+  expect(await rowsBy()).toEqual([{ n: 1 }]);
+  await end();
 });
