@@ -90,6 +90,50 @@ describe('a prepared statement', () => {
     await bare.end();
   });
 
+  it('has the columns of the cursor or the statement that its text names', async () => {
+    const fetches = statement('/* all */ fetch all from shelf');
+    const executes = statement('-- again\n execute shelf');
+    const answers = [
+      ['select 1 as a', [{ a: 1 }]],
+      [`select 'x' as text, 2 as n`, [{ text: 'x', n: 2 }]],
+      ['select 3::bigint as a', [{ a: '3' }]],
+    ] as const;
+    for (const [text, rows] of answers)
+      await em.transactional(async (tx) => {
+        await tx.execute(`declare shelf cursor for ${text}`);
+        await tx.execute(`prepare shelf as ${text}`);
+        expect(await runPrepared(tx, fetches, [])).toStrictEqual(rows);
+        expect(await runPrepared(tx, executes, [])).toStrictEqual(rows);
+        await tx.execute('deallocate shelf');
+      });
+  });
+
+  it('fails once where a pooler has prepared it anew with another column', async () => {
+    const grown = statement('select 1 as a');
+    for (let n = 0; n < 2; n += 1) expect(await runPrepared(em, grown, [])).toEqual([{ a: 1 }]);
+    await em.execute(`deallocate ${grown.name}`);
+    await em.execute(`prepare ${grown.name} as select 'x' as text, 2 as n`);
+    await expect(runPrepared(em, grown, [])).rejects.toThrow();
+    expect(await runPrepared(em, grown, [])).toEqual([{ text: 'x', n: 2 }]);
+  });
+
+  it('gives a column whose name is that of the prototype', async () => {
+    const named = statement(`select '{"a":1}'::json as "__proto__", $1::int as n`);
+    for (const n of [1, 2]) {
+      const [row] = (await runPrepared(em, named, [n])) as [object];
+      expect(Object.entries(row)).toEqual([
+        ['__proto__', { a: 1 }],
+        ['n', n],
+      ]);
+      expect(Object.getPrototypeOf(row)).toBe(Object.prototype);
+    }
+  });
+
+  it('is never that of another call where its name is empty', async () => {
+    const nameless = (n: number) => ({ name: '', text: `select ${n} + $1::int as n` });
+    for (const n of [1, 2, 1]) expect(await runPrepared(em, nameless(n), [1])).toEqual([{ n: n + 1 }]);
+  });
+
   it('leaves the connection usable after each kind of failure', async () => {
     const divides = statement('select 1 / $1::int as part');
     const wrong = statement('select none from (select 1 as one) as ones');
@@ -126,6 +170,21 @@ describe('a prepared statement', () => {
     // More than are remembered.
     for (let n = 0; n < 2 * MAX_NAMED; n += 1) await runPrepared(em, statement(`select ${n} as n`), []);
     expect(await ask()).toEqual([{ n: 2 }]);
+  });
+
+  it('leaves no clock of query_timeout behind, also where a name was taken from the connection', async () => {
+    const timed = await openLibrary({
+      url: library.url,
+      pool: { min: 1, max: 1 },
+      driverOptions: { query_timeout: 600_000 },
+    });
+    const clocks = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
+    await runPrepared(timed.em(), statement('select 1 as n'), []);
+    const before = clocks();
+    for (let n = 0; n < MAX_NAMED + 5; n += 1)
+      await runPrepared(timed.em(), statement(`select ${n} as n`), []);
+    expect(clocks()).toBe(before);
+    await timed.close();
   });
 
   it('that the connection is lost under says so, and the next one is answered', async () => {

@@ -1,5 +1,4 @@
 import pg from 'pg';
-import { arrayLiteral } from './array-column.ts';
 
 const { prepareValue } = (pg as unknown as { utils: { prepareValue(value: unknown): unknown } }).utils;
 
@@ -33,9 +32,22 @@ export function boundMessage(head: Buffer, values: readonly unknown[]): Buffer |
 
 /** A list of texts is what most statements of many rows are given, and the driver writes an element in twice the time. */
 const valueOf = (given: unknown): unknown =>
-  Array.isArray(given) && given.every(isText) ? arrayLiteral(given) : prepareValue(given);
+  Array.isArray(given) && given.every(isText) ? listOf(given) : prepareValue(given);
 
 const isText = (item: unknown): item is string | null => typeof item === 'string' || item === null;
+
+/** To the letter as the driver writes it, with quotes around numbers: the list may be for a column of texts, which keeps them. */
+function listOf(texts: readonly (string | null)[]): string {
+  let list = '{';
+  for (let n = 0; n < texts.length; n += 1) list += `${n > 0 ? ',' : ''}${elementOf(texts[n] ?? null)}`;
+  return `${list}}`;
+}
+
+function elementOf(text: string | null): string {
+  if (text === null) return 'NULL';
+  const isPlain = !text.includes('"') && !text.includes('\\');
+  return `"${isPlain ? text : text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+}
 
 function filled(
   message: Buffer,

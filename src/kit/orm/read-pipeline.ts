@@ -103,7 +103,9 @@ export class ReadPipeline {
       this.#asked -= 1;
       if (client) this.#open(client, jobs);
       else this.#refuse(failure ?? new Error('The pool gave no connection.'), jobs, last);
-      this.#ask();
+      if (client) return this.#ask();
+      // A pool that has ended refuses at once, and the stack is not as deep as many calls wait.
+      queueMicrotask(() => this.#ask());
     });
   }
 

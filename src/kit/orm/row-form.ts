@@ -20,10 +20,10 @@ interface Column {
   parse(text: string): unknown;
 }
 
-/** Rows in the protocol's form, `texts` their bytes as letters from `start` on, which must be the first one of a row. */
+/** Rows in the protocol's form, `texts` their bytes as letters from `start` on, unless they are too many. */
 export interface RowBytes {
   readonly bytes: Buffer;
-  readonly texts: string;
+  readonly texts: string | undefined;
   readonly start: number;
 }
 
@@ -47,11 +47,16 @@ export class RowForm {
       const isDate = dataTypeID === TIMESTAMPTZ && (dates === true || dates?.has(name) === true);
       return { name, isAscii: ASCII.has(dataTypeID), isDate, parse };
     });
-    const empty: Record<string, null> = {};
-    for (const { name } of fields) empty[name] = null;
+    // An assignment would make nothing of a column that is named `__proto__`.
+    const empty = Object.fromEntries(fields.map(({ name }) => [name, null]));
     // A copy of an object that was made property by property is laid out as a whole, and its copies are, too.
     this.#empty = { ...empty };
     this.#areTwins = new Set(fields.map(({ name }) => name)).size < fields.length;
+  }
+
+  /** Whether the row that begins at `at` has as many columns. */
+  fits({ bytes }: RowBytes, at: number): boolean {
+    return bytes.readInt16BE(at + FIELDS - 2) === this.#columns.length;
   }
 
   /** The row that begins at `at`. */
@@ -89,6 +94,6 @@ function valueOf(column: Column, { bytes, texts, start }: RowBytes, at: number, 
   const instant = column.isDate ? instantAt(bytes, at, length) : undefined;
   if (instant) return instant;
   if (!column.isAscii) return column.parse(bytes.toString('utf8', at, at + length));
-  if (length >= COPIED) return column.parse(bytes.toString('latin1', at, at + length));
+  if (length >= COPIED || texts === undefined) return column.parse(bytes.toString('latin1', at, at + length));
   return column.parse(texts.slice(at - start, at - start + length));
 }

@@ -20,6 +20,8 @@ const [BIND_COMPLETE, COMMAND_COMPLETE, DATA_ROW, READY_FOR_QUERY] = [0x32, 0x43
 const TAKEN: ReadonlySet<unknown> = new Set([BIND_COMPLETE, COMMAND_COMPLETE, DATA_ROW, READY_FOR_QUERY]);
 /** The type of a message, and its length, which counts itself. */
 const HEADER = 5;
+/** Of a text of rows; what a socket gives at once is less. V8 has no text of half a gigabyte, and a long column is read by itself. */
+const LONGEST = 1_048_576;
 
 const endOf = (bytes: Buffer, at: number): number => at + 1 + bytes.readUInt32BE(at + 1);
 
@@ -113,7 +115,8 @@ function takeRows(taker: AnswerTaker, bytes: Buffer, start: number): number {
     if (past > bytes.length) break;
     end = past;
   }
-  const rows = { bytes, texts: bytes.toString('latin1', start, end), start };
+  const texts = end - start > LONGEST ? undefined : bytes.toString('latin1', start, end);
+  const rows = { bytes, texts, start };
   for (let at = start; at < end; at = endOf(bytes, at)) taker.takeRow(rows, at);
   return end;
 }

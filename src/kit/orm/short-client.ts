@@ -54,11 +54,11 @@ function shorten(client: ShortClient): void {
   const query = client.query.bind(client);
   const learnt: Learnt = { statements: new Map(), parserOf: client.getTypeParser.bind(client) as ParserOf };
   client.query = (...args) => {
-    const [given, second] = args;
+    const [given, second, third = second] = args;
     if (!isOwn(given)) return query(...args);
     const values = Array.isArray(second) ? (second as unknown[]) : (given.values ?? []);
     const send = (callback: Callback): unknown => query(new ShortQuery(given, values, learnt, callback));
-    if (typeof second === 'function') return void send(second as Callback);
+    if (typeof third === 'function') return void send(third as Callback);
     return new Promise<QueryResult>((resolve, reject) => {
       send((error, result) => (error ? reject(error) : resolve(result)));
     });

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { boundMessage, messageHead } from './bound-message.ts';
+import { hasFixedColumns } from './fixed-columns.ts';
 import { type Dates, type Field, type ParserOf, type RowBytes, RowForm } from './row-form.ts';
 import type { AnswerTaker } from './row-gate.ts';
 import { MAX_NAMED } from './statement-names.ts';
@@ -73,7 +74,9 @@ export const isOwn = (query: unknown): query is Named =>
   typeof query === 'object' &&
   query !== null &&
   OWN in query &&
-  typeof (query as Partial<Named>).name === 'string';
+  typeof (query as Partial<Named>).name === 'string' &&
+  // The driver parses a statement whose name is empty anew each time.
+  (query as Partial<Named>).name !== '';
 
 /** A query as the driver's queue takes it from others, such as its own cursors. */
 export class ShortQuery implements AnswerTaker {
@@ -125,6 +128,7 @@ export class ShortQuery implements AnswerTaker {
     if (this.#failure) return;
     try {
       const form = this.#form(this.#known as Prepared);
+      if (this.#rows.length === 0 && !form.fits(rows, at)) this.#forget();
       this.#rows.push(this.rowMode ? form.list(rows, at) : form.object(rows, at));
     } catch (error) {
       this.#failure = error as Error;
@@ -168,10 +172,17 @@ export class ShortQuery implements AnswerTaker {
     return known.form;
   }
 
+  /** A pooler has prepared it anew for another session of the server, after its table got another column. */
+  #forget(): never {
+    this.#learnt.statements.delete(this.name);
+    throw new Error(`The statement ${this.name} has other columns than when it was prepared.`);
+  }
+
   #learn(fields: readonly Field[]): void {
     const { statements, parserOf } = this.#learnt;
     const { name, dates } = this;
     this.#known = { fields, head: messageHead(name), form: new RowForm(fields, parserOf, dates), dates };
+    if (!hasFixedColumns(this.text)) return;
     // Of statements that were given up, too; the others are described once more.
     if (statements.size >= 2 * MAX_NAMED) statements.clear();
     statements.set(this.name, this.#known);

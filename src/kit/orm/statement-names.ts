@@ -83,6 +83,7 @@ export function keepFewNames(client: PoolClient, send: Send, query: unknown, mos
  */
 class Close {
   readonly #name: string;
+  /** The driver puts another one in its place that stops the clock of `query_timeout`. */
   readonly callback = (): void => undefined;
 
   constructor(name: string) {
@@ -97,6 +98,11 @@ class Close {
   }
 
   /** A connection that is lost has no names. */
-  handleError(): void {}
-  handleReadyForQuery(): void {}
+  handleError(): void {
+    this.callback();
+  }
+
+  handleReadyForQuery(): void {
+    this.callback();
+  }
 }

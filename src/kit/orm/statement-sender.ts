@@ -18,6 +18,12 @@ interface Ways {
   byPool<Row>(query: SentQuery): Promise<Answer<Row>>;
 }
 
+/**
+ * How often one call may be refused by names that are new. A pooler that knows prepared statements takes those of one text for one,
+ * whatever their names are, and the server session has it as it was before its tables were changed.
+ */
+const MOST_REFUSALS = 5;
+
 /** Sends statements under their names for as long as names work, and does what a refused name asks for. */
 export class StatementSender {
   readonly #ways: Ways;
@@ -37,7 +43,7 @@ export class StatementSender {
   }
 
   /** By the connection of the transaction `ctx`, or else by the pool. Not an async function: short statements would feel each promise. */
-  send<Row>(given: SentQuery, ctx: object | undefined): Promise<Answer<Row>> {
+  send<Row>(given: SentQuery, ctx: object | undefined, refusals = 0): Promise<Answer<Row>> {
     const [shapes, query] = [this.#shapes, this.#named(given, ctx)];
     const generation = given.name === undefined ? 0 : this.#staleTypes.generationOf(given.name);
     const answer = ctx
@@ -47,9 +53,10 @@ export class StatementSender {
     return answer.catch((error: unknown) => {
       // A transaction has failed with it; its repetition finds the new name, or none.
       const isAnother =
-        this.#learns(error, shapes) || this.#staleTypes.doubts(given.name as string, generation, error);
+        this.#learns(error, shapes, refusals) ||
+        this.#staleTypes.doubts(given.name as string, generation, error);
       if (!isAnother || ctx) throw error;
-      return this.send<Row>(given, ctx);
+      return this.send<Row>(given, ctx, refusals + 1);
     });
   }
 
@@ -73,10 +80,10 @@ export class StatementSender {
   }
 
   /** Whether the next attempt will be another one. Of many that fail together, the first one decides for all. */
-  #learns(error: unknown, shapes: number): boolean {
+  #learns(error: unknown, shapes: number, refusals: number): boolean {
     const refusal = planRefusal(error);
     if (!refusal) return false;
-    if (refusal === 'stale-plan') {
+    if (refusal === 'stale-plan' && refusals < MOST_REFUSALS) {
       if (this.#shapes === shapes) this.#shapes += 1;
       return true;
     }
@@ -84,8 +91,8 @@ export class StatementSender {
       this.#isNaming = false;
       this.#ways.logger.warn(
         'query',
-        'A prepared statement was lost or its name was taken: a pooler seems to give each transaction another server session. ' +
-          'Statements are sent without names from now on. Say preparedStatements: false in defineDataConfig.',
+        'A prepared statement was lost, its name was taken, or a new name did not help where its tables had changed: a pooler seems ' +
+          'to give each transaction another server session. Statements are sent without names from now on. Say preparedStatements: false in defineDataConfig.',
         // Also where nothing else is logged: the program has to be told.
         { enabled: true },
       );
