@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestServer } from '../../src/kit/testing/index.ts';
 import type { BenchArguments } from '../arguments.ts';
-import { fillForComparison, type Size, sizeOf } from './fill.ts';
+import { fillForComparison, type Size, sizeOf, unitOf } from './fill.ts';
 import { type Ground, openGround } from './ground.ts';
 import { installPeers } from './install-peers.ts';
 import { chosenLibraries, type LibraryFile } from './libraries.ts';
@@ -92,7 +92,7 @@ export async function compare(server: TestServer, options: Options): Promise<Com
   const packages = asked.packages ? installedOf(libraries) : [];
   const database = await createTestDatabase(server);
   try {
-    const size = sizeOf(options.scale);
+    const size = sizeOf(options.scale * unitOf(options));
     await fillForComparison(database.url, size);
     const connections = { url: database.url, size: CONNECTIONS };
     const startUp = asked.startUp ? await measureStartUp(libraries, options.quick ? 1 : 5, connections) : [];
@@ -132,8 +132,8 @@ export const planOf = (
   { workload, callers }: Row,
   { quick, rounds }: Pick<Options, 'quick' | 'rounds'>,
 ): Plan => ({
-  // Each round of a large deletion plants its 30,000 rows for each library.
-  rounds: quick ? (isLong(workload) ? 1 : 5) : rounds,
+  // Each round of a large deletion plants its rows for each library.
+  rounds: quick ? (isLong(workload) ? 1 : 2) : rounds,
   warmUp: quick ? 0 : warmUpOf(workload),
   // Several callers make as many calls together as are needed to keep them busy.
   calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],

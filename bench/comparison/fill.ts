@@ -33,6 +33,9 @@ export const sizeOf = (times: number): Size => {
   return { times, ...(Object.fromEntries(tables) as typeof ONCE) };
 };
 
+/** In the short form a tenth, so that it takes seconds: nearly all of its time would be spent on filling. */
+export const unitOf = ({ quick }: { readonly quick: boolean }): number => (quick ? 0.1 : 1);
+
 /** 30 % of the rows that can be dead are dead, spread evenly. */
 const DEAD = `case when n % 10 in (1, 4, 7) then now() - interval '1 day' end`;
 
