@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { deletionJournal } from 'tombstone';
 import { gateway } from 'tombstone/gateway';
 import { Migrator } from 'tombstone/migrations';
+import { withoutChecks } from '../without-checks.ts';
 import { withoutIndexes } from '../without-indexes.ts';
 import { fillTrees } from './trees/plant-trees.ts';
 import { trees } from './trees/tree-module.ts';
@@ -73,25 +74,19 @@ const statements = (size: Size): readonly string[] => [
 
 const LONG = ['users', 'api_keys', 'accounts', 'account_groups', 'usage_logs'];
 
-/** Foreign keys hold by the way the rows are made. Only a superuser may leave their check out; for others it takes longer. */
-async function hurry(client: Client): Promise<void> {
-  await client.query(`set maintenance_work_mem = '512MB'`);
-  await client.query('set synchronous_commit = off');
-  await client.query('set session_replication_role = replica').catch((error: unknown) => {
-    if ((error as { code?: string }).code !== '42501') throw error;
-  });
-}
-
 /** Migrates an empty database and fills it. */
 export async function fillForComparison(url: string, size: Size): Promise<void> {
   await new Migrator({ connection: url, modules: [gateway, deletionJournal, trees] }).up();
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    await hurry(client);
-    await withoutIndexes(client, LONG, async () => {
-      for (const statement of statements(size)) await client.query(statement);
-    });
+    await client.query(`set maintenance_work_mem = '512MB'`);
+    await client.query('set synchronous_commit = off');
+    await withoutChecks(client, () =>
+      withoutIndexes(client, LONG, async () => {
+        for (const statement of statements(size)) await client.query(statement);
+      }),
+    );
     await fillTrees(client, size.times);
     await client.query('vacuum analyze');
   } finally {
