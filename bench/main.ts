@@ -37,7 +37,7 @@ async function measureAll(
   all: readonly Workload[],
   { quick, only, rounds }: BenchArguments,
 ): Promise<Measured[]> {
-  const plan = quick ? { rounds: 2, callsPerRound: 5 } : { rounds, callsPerRound: 20, warmUp: 1000 };
+  const plan = quick ? { rounds: 2, callsPerRound: 2 } : { rounds, callsPerRound: 20, warmUp: 1000 };
   const measured: Measured[] = [];
   for (const workload of all) {
     if (!isAsked(workload.name, only)) continue;

@@ -136,7 +136,10 @@ export const planOf = (
   rounds: quick ? (isLong(workload) ? 1 : 2) : rounds,
   warmUp: quick ? 0 : warmUpOf(workload),
   // Several callers make as many calls together as are needed to keep them busy.
-  calls: callers > 1 ? Math.max(1, Math.round(CALLS[workload] / 4)) : CALLS[workload],
+  calls:
+    callers > 1
+      ? Math.max(1, Math.round(CALLS[workload] / 4))
+      : Math.min(CALLS[workload], quick ? 5 : Infinity),
 });
 
 /** Fills a database of its own for libraries, and ends both. */
@@ -191,7 +194,7 @@ export class Contest {
   async verify(rows: readonly Row[]): Promise<void> {
     const verifier = new Verifier(this.#ground, this.#members[0] as Member);
     for (const workload of new Set(rows.map((row) => row.workload)))
-      for (const way of waysOf(this.#members, workload)) await verifier.verify(workload, way);
+      await verifier.verify(workload, waysOf(this.#members, workload));
   }
 
   run(row: Row, plan: Plan): Promise<Compared[]> {
