@@ -44,7 +44,7 @@ describe('the crash suite', () => {
       'full disk under the log',
     ]);
     expect(kinds['raised 53100 in an index build']).toEqual({ trials: 1, failedOf: { 53100: 1 } });
-  }, 240_000);
+  }, 480_000);
 
   it('refuses arguments that it does not know', async () => {
     for (const args of [[], ['migrations', '--trials', '0'], ['other']])
