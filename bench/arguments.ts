@@ -7,7 +7,7 @@ export const USAGE = `Usage: npm run bench [-- --quick] [-- --json] [-- --only N
   --json       one JSON object on stdout instead of the tables
   --only       workloads by name or by the beginning of one (W1, overhead, migrations, start-up, packages), separated by commas
   --only growth  the same work with 50,000 usage logs and with many; not part of a run of all
-  --rows       how many these are; default 5,000,000, with --quick 200,000
+  --rows       how many these are; default 5,000,000, with --quick 100,000
   --rounds     how often every workload is run; default 30, more for narrower intervals
   --libraries  of W1 to W9, start-up and packages: these libraries and pg only, separated by commas
   --callers    W1 to W8 by so many callers too, separated by commas: 8,32,128
@@ -75,7 +75,7 @@ export function readArguments(argv: readonly string[]): BenchArguments {
   return {
     ...values,
     rounds: wholeNumber('--rounds', values.rounds ?? usual.rounds),
-    rows: rowsOf(values.rows ?? (values.quick ? '200000' : '5000000')),
+    rows: rowsOf(values.rows ?? (values.quick ? '100000' : '5000000')),
     scale: scales[0] ?? wholeNumber('--scale', ''),
     scales,
     callers: sizesOf('--callers', values.callers ?? usual.callers),

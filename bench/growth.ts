@@ -163,6 +163,8 @@ async function open(url: string, rows: number): Promise<{ history: History; clos
   await new Migrator({ connection: url, modules: [gateway] }).up();
   await fill(url, rows);
   const pool = new Pool({ connectionString: url, max: 1 });
+  // Its end does not wait for its session, and the drop of the database cuts one that has not gone yet.
+  pool.on('error', () => undefined);
   const orm = await MikroORM.init(
     defineDataConfig({ clientUrl: url, modules: [gateway], pool: { min: 0, max: 1 } }),
   );

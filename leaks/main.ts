@@ -2,7 +2,8 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { Utils } from '@mikro-orm/core';
 import { createTestDatabase, startTestServer } from 'tombstone/testing';
-import { matrixPage, ran, type Reports, rowsBy, sums, totals } from './matrix-page.ts';
+import { type Matrix, matrixOf, ran, type Reports, sums } from './matrix.ts';
+import { matrixPage } from './matrix-page.ts';
 import { compare, createModel } from './systems.ts';
 
 const USAGE = `Usage: npm run leaks [-- --json | --markdown]
@@ -13,19 +14,14 @@ Exit code 1 when Tombstone lets one through, or a probe proves nothing.
 `;
 
 /** One row per verb: how many of its probes, over all entities and relations, each system answers rightly. */
-function print(reports: Reports): void {
+function print({ all, verbs, notRun }: Matrix): void {
   const table = new Table({
     head: ['verb', 'probes', 'stock MikroORM', 'documented recipe', 'Tombstone'],
     style: { head: [], border: [] },
   });
-  const all = { group: 'all', ...totals(reports) };
-  for (const { group, probes, right } of [...rowsBy(reports, ({ verb }) => verb), all]) {
-    table.push([group, probes, ...right]);
-  }
+  for (const { group, probes, right } of [...verbs, all]) table.push([group, probes, ...right]);
   process.stdout.write(`${table.toString()}\n`);
-  for (const { name, note } of reports.tombstone.results.filter((result) => result.verdict === 'except')) {
-    process.stdout.write(`not run: ${name}, ${note}\n`);
-  }
+  for (const { name, note } of notRun) process.stdout.write(`not run: ${name}, ${note}\n`);
 }
 
 async function main(): Promise<void> {
@@ -43,17 +39,17 @@ async function main(): Promise<void> {
     const database = await createTestDatabase(server);
     try {
       await createModel(database.url);
-      const comparison = await compare(database.url);
+      const { reports, metadata } = await compare(database.url);
+      const matrix = matrixOf(reports, metadata);
       const versions = {
         mikroOrm: Utils.getORMVersion(),
         postgresql: server.version,
         node: process.versions.node,
       };
-      if (values.json) printJson(comparison.reports);
-      else if (values.markdown) {
-        process.stdout.write(`${matrixPage(comparison.reports, comparison.metadata, versions)}\n`);
-      } else print(comparison.reports);
-      judge(comparison.reports);
+      if (values.json) printJson(reports, matrix);
+      else if (values.markdown) process.stdout.write(`${matrixPage(matrix, versions)}\n`);
+      else print(matrix);
+      judge(reports);
     } finally {
       await database.drop();
     }
@@ -62,11 +58,11 @@ async function main(): Promise<void> {
   }
 }
 
-function printJson(reports: Reports): void {
+function printJson(reports: Reports, matrix: Matrix): void {
   const controls = ran(reports.tombstone).length - reports.tombstone.vacuous.length;
   const [tombstone, recipe, stock] = [reports.tombstone, reports.recipe, reports.stock].map(sums);
   const probes = ran(reports.tombstone).length;
-  process.stdout.write(`${JSON.stringify({ probes, tombstone, recipe, stock, controls })}\n`);
+  process.stdout.write(`${JSON.stringify({ probes, tombstone, recipe, stock, controls, matrix })}\n`);
 }
 
 function judge({ tombstone: { leaks, broken, vacuous, unknown } }: Reports): void {

@@ -11,7 +11,7 @@ import {
   LIBRARY_EXCEPTIONS,
   MUSEUM_EXCEPTIONS,
 } from '../test/kit/fixtures/model-exceptions.ts';
-import type { Reports } from './matrix-page.ts';
+import type { Reports } from './matrix.ts';
 import { recipeFilter, RecipeSubscriber, withoutRecipe } from './recipe.ts';
 
 const EXCEPT = { ...LIBRARY_EXCEPTIONS, ...KINDS_EXCEPTIONS, ...MUSEUM_EXCEPTIONS };

@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestServer } from '../../src/kit/testing/index.ts';
 import type { BenchArguments } from '../arguments.ts';
-import { fillForComparison, type Size, sizeOf } from './fill.ts';
+import { fillForComparison, type Size, sizeOf, unitOf } from './fill.ts';
 import { type Ground, openGround } from './ground.ts';
 import { installPeers } from './install-peers.ts';
 import { chosenLibraries, type LibraryFile } from './libraries.ts';
@@ -95,7 +95,7 @@ export async function compare(server: TestServer, options: Options): Promise<Com
   const packages = asked.packages ? installedOf(libraries) : [];
   const database = await createTestDatabase(server);
   try {
-    const size = sizeOf(options.scale);
+    const size = sizeOf(options.scale * unitOf(options));
     await fillForComparison(database.url, size);
     const connections = { url: database.url, size: CONNECTIONS };
     const startUp = asked.startUp ? await measureStartUp(libraries, options.quick ? 1 : 5, connections) : [];
@@ -135,15 +135,15 @@ export const planOf = (
   { workload, callers }: Row,
   { quick, rounds }: Pick<Options, 'quick' | 'rounds'>,
 ): Plan => ({
-  // Each round of a large deletion plants its 30,000 rows for each library.
-  rounds: quick ? (isLong(workload) ? 1 : 5) : rounds,
+  // Each round of a large deletion plants its rows for each library.
+  rounds: quick ? (isLong(workload) ? 1 : 2) : rounds,
   warmUp: quick ? 0 : warmUpOf(workload),
   calls: callsOf(workload, callers, quick),
 });
 
 /** Several callers make as many calls together as are needed to keep them busy; the short form only shows that all of it works. */
 function callsOf(workload: WorkloadName, callers: number, quick: boolean): number {
-  const calls = quick ? Math.ceil(CALLS[workload] / 5) : CALLS[workload];
+  const calls = quick ? Math.min(CALLS[workload], 5) : CALLS[workload];
   return callers > 1 ? Math.max(1, Math.round(calls / 4)) : calls;
 }
 
@@ -199,7 +199,7 @@ export class Contest {
   async verify(rows: readonly Row[]): Promise<void> {
     const verifier = new Verifier(this.#ground, this.#members[0] as Member);
     for (const workload of new Set(rows.map((row) => row.workload)))
-      for (const way of waysOf(this.#members, workload)) await verifier.verify(workload, way);
+      await verifier.verify(workload, waysOf(this.#members, workload));
   }
 
   run(row: Row, plan: Plan): Promise<Compared[]> {

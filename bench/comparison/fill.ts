@@ -2,6 +2,7 @@ import { Client } from 'pg';
 import { deletionJournal } from 'tombstone';
 import { gateway } from 'tombstone/gateway';
 import { Migrator } from 'tombstone/migrations';
+import { withoutChecks } from '../without-checks.ts';
 import { withoutIndexes } from '../without-indexes.ts';
 import { fillTrees } from './trees/plant-trees.ts';
 import { trees } from './trees/tree-module.ts';
@@ -32,6 +33,9 @@ export const sizeOf = (times: number): Size => {
   const tables = Object.entries(ONCE).map(([table, rows]) => [table, Math.round(rows * times)]);
   return { times, ...(Object.fromEntries(tables) as typeof ONCE) };
 };
+
+/** In the short form a tenth, so that it takes seconds: nearly all of its time would be spent on filling. */
+export const unitOf = ({ quick }: { readonly quick: boolean }): number => (quick ? 0.1 : 1);
 
 /** 30 % of the rows that can be dead are dead, spread evenly. */
 const DEAD = `case when n % 10 in (1, 4, 7) then now() - interval '1 day' end`;
@@ -70,25 +74,19 @@ const statements = (size: Size): readonly string[] => [
 
 const LONG = ['users', 'api_keys', 'accounts', 'account_groups', 'usage_logs'];
 
-/** Foreign keys hold by the way the rows are made. Only a superuser may leave their check out; for others it takes longer. */
-async function hurry(client: Client): Promise<void> {
-  await client.query(`set maintenance_work_mem = '512MB'`);
-  await client.query('set synchronous_commit = off');
-  await client.query('set session_replication_role = replica').catch((error: unknown) => {
-    if ((error as { code?: string }).code !== '42501') throw error;
-  });
-}
-
 /** Migrates an empty database and fills it. */
 export async function fillForComparison(url: string, size: Size): Promise<void> {
   await new Migrator({ connection: url, modules: [gateway, deletionJournal, trees] }).up();
   const client = new Client({ connectionString: url });
   await client.connect();
   try {
-    await hurry(client);
-    await withoutIndexes(client, LONG, async () => {
-      for (const statement of statements(size)) await client.query(statement);
-    });
+    await client.query(`set maintenance_work_mem = '512MB'`);
+    await client.query('set synchronous_commit = off');
+    await withoutChecks(client, () =>
+      withoutIndexes(client, LONG, async () => {
+        for (const statement of statements(size)) await client.query(statement);
+      }),
+    );
     await fillTrees(client, size.times);
     await client.query('vacuum analyze');
   } finally {

@@ -1,6 +1,6 @@
 import type { BenchArguments } from '../arguments.ts';
 import { planOf } from './comparison.ts';
-import { type Size, sizeOf } from './fill.ts';
+import { type Size, sizeOf, unitOf } from './fill.ts';
 import type { WorkloadName } from './library.ts';
 import type { Plan, Row } from './rounds.ts';
 
@@ -46,9 +46,6 @@ const REASONS: readonly Reason[] = [
 
 const NEVER =
   'Deletions by the length of tables: theirs are filled anew in each round. W9: it is W1 by 32 callers.';
-
-/** In the short form a tenth, so that it takes seconds. */
-const unitOf = ({ quick }: Options): number => (quick ? 0.1 : 1);
 
 /** All sizes by one caller, and the shortest tables by each number of callers. @throws TypeError naming a workload that does not grow. */
 export function growthPlan(options: Options): GrowthPlan {

@@ -74,13 +74,13 @@ export async function runRounds(
     await warm(plan.warmUp, async (round) => (await takeTurn(runner, round)).turn);
   }
   for (let round = 0; round < plan.rounds; round += 1) {
+    // A table that grew with each round would be another one at the end than at the start.
+    if (round > 0 && isDeletion(workload)) await removePlanted(workload, ground);
     for (const runner of round % 2 === 0 ? runners : runners.toReversed()) {
       const { turn, rss } = await takeTurn(runner, round);
       runner.turns.push(turn);
       runner.rss.push(rss);
     }
-    // A table that grew with each round would be another one at the end than at the start.
-    if (isDeletion(workload)) await removePlanted(workload, ground);
   }
   await removePlanted(workload, ground);
   const floor = runners[0]?.turns ?? [];

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { matrixPage, type Reports, sums } from '../../leaks/matrix-page.ts';
-import { compare, type Comparison, createModel } from '../../leaks/systems.ts';
+import type { Matrix, MatrixRow, sums } from '../../leaks/matrix.ts';
+import { matrixPage } from '../../leaks/matrix-page.ts';
 import { probesOf } from '../../src/kit/testing/leaks/index.ts';
-import { emptyTestDatabase } from '../support/database.ts';
+import { run } from '../support/command.ts';
 import { type Library, openLibrary } from './fixtures/library.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
@@ -56,43 +56,52 @@ describe('the page that names a probe or a test for every way to a dead row', ()
   });
 });
 
-describe('the matrix of one run', () => {
-  let comparison: Comparison;
+/** What `npm run leaks -- --json` prints. */
+interface Found extends Record<'tombstone' | 'recipe' | 'stock', ReturnType<typeof sums>> {
+  readonly probes: number;
+  readonly controls: number;
+  readonly matrix: Matrix;
+}
+
+describe('npm run leaks', () => {
+  let found: Found;
   beforeAll(async () => {
-    const { url } = await emptyTestDatabase();
-    await createModel(url);
-    comparison = await compare(url);
+    const { code, out, err } = await run(['--import', './tools/from-sources.js', 'leaks/main.ts', '--json']);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    found = JSON.parse(out) as Found;
   }, 300_000);
 
   const versions = { mikroOrm: '7.2.1', postgresql: '18', node: '24' };
 
   it('is all green for the layer, with stock MikroORM and its recipe beside it', () => {
-    const page = matrixPage(comparison.reports, comparison.metadata, versions);
+    const page = matrixPage(found.matrix, versions);
     const rows = page.split('\n').filter((line) => line.endsWith(' |') && /\d/.test(line));
     expect(rows.length).toBeGreaterThan(80);
     expect(rows.filter((row) => !/\| ✓ \d+ \|$/.test(row))).toEqual([]);
     expect(page).toMatch(/\| many-to-one, NOT NULL: populate joined \| \d+ \| ✗ 0 \| ✗ \d+ \| ✓ \d+ \|/);
+    expect(found.controls).toBe(found.probes);
   });
 
   it('shows a leak of the layer as one', () => {
-    const { reports, metadata } = comparison;
-    const tombstone = { ...reports.tombstone, results: reports.stock.results };
-    expect(matrixPage({ ...reports, tombstone }, metadata, versions)).toMatch(/\| find \| \d+ \|.* ✗ 0 \|$/m);
+    const asStock = ({ right: [stock = 0, recipe = 0], ...row }: MatrixRow): MatrixRow => ({
+      ...row,
+      right: [stock, recipe, stock],
+    });
+    const leaky = { ...found.matrix, verbs: found.matrix.verbs.map(asStock) };
+    expect(matrixPage(leaky, versions)).toMatch(/\| find \| \d+ \|.* ✗ 0 \|$/m);
   });
 
   it('is what docs/soft-delete.md says of it', () => {
-    const outOfTen = (name: keyof Reports): number => {
-      const { right, wrong } = sums(comparison.reports[name]);
-      return Math.round((10 * right) / (right + wrong));
-    };
+    const outOfTen = ({ right, wrong }: ReturnType<typeof sums>): number =>
+      Math.round((10 * right) / (right + wrong));
     const [, recipe, stock] =
       /documented recipe about (\d+) in 10, MikroORM as it comes (\d+)/.exec(
         read('docs/soft-delete.md').replaceAll(/\s+/g, ' '),
       ) ?? [];
     expect({ recipe: Number(recipe), stock: Number(stock) }).toEqual({
-      recipe: outOfTen('recipe'),
-      stock: outOfTen('stock'),
+      recipe: outOfTen(found.recipe),
+      stock: outOfTen(found.stock),
     });
-    expect(sums(comparison.reports.tombstone).wrong).toBe(0);
+    expect(found.tombstone.wrong).toBe(0);
   });
 });

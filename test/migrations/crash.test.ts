@@ -23,7 +23,8 @@ const withMount = canMount ? it : it.skip;
 
 describe('the crash suite', () => {
   it('interrupts runs in each of its ways, and every next run completes', async () => {
-    const { code, out, err } = await crash('migrations', '--trials', '10', '--seed', '11', '--json');
+    // Other points each time; where it fails, the error tells the seed.
+    const { code, out, err } = await crash('migrations', '--trials', '10', '--json');
     expect({ code, err }).toEqual({
       code: 0,
       err: canMount ? '' : expect.stringMatching(/^SKIPPED: full disk under/),
@@ -43,7 +44,7 @@ describe('the crash suite', () => {
       'full disk under the log',
     ]);
     expect(kinds['raised 53100 in an index build']).toEqual({ trials: 1, failedOf: { 53100: 1 } });
-  }, 240_000);
+  }, 480_000);
 
   it('refuses arguments that it does not know', async () => {
     for (const args of [[], ['migrations', '--trials', '0'], ['other']])
