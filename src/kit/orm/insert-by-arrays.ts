@@ -49,7 +49,7 @@ export async function insertByArrays(
   // A role that may only insert reads nothing back, and could not be asked for the types of its columns either.
   if (returning.length === 0) return undefined;
   const columns = columnsOf(driver.getPlatform(), meta, names, rows, options.convertCustomTypes !== false);
-  if (!columns) return undefined;
+  if (!columns?.some(({ values }) => typeof values !== 'string')) return undefined;
   const { text, values } = arrayInsert(driver, meta, columns, returning, options.schema);
   const statement = arrayStatement(text);
   if (!statement || driver.config.get('onQuery')(text, values) !== text) return undefined;
@@ -152,13 +152,15 @@ function arrayInsert(
 ): { text: string; values: string[] } {
   const quote = (name: string): string => driver.getPlatform().quoteIdentifier(name);
   const { table, live } = livePredicates(driver, meta, schema);
-  const arrays = columns.filter((one) => typeof one.values !== 'string');
-  const typed = arrays.map(({ column }, n) => typedArray(`$${n + 1}`, quote(column), table, live('x')));
-  const place = (one: InsertColumn): string =>
-    typeof one.values === 'string' ? one.values : `"u".c${arrays.indexOf(one)}`;
+  const values: string[] = [];
+  // In the list of what is selected, and not behind FROM, where the elements of an array of rows would become a column for each field.
+  const selected = columns.map((one) => {
+    if (typeof one.values === 'string') return one.values;
+    values.push(arrayLiteral(one.values));
+    return `unnest(${typedArray(`$${values.length}`, quote(one.column), table, live('x'))})`;
+  });
   const text =
     `insert into ${table} (${columns.map(({ column }) => quote(column)).join(', ')}) ` +
-    `select ${columns.map(place).join(', ')} from unnest(${typed.join(', ')}) as "u" (${arrays.map((_, n) => `c${n}`).join(', ')}) ` +
-    `returning ${returning.map(quote).join(', ')}`;
-  return { text, values: arrays.map(({ values }) => arrayLiteral(values as (string | null)[])) };
+    `select ${selected.join(', ')} returning ${returning.map(quote).join(', ')}`;
+  return { text, values };
 }
