@@ -117,7 +117,8 @@ const SPECIAL = /["\\]/;
 const FRACTIONS = /^(?:numeric|decimal|real|double|float|money)/i;
 
 /** Types that read numbers and truth values in an array, where PostgreSQL refuses to assign one: 20260101 is a day there. */
-const READ_OTHERWISE = /^(?:bool|date|time|interval|bit|varbit|json|xml|tsvector|tsquery|bytea)/i;
+const READ_OTHERWISE =
+  /^(?:bool(?:ean)?|date|time(?:tz|stamp|stamptz)?|interval|bit|varbit|jsonb?|xml|tsvector|tsquery|bytea)\b/i;
 
 function isReadOtherwise(prop: EntityProperty | undefined, value?: boolean): boolean {
   const type = (prop?.columnTypes?.[0] ?? '').trim();

@@ -22,7 +22,6 @@ import { MAX_VALUES } from './statement-template.ts';
 interface Options {
   readonly schema?: string;
   readonly ctx?: Transaction;
-  readonly processCollections?: boolean;
   readonly convertCustomTypes?: boolean;
   readonly loggerContext?: LoggingOptions;
   readonly signal?: unknown;
@@ -44,7 +43,9 @@ export async function insertByArrays(
 ): Promise<QueryResult<Dictionary> | undefined> {
   const meta = entity.root;
   const names = namesOf(rows);
-  if (rows.length * names.length <= MAX_VALUES || !isPlain(driver, entity, options)) return undefined;
+  // One row, however wide, has an array of one element for each column, which takes longer than its text.
+  const isMany = rows.length > 1 && rows.length * names.length > MAX_VALUES;
+  if (!isMany || !isPlain(driver, entity, options)) return undefined;
   const returning = returningOf(meta, rows[0] as Dictionary);
   // A role that may only insert reads nothing back, and could not be asked for the types of its columns either.
   if (returning.length === 0) return undefined;
@@ -70,12 +71,10 @@ function namesOf(rows: Rows): string[] {
 
 /** What else is asked for than rows of one table is the core's business. */
 function isPlain(driver: DataDriver, entity: EntityMetadata, options: Options): boolean {
-  const { signal, inflightQueryAbortStrategy, loggerContext, processCollections } = options;
-  const hasCollections =
-    processCollections !== false && entity.relations.some(({ kind }) => kind === ReferenceKind.MANY_TO_MANY);
+  const { signal, inflightQueryAbortStrategy, loggerContext } = options;
   const isOneTable = entity.inheritanceType === undefined && !entity.root.inheritanceType && !entity.view;
   const isSent = signal == null && inflightQueryAbortStrategy == null && !captureOf(loggerContext);
-  return flushesQuickly(driver.config) && isOneTable && isSent && !hasCollections;
+  return flushesQuickly(driver.config) && isOneTable && isSent;
 }
 
 /** As the core chooses them: what the database fills, unless the first row has it. */
@@ -94,7 +93,7 @@ interface InsertColumn {
   readonly values: (string | null)[] | string;
 }
 
-/** Undefined where one of them has to go another way, or is left to its default in some rows only. */
+/** Undefined where one of them has to go another way, as the collection of a link table, or is left to its default in some rows only. */
 function columnsOf(
   platform: Platform,
   meta: EntityMetadata,
