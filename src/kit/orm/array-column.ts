@@ -20,6 +20,12 @@ export function arrayColumnOf(prop: EntityProperty): string | undefined {
   return column;
 }
 
+/**
+ * Arrays; types of PostgreSQL and PostGIS whose arrays have another separator than the comma; and an interval of some fields, by
+ * which a literal without units is read: the element `5` is no five hours.
+ */
+const ANOTHER_WAY = /\]$|\barray\b|^(?:\w+\.)?(?:box|geometry|geography)\b|^interval\s+[a-z]/i;
+
 function isStored(prop: EntityProperty): boolean {
   const { persist, formula, generated, kind, owner, ownColumns } = prop;
   const fieldNames = (prop.fieldNames as string[] | undefined) ?? [];
@@ -36,7 +42,7 @@ function isPlain(prop: EntityProperty): boolean {
   // The function of JSON is a cast to the type of the column, which the array has already.
   const isJson = customType?.constructor === JsonType;
   const hasFunction = !isJson && customType !== undefined && 'convertToDatabaseValueSQL' in customType;
-  const isArray = array === true || columnTypes.some((type) => /\]$|\barray\b|^box\b/i.test(type.trim()));
+  const isArray = array === true || columnTypes.some((type) => ANOTHER_WAY.test(type.trim()));
   return !polymorphic && !stiFieldNames && !renamedFrom && !hasFunction && !isArray;
 }
 
@@ -77,11 +83,13 @@ export function arrayText(
   if (typeof value === 'string') return value;
   if (value === null || value === undefined) return null;
   if (typeof value === 'number') {
+    if (isReadOtherwise(prop)) return undefined;
     return Number.isSafeInteger(value) || (Number.isFinite(value) && hasFractions(prop))
       ? String(value)
       : undefined;
   }
-  if (typeof value === 'boolean' || typeof value === 'bigint') return String(value);
+  if (typeof value === 'boolean') return isReadOtherwise(prop, value) ? undefined : String(value);
+  if (typeof value === 'bigint') return String(value);
   if (value instanceof Date) return (platform as unknown as DateFormat).formatDate(value);
   return Buffer.isBuffer(value) ? `\\x${value.toString('hex')}` : undefined;
 }
@@ -107,6 +115,15 @@ const PLAIN = /^-?\d+(?:\.\d+)?$/;
 const SPECIAL = /["\\]/;
 
 const FRACTIONS = /^(?:numeric|decimal|real|double|float|money)/i;
+
+/** Types that read numbers and truth values in an array, where PostgreSQL refuses to assign one: 20260101 is a day there. */
+const READ_OTHERWISE =
+  /^(?:bool(?:ean)?|date|time(?:tz|stamp|stamptz)?|interval|bit|varbit|jsonb?|xml|tsvector|tsquery|bytea)\b/i;
+
+function isReadOtherwise(prop: EntityProperty | undefined, value?: boolean): boolean {
+  const type = (prop?.columnTypes?.[0] ?? '').trim();
+  return READ_OTHERWISE.test(type) && !(value !== undefined && /^bool/i.test(type));
+}
 
 const hasFractions = (prop: EntityProperty | undefined): boolean =>
   FRACTIONS.test((prop?.columnTypes?.[0] ?? '').trim());

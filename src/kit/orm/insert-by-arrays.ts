@@ -22,7 +22,6 @@ import { MAX_VALUES } from './statement-template.ts';
 interface Options {
   readonly schema?: string;
   readonly ctx?: Transaction;
-  readonly processCollections?: boolean;
   readonly convertCustomTypes?: boolean;
   readonly loggerContext?: LoggingOptions;
   readonly signal?: unknown;
@@ -44,12 +43,14 @@ export async function insertByArrays(
 ): Promise<QueryResult<Dictionary> | undefined> {
   const meta = entity.root;
   const names = namesOf(rows);
-  if (rows.length * names.length <= MAX_VALUES || !isPlain(driver, entity, options)) return undefined;
+  // One row, however wide, has an array of one element for each column, which takes longer than its text.
+  const isMany = rows.length > 1 && rows.length * names.length > MAX_VALUES;
+  if (!isMany || !isPlain(driver, entity, options)) return undefined;
   const returning = returningOf(meta, rows[0] as Dictionary);
   // A role that may only insert reads nothing back, and could not be asked for the types of its columns either.
   if (returning.length === 0) return undefined;
   const columns = columnsOf(driver.getPlatform(), meta, names, rows, options.convertCustomTypes !== false);
-  if (!columns) return undefined;
+  if (!columns?.some(({ values }) => typeof values !== 'string')) return undefined;
   const { text, values } = arrayInsert(driver, meta, columns, returning, options.schema);
   const statement = arrayStatement(text);
   if (!statement || driver.config.get('onQuery')(text, values) !== text) return undefined;
@@ -70,12 +71,10 @@ function namesOf(rows: Rows): string[] {
 
 /** What else is asked for than rows of one table is the core's business. */
 function isPlain(driver: DataDriver, entity: EntityMetadata, options: Options): boolean {
-  const { signal, inflightQueryAbortStrategy, loggerContext, processCollections } = options;
-  const hasCollections =
-    processCollections !== false && entity.relations.some(({ kind }) => kind === ReferenceKind.MANY_TO_MANY);
+  const { signal, inflightQueryAbortStrategy, loggerContext } = options;
   const isOneTable = entity.inheritanceType === undefined && !entity.root.inheritanceType && !entity.view;
   const isSent = signal == null && inflightQueryAbortStrategy == null && !captureOf(loggerContext);
-  return flushesQuickly(driver.config) && isOneTable && isSent && !hasCollections;
+  return flushesQuickly(driver.config) && isOneTable && isSent;
 }
 
 /** As the core chooses them: what the database fills, unless the first row has it. */
@@ -94,7 +93,7 @@ interface InsertColumn {
   readonly values: (string | null)[] | string;
 }
 
-/** Undefined where one of them has to go another way, or is left to its default in some rows only. */
+/** Undefined where one of them has to go another way, as the collection of a link table, or is left to its default in some rows only. */
 function columnsOf(
   platform: Platform,
   meta: EntityMetadata,
@@ -152,13 +151,15 @@ function arrayInsert(
 ): { text: string; values: string[] } {
   const quote = (name: string): string => driver.getPlatform().quoteIdentifier(name);
   const { table, live } = livePredicates(driver, meta, schema);
-  const arrays = columns.filter((one) => typeof one.values !== 'string');
-  const typed = arrays.map(({ column }, n) => typedArray(`$${n + 1}`, quote(column), table, live('x')));
-  const place = (one: InsertColumn): string =>
-    typeof one.values === 'string' ? one.values : `"u".c${arrays.indexOf(one)}`;
+  const values: string[] = [];
+  // In the list of what is selected, and not behind FROM, where the elements of an array of rows would become a column for each field.
+  const selected = columns.map((one) => {
+    if (typeof one.values === 'string') return one.values;
+    values.push(arrayLiteral(one.values));
+    return `unnest(${typedArray(`$${values.length}`, quote(one.column), table, live('x'))})`;
+  });
   const text =
     `insert into ${table} (${columns.map(({ column }) => quote(column)).join(', ')}) ` +
-    `select ${columns.map(place).join(', ')} from unnest(${typed.join(', ')}) as "u" (${arrays.map((_, n) => `c${n}`).join(', ')}) ` +
-    `returning ${returning.map(quote).join(', ')}`;
-  return { text, values: arrays.map(({ values }) => arrayLiteral(values as (string | null)[])) };
+    `select ${selected.join(', ')} returning ${returning.map(quote).join(', ')}`;
+  return { text, values };
 }
