@@ -20,10 +20,10 @@ const AREAS: readonly (readonly [RegExp, string])[] = [
   [/\/bench\//, 'bench'],
 ];
 
-const INNER: Readonly<Record<string, string>> = {
-  '(garbage collector)': 'gc',
-  '(program)': 'native code',
-};
+const INNER: ReadonlyMap<string, string> = new Map([
+  ['(garbage collector)', 'gc'],
+  ['(program)', 'native code'],
+]);
 
 /** Runs `work` under the profiler. What the process waits for is not counted. */
 export async function profiled<T>(work: () => Promise<T>): Promise<{ answer: T; samples: Sample[] }> {
@@ -65,7 +65,7 @@ const isWaiting = ({ functionName, url }: Profiler.Profile['nodes'][number]['cal
   functionName === '(idle)' || url === 'node:inspector';
 
 const areaOf = ({ functionName, url }: Profiler.Profile['nodes'][number]['callFrame']): string =>
-  INNER[functionName] ??
+  INNER.get(functionName) ??
   (url === '' ? 'compiled or built in' : (AREAS.find(([form]) => form.test(url))?.[1] ?? 'other'));
 
 function placeOf({ functionName, url, lineNumber }: Profiler.Profile['nodes'][number]['callFrame']): string {
